@@ -1,0 +1,37 @@
+"""The errors of the package: each is an `NXstxmError` and the built-in error that fits.
+
+A caller who knows nothing of this package catches `ValueError`, `KeyError` or `OSError`; one who
+does catches `NXstxmError`. Every message names the thing, its value and the way out.
+"""
+
+
+class NXstxmError(Exception):
+    """Anything this package refuses or fails to do."""
+
+
+class NXstxmValueError(NXstxmError, ValueError):
+    """A value that can not be used: a broken document, an unknown scan type, a bad option."""
+
+
+class NXstxmKeyError(NXstxmError, KeyError):
+    """Something that was asked for by name and is not there."""
+
+    def __str__(self) -> str:
+        """Give the message as it was written; `KeyError` would show its repr."""
+        return str(self.args[0]) if self.args else ""
+
+
+class NXstxmTypeError(NXstxmError, TypeError):
+    """An argument of a kind that can not be used here."""
+
+
+class NXstxmOSError(NXstxmError, OSError):
+    """A file or a folder that can not be read, written or published."""
+
+
+class NXstxmFileExistsError(NXstxmOSError, FileExistsError):
+    """A file is in the way; nothing was overwritten."""
+
+
+class NXstxmStateError(NXstxmError, RuntimeError):
+    """A call that came at the wrong time: after `close`, or a second start document."""
