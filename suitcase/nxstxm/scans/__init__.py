@@ -1,0 +1,75 @@
+"""What a scan is: its type, its layout, its plan, and the dialects that write plans down."""
+
+from ._grouping import group_runs, is_part
+from ._make import make_standard_metadata, stxm_metadata
+from ._metadata import MetadataError
+from ._place import Placement, place, points_per_event
+from ._plan import (
+    Axis,
+    Detector,
+    Device,
+    EntryPlan,
+    Loop,
+    Polarization,
+    ScanGroup,
+    ScanPlan,
+    ZonePlate,
+)
+from ._read import read_plan
+from ._roles import ROLE_UNITS, polarization_from_code, role_of
+from ._types import (
+    LAYOUTS,
+    Layout,
+    Route,
+    ScanType,
+    UnknownScanTypeError,
+    focus_scans,
+    line_spec_scans,
+    multi_entry_scans,
+    scan_types,
+    single_2d_scans,
+    single_entry_scans,
+    single_image_scans,
+    spectra_type_scans,
+    stack_type_scans,
+    two_posner_scans,
+)
+
+__all__ = [
+    "LAYOUTS",
+    "ROLE_UNITS",
+    "Axis",
+    "Detector",
+    "Device",
+    "EntryPlan",
+    "Layout",
+    "Loop",
+    "MetadataError",
+    "Placement",
+    "Polarization",
+    "Route",
+    "ScanGroup",
+    "ScanPlan",
+    "ScanType",
+    "UnknownScanTypeError",
+    "ZonePlate",
+    "focus_scans",
+    "group_runs",
+    "is_part",
+    "line_spec_scans",
+    "make_standard_metadata",
+    "multi_entry_scans",
+    "place",
+    "points_per_event",
+    "polarization_from_code",
+    "read_plan",
+    "role_of",
+    "scan_types",
+    "single_2d_scans",
+    "single_entry_scans",
+    "single_image_scans",
+    "spectra_type_scans",
+    "stack_type_scans",
+    "stxm_metadata",
+    "two_posner_scans",
+]

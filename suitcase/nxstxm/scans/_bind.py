@@ -1,0 +1,145 @@
+"""Binding a plan to the data keys that an event descriptor declares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ._plan import Detector, Device, Role, ScanPlan
+from ._roles import READ_SUFFIXES, ROLE_UNITS, SET_SUFFIXES
+
+BASELINE = "baseline"
+_NUMERIC = ("number", "integer", "array", "boolean")
+
+
+def bind(plan: ScanPlan, descriptor: Mapping[str, Any]) -> ScanPlan:
+    """Settle data keys, shapes and dtypes; see `ScanPlan.bind`."""
+    keys = descriptor.get("data_keys")
+    if not isinstance(keys, Mapping):
+        return plan
+    devices = {role: _bind_device(device, keys) for role, device in plan.devices.items()}
+    if descriptor.get("name") == BASELINE:
+        return replace(plan, devices=devices)
+    detectors = _bind_detectors(plan, devices, keys, descriptor.get("hints"))
+    return replace(plan, devices=devices, detectors=detectors)
+
+
+def _bind_device(device: Device, keys: Mapping[str, Any]) -> Device:
+    """Find the keys of a device's reading and setpoint; what is bound already stays."""
+    read_key, set_key = device.read_key, device.set_key
+    for stem in device.stems:
+        found = _first(keys, (stem + s for s in READ_SUFFIXES))
+        if read_key is None and found is not None:
+            read_key = found
+        if found is not None and found == read_key:
+            set_key = set_key or _first(keys, (stem + s for s in SET_SUFFIXES))
+    declared = keys.get(read_key) if read_key is not None else None
+    units = device.units
+    if not units and device.role not in ROLE_UNITS and isinstance(declared, Mapping):
+        given = declared.get("units")
+        units = given if isinstance(given, str) else units
+    if (read_key, set_key, units) == (device.read_key, device.set_key, device.units):
+        return device
+    return replace(device, read_key=read_key, set_key=set_key, units=units)
+
+
+def _first(keys: Mapping[str, Any], names: Iterable[str]) -> str | None:
+    return next((name for name in names if name in keys), None)
+
+
+def _bind_detectors(
+    plan: ScanPlan,
+    devices: Mapping[str, Device],
+    keys: Mapping[str, Any],
+    hints: Any,
+) -> tuple[Detector, ...]:
+    """Give each named detector its key, then find what else was measured."""
+    taken = {k for d in devices.values() for k in (d.read_key, d.set_key) if k is not None}
+    bound: dict[str, Detector] = {}
+    waiting: list[Detector] = []
+    for detector in plan.detectors:
+        matches = _matches(detector, keys, taken)
+        for key in matches:
+            name = detector.name if len(matches) == 1 else key
+            bound.setdefault(key, _declare(replace(detector, name=name, data_key=key), keys[key]))
+        if not matches:
+            waiting.append(detector)
+    hinted = _hinted(hints)
+    motors = _motor_keys(keys, devices)
+    for key, declared in keys.items():
+        if key in bound or key in taken or key in motors or not _is_numeric(declared):
+            continue
+        role = _guess_role(plan, key, declared, hinted)
+        bound[key] = _declare(Detector(key, role, key), declared)
+    return (*bound.values(), *waiting)
+
+
+def _matches(detector: Detector, keys: Mapping[str, Any], taken: set[str]) -> list[str]:
+    """Find the keys of a detector that is known by its key or by the beginning of it."""
+    wanted = detector.data_key or detector.name
+    if wanted in keys:
+        return [wanted]
+    begins = (wanted + "_", wanted + "-", wanted + ".", wanted + "/")
+    return [k for k in keys if k.startswith(begins) and k not in taken and _is_numeric(keys[k])]
+
+
+def _is_numeric(declared: Any) -> bool:
+    return isinstance(declared, Mapping) and declared.get("dtype", "number") in _NUMERIC
+
+
+def _hinted(hints: Any) -> set[str] | None:
+    """Give the fields that the devices hint at; None when there are no hints at all."""
+    if not isinstance(hints, Mapping) or not hints:
+        return None
+    return {
+        field
+        for hint in hints.values()
+        if isinstance(hint, Mapping)
+        for field in hint.get("fields") or ()
+        if isinstance(field, str)
+    }
+
+
+def _motor_keys(keys: Mapping[str, Any], devices: Mapping[str, Device]) -> set[str]:
+    """Find the readings of motors: those that come with a setpoint."""
+    motors = set()
+    for key in keys:
+        for suffix in SET_SUFFIXES:
+            if key.endswith(suffix):
+                stem = key[: -len(suffix)]
+                motors.add(key)
+                motors.update(stem + s for s in READ_SUFFIXES if stem + s in keys)
+    stems = {s for d in devices.values() for s in d.stems}
+    return motors | {key for key in keys if key in stems}
+
+
+def _guess_role(plan: ScanPlan, key: str, declared: Any, hinted: set[str] | None) -> Role:
+    """Say what an unnamed detector is for: an array of rank 2 is a camera, "i0" is the i0."""
+    words = key.lower().replace("-", "_").replace(":", "_").replace(".", "_").split("_")
+    shape = declared.get("shape") or ()
+    if "i0" in words:
+        return "i0"
+    if plan.dialect == "plain" and hinted is not None and key not in hinted:
+        return "other"
+    per_line = plan.dialect != "plain" and "waveform" in words
+    if len(shape) >= 2 and not per_line and any(n not in (1, None) for n in shape[:-1]):
+        return "camera"
+    return "signal"
+
+
+def _declare(detector: Detector, declared: Mapping[str, Any]) -> Detector:
+    """Take shape, dtype and units from the data key."""
+    shape = declared.get("shape")
+    units = declared.get("units")
+    dtype = declared.get("dtype_numpy")
+    per = detector.per
+    if per is None and detector.role == "signal" and "waveform" in str(detector.data_key).lower():
+        per = "line"  # what pyStxm calls the counts of one line
+    return replace(
+        detector,
+        shape=tuple(shape) if isinstance(shape, (list, tuple)) else None,
+        dtype=dtype if isinstance(dtype, str) else None,
+        units=units if isinstance(units, str) and units else detector.units,
+        per=per,
+    )

@@ -1,0 +1,120 @@
+"""Reading values out of metadata that people and programs wrote: clear errors, no surprises."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .._errors import NXstxmValueError
+
+
+class MetadataError(NXstxmValueError):
+    """Metadata of a start document that can not be understood."""
+
+
+def decode(value: Any, where: str) -> Any:
+    """Decode JSON text, and JSON text within JSON text, until something else is left.
+
+    Parameters
+    ----------
+    value : object
+        Anything; only str and bytes are decoded.
+    where : str
+        What it is, for the message.
+
+    Returns
+    -------
+    object
+        What the JSON says.
+
+    Raises
+    ------
+    MetadataError
+        The text is no JSON.
+    """
+    for _ in range(8):
+        if isinstance(value, bytes):
+            value = value.decode("utf-8", "surrogateescape")
+        if not isinstance(value, str):
+            return value
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            raise MetadataError(
+                f"{where} is not valid JSON ({error}); it begins {value[:40]!r}. "
+                f"Give it as a JSON string or as a dict"
+            ) from error
+    raise MetadataError(f"{where} is JSON within JSON more than 8 times; give it decoded")
+
+
+def mapping(value: Any, where: str) -> Mapping[str, Any]:
+    """Decode `value` and insist on a mapping."""
+    value = decode(value, where)
+    if not isinstance(value, Mapping):
+        raise MetadataError(f"{where} is a {type(value).__name__}, not a mapping: {short(value)}")
+    return value
+
+
+def number(value: Any, where: str) -> float:
+    """Insist on one finite number, also when it is written as text."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            value = None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise MetadataError(f"{where} is {short(value)}, not a number")
+    return float(value)
+
+
+def optional_number(value: Any) -> float | None:
+    """Give a finite number or None, for what a file can do without."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    return None
+
+
+def numbers(value: Any, where: str) -> tuple[float, ...]:
+    """Insist on a list of numbers; a single number is a list of one."""
+    value = decode(value, where) if isinstance(value, (str, bytes)) else value
+    if isinstance(value, (int, float)):
+        return (number(value, where),)
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if not isinstance(value, Sequence):
+        raise MetadataError(f"{where} is {short(value)}, not a list of numbers")
+    return tuple(number(v, f"{where}[{i}]") for i, v in enumerate(value))
+
+
+def count(value: Any, where: str) -> int:
+    """Insist on a whole number of at least 0."""
+    result = number(value, where)
+    if result < 0 or result != int(result):
+        raise MetadataError(f"{where} is {result!r}, not a whole number of at least 0")
+    return int(result)
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    """Give a text or a list of texts as a tuple; anything else is left out."""
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, Sequence):
+        return tuple(v for v in value if isinstance(v, str))
+    return ()
+
+
+def text_or_none(value: Any) -> str | None:
+    """Give a text, a number as text, or None."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    return None
+
+
+def short(value: Any, length: int = 60) -> str:
+    """Show a value in a message, cut when long."""
+    text = repr(value)
+    return text if len(text) <= length else text[: length - 3] + "..."

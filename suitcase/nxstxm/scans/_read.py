@@ -1,0 +1,46 @@
+"""Which dialect a start document speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from . import _plain, _pystxm, _stxm
+from ._metadata import MetadataError
+from ._plan import ScanPlan
+
+#: (does it speak this dialect, read it), the first that does wins; plain Bluesky is the last.
+DIALECTS: tuple[
+    tuple[Callable[[Mapping[str, Any]], bool], Callable[[Mapping[str, Any]], ScanPlan]], ...
+] = (
+    (_stxm.speaks, _stxm.read),
+    (_pystxm.speaks, _pystxm.read),
+    (_plain.speaks, _plain.read),
+)
+
+
+def read_plan(start: Mapping[str, Any]) -> ScanPlan:
+    """Read what a run was asked to do from its start document.
+
+    Parameters
+    ----------
+    start : Mapping
+        A Bluesky start document. An ``stxm`` block is read first, then pyStxm's ``metadata``; a
+        run with neither becomes a generic scan.
+
+    Returns
+    -------
+    ScanPlan
+        The plan, not yet bound to data keys.
+
+    Raises
+    ------
+    MetadataError
+        The document lacks what its dialect needs; the message names the key and the run.
+    """
+    if not isinstance(start, Mapping):
+        raise MetadataError(f"a start document is a mapping, not a {type(start).__name__}")
+    for speaks, read in DIALECTS:
+        if speaks(start):
+            return read(start)
+    raise AssertionError("the plain dialect reads everything")  # pragma: no cover
