@@ -1,0 +1,33 @@
+"""Documents: the books of a run, the archive, stored documents, and when two streams are equal."""
+
+from ._archive import ArchiveWriter, is_archive
+from ._archive_file import write_archive
+from ._archive_reader import ArchiveError, read_archive
+from ._columns import Chunk
+from ._equal import difference, documents_equal, values_equal
+from ._packing import ArrayRef
+from ._raw_arrays import array_crc32
+from ._replay import StoredRun, replay, stored_runs
+from ._streams import Block, DocumentError, RunStreams
+from ._unpack import unpack_documents
+
+__all__ = [
+    "ArchiveError",
+    "ArchiveWriter",
+    "ArrayRef",
+    "Block",
+    "Chunk",
+    "DocumentError",
+    "RunStreams",
+    "StoredRun",
+    "array_crc32",
+    "difference",
+    "documents_equal",
+    "is_archive",
+    "read_archive",
+    "replay",
+    "stored_runs",
+    "unpack_documents",
+    "values_equal",
+    "write_archive",
+]

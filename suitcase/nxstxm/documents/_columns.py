@@ -1,0 +1,143 @@
+"""Values of one data key as arrays: what a detector gave, in its own dtype and shape.
+
+Sources write the same array as ndarray, as a list of ndarrays or as nested lists; here all become
+one thing. A column whose readings change their shape becomes several chunks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+AnyArray = npt.NDArray[Any]
+_SCALARS = (int, float, bool, np.number, np.bool_)
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Consecutive readings of one shape.
+
+    Attributes
+    ----------
+    row : int
+        Row of the stream (order of arrival in the run) of the first reading.
+    values : ndarray, shape (n, ...)
+        One reading a row; dtype object only for text and what is no array at all.
+    """
+
+    row: int
+    values: AnyArray
+
+
+def chunks(
+    rows: Sequence[int], values: Sequence[Any], declared: Mapping[str, Any]
+) -> Iterator[Chunk]:
+    """Turn readings into arrays.
+
+    Parameters
+    ----------
+    rows : sequence of int
+        Row of each reading.
+    values : sequence
+        The readings: numbers, text, arrays or nested lists.
+    declared : Mapping
+        The data key: its ``dtype_numpy`` is used where the values fit it.
+
+    Yields
+    ------
+    Chunk
+        Chunks without gaps in their rows, each of one shape.
+    """
+    contiguous = len(rows) == 0 or rows[-1] - rows[0] == len(rows) - 1
+    first = values[0] if len(values) else None
+    if contiguous and isinstance(first, _SCALARS):
+        array = _plain_scalars(values)
+        if array is not None:
+            yield Chunk(rows[0], _as_declared(array, declared))
+            return
+    arrays = [_reading(value) for value in values]
+    begin = 0
+    for i in range(1, len(arrays) + 1):
+        if (
+            i == len(arrays)
+            or rows[i] != rows[i - 1] + 1
+            or arrays[i].shape != arrays[begin].shape
+            or not _alike(arrays[i], arrays[begin])
+        ):
+            stacked = _stack(arrays[begin:i])
+            if not isinstance(values[begin], np.ndarray):
+                stacked = _as_declared(stacked, declared)
+            yield Chunk(rows[begin], stacked)
+            begin = i
+
+
+def _plain_scalars(values: Sequence[Any]) -> AnyArray | None:
+    """Convert numbers at once; None when one of them is something else."""
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return array if array.ndim == 1 and array.dtype.kind in "biufc" else None
+
+
+def _reading(value: Any) -> AnyArray:
+    """Give one reading as an array; text and what has no shape become a 0-d object array."""
+    if isinstance(value, np.ndarray):
+        return value if value.dtype.kind in "biufc" else _text(value)
+    if isinstance(value, (list, tuple)):
+        try:
+            array = np.asarray(value)
+        except (ValueError, TypeError, OverflowError):
+            return _object(value)
+        return array if array.dtype.kind in "biufc" else _text(array)
+    if isinstance(value, _SCALARS):
+        array = np.asarray(value)
+        return array if array.dtype.kind in "biufc" else _object(value)
+    return _object(value)
+
+
+def _text(array: AnyArray) -> AnyArray:
+    """Keep lists of text as they are, element by element."""
+    if array.dtype.kind in "US":
+        return array.astype(object)
+    return _object(array.tolist())
+
+
+def _object(value: Any) -> AnyArray:
+    array = np.empty((), object)
+    array[()] = value
+    return array
+
+
+def _alike(a: AnyArray, b: AnyArray) -> bool:
+    """Tell whether two readings may share a chunk; arrays keep their own dtype exactly."""
+    if a.ndim == 0:
+        return (a.dtype.kind == "O") == (b.dtype.kind == "O")
+    return a.dtype == b.dtype
+
+
+def _stack(arrays: Sequence[AnyArray]) -> AnyArray:
+    if len(arrays) == 1:
+        return arrays[0][np.newaxis]
+    return np.stack(arrays)
+
+
+def _as_declared(array: AnyArray, declared: Mapping[str, Any]) -> AnyArray:
+    """Use the declared dtype where it holds the values exactly."""
+    name = declared.get("dtype_numpy")
+    if not isinstance(name, str) or array.dtype.kind not in "biuf":
+        return array
+    try:
+        dtype = np.dtype(name)
+    except TypeError:
+        return array
+    if dtype == array.dtype or dtype.kind not in "biuf":
+        return array
+    with np.errstate(all="ignore"):
+        cast = array.astype(dtype)
+    same = np.array_equal(cast, array, equal_nan=array.dtype.kind == "f")
+    return cast if same else array

@@ -1,0 +1,273 @@
+"""Documents of one run in, blocks of columns out.
+
+A `RunStreams` keeps the books of a run: descriptors to streams, rows to columns. It holds a
+bounded block of each stream and hands it on when full, so memory does not grow with the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .._errors import NXstxmStateError, NXstxmValueError
+from ._columns import Chunk, chunks
+
+#: A block is handed on when it has this many rows or bytes of arrays.
+BLOCK_ROWS = 16384
+BLOCK_BYTES = 8 * 2**20
+
+Document = Mapping[str, Any]
+
+
+class DocumentError(NXstxmValueError):
+    """A document that does not fit the run it came with."""
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Consecutive rows of one stream, in the order of their arrival.
+
+    Attributes
+    ----------
+    stream : str
+        Name of the stream.
+    row : int
+        Ordinal of the first row in the stream.
+    seq_nums : ndarray of int64, shape (n,)
+        Sequence numbers, as they came.
+    times : ndarray of float64, shape (n,)
+        Event times, seconds since the epoch.
+    columns : dict of str to tuple of Chunk
+        Readings by data key; a reading that is missing is in no chunk.
+    """
+
+    stream: str
+    row: int
+    seq_nums: npt.NDArray[np.int64]
+    times: npt.NDArray[np.float64]
+    columns: Mapping[str, tuple[Chunk, ...]]
+
+
+@dataclass
+class _Stream:
+    """The open block of one stream."""
+
+    name: str
+    keys: dict[str, Document] = field(default_factory=dict)
+    row: int = 0
+    seq_nums: list[int] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    values: dict[str, list[Any]] = field(default_factory=dict)
+    rows: dict[str, list[int]] = field(default_factory=dict)
+    n_bytes: int = 0
+
+    def declare(self, data_keys: Mapping[str, Document]) -> None:
+        for key, declared in data_keys.items():
+            self.keys[key] = declared if isinstance(declared, Mapping) else {}
+
+    def add(self, seq_num: int, time: float, data: Mapping[str, Any]) -> None:
+        here = self.row + len(self.seq_nums)
+        self.seq_nums.append(seq_num)
+        self.times.append(time)
+        for key, value in data.items():
+            if key not in self.values:
+                self.values[key], self.rows[key] = [], []
+            self.values[key].append(value)
+            self.rows[key].append(here)
+            if isinstance(value, np.ndarray):
+                self.n_bytes += value.nbytes
+            elif isinstance(value, (list, tuple)):
+                self.n_bytes += 8 * len(value) * _inner_length(value)
+
+    @property
+    def full(self) -> bool:
+        return len(self.seq_nums) >= BLOCK_ROWS or self.n_bytes >= BLOCK_BYTES
+
+    def take(self) -> Block:
+        """Hand on what is here and begin anew."""
+        columns: dict[str, tuple[Chunk, ...]] = {}
+        for key, values in self.values.items():
+            if not values:
+                continue
+            if any(isinstance(v, Mapping) for v in values):
+                columns |= _channels(key, self.rows[key], values, self.keys.get(key, {}))
+            else:
+                columns[key] = tuple(chunks(self.rows[key], values, self.keys.get(key, {})))
+        block = Block(
+            self.name,
+            self.row,
+            np.asarray(self.seq_nums, np.int64),
+            np.asarray(self.times, np.float64),
+            columns,
+        )
+        self.row += len(self.seq_nums)
+        self.seq_nums, self.times, self.n_bytes = [], [], 0
+        self.values = {key: [] for key in self.values}
+        self.rows = {key: [] for key in self.rows}
+        return block
+
+
+def _inner_length(value: Any) -> int:
+    """Estimate the values in each item of a nested list."""
+    inner = value[0] if len(value) else None
+    return len(inner) * _inner_length(inner) if isinstance(inner, (list, tuple)) and inner else 1
+
+
+def _channels(
+    key: str, rows: list[int], values: list[Any], declared: Document
+) -> dict[str, tuple[Chunk, ...]]:
+    """Split readings that are a mapping of channels into a column for each channel.
+
+    A scaler with several channels gives one reading ``{channel: counts}``. A channel name may end
+    in the point it was measured at (``-spid-2``); the sequence number says that already.
+    """
+    split: dict[str, tuple[list[int], list[Any]]] = {}
+    for row, value in zip(rows, values, strict=True):
+        for channel, reading in value.items() if isinstance(value, Mapping) else ():
+            name = f"{key}/{str(channel).partition('-spid-')[0]}"
+            where = split.setdefault(name, ([], []))
+            where[0].append(row)
+            where[1].append(reading)
+    return {name: tuple(chunks(r, v, declared)) for name, (r, v) in split.items()}
+
+
+class RunStreams:
+    """The books of one run.
+
+    Parameters
+    ----------
+    sink : callable
+        Takes each full `Block`; called by the thread that brings the documents.
+
+    Attributes
+    ----------
+    start, stop : Mapping or None
+        The start and the stop document, when they came.
+    descriptors : list of Mapping
+        The event descriptors in the order of arrival.
+    n_rows : dict of str to int
+        Rows so far, by stream.
+    last_time : float
+        Time of the latest document.
+    """
+
+    def __init__(self, sink: Callable[[Block], None]) -> None:
+        self.start: Document | None = None
+        self.stop: Document | None = None
+        self.descriptors: list[Document] = []
+        self.last_time = 0.0
+        self._sink = sink
+        self._streams: dict[str, _Stream] = {}
+        self._by_descriptor: dict[str, _Stream] = {}
+
+    @property
+    def n_rows(self) -> dict[str, int]:
+        """Rows so far, by stream."""
+        return {name: s.row + len(s.seq_nums) for name, s in self._streams.items()}
+
+    def take_start(self, doc: Document) -> None:
+        """Note the start document; there is one."""
+        if self.start is not None:
+            raise NXstxmStateError(
+                f"two start documents for one run: {self.start.get('uid')!r}, then "
+                f"{doc.get('uid')!r}. Use one Serializer for each run, for instance through "
+                f"event_model.RunRouter"
+            )
+        self.start = doc
+        self.last_time = float(doc.get("time") or 0.0)
+
+    def take_stop(self, doc: Document) -> None:
+        """Note the stop document and hand on all open blocks."""
+        self.stop = doc
+        self.last_time = max(self.last_time, float(doc.get("time") or 0.0))
+        self.flush()
+
+    def take_descriptor(self, doc: Document) -> None:
+        """Note a descriptor; several of one name share their stream."""
+        keys, uid, name = doc.get("data_keys"), doc.get("uid"), doc.get("name", "primary")
+        if not isinstance(keys, Mapping) or not isinstance(uid, str) or not isinstance(name, str):
+            raise DocumentError(
+                f"descriptor {uid!r} of stream {name!r} needs a text uid and a mapping data_keys"
+            )
+        if uid in self._by_descriptor:
+            return
+        self.descriptors.append(doc)
+        stream = self._streams.setdefault(name, _Stream(name))
+        stream.declare(keys)
+        self._by_descriptor[uid] = stream
+
+    def stream_of(self, descriptor: Any) -> str:
+        """Name the stream of a descriptor's uid."""
+        return self._stream(descriptor).name
+
+    def _stream(self, descriptor: Any) -> _Stream:
+        try:
+            return self._by_descriptor[descriptor]
+        except (KeyError, TypeError):
+            raise DocumentError(
+                f"an event names descriptor {descriptor!r}, which did not come before it; "
+                f"descriptors so far: {', '.join(d[:8] for d in self._by_descriptor) or 'none'}"
+            ) from None
+
+    def take_event(self, doc: Document) -> None:
+        """Note one event."""
+        stream = self._stream(doc.get("descriptor"))
+        try:
+            seq_num, time, data = int(doc["seq_num"]), float(doc["time"]), doc["data"]
+            stream.add(seq_num, time, data)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise DocumentError(
+                f"event {doc.get('uid')!r} of stream {stream.name!r} needs a whole seq_num, a "
+                f"time and a mapping data ({type(error).__name__}: {error})"
+            ) from error
+        if time > self.last_time:
+            self.last_time = time
+        if stream.full:
+            self._sink(stream.take())
+
+    def take_event_page(self, doc: Document) -> None:
+        """Note a page of events."""
+        stream = self._stream(doc.get("descriptor"))
+        try:
+            seq_nums, times, data = doc["seq_num"], doc["time"], doc["data"]
+            keys = list(data)
+            columns: list[Iterable[Any]] = [_rows(data[key]) for key in keys]
+            for i, (seq_num, time) in enumerate(zip(seq_nums, times, strict=True)):
+                row = {key: column[i] for key, column in zip(keys, columns, strict=True)}  # type: ignore[index]
+                stream.add(int(seq_num), float(time), row)
+                self.last_time = max(self.last_time, float(time))
+                if stream.full:
+                    self._sink(stream.take())
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            IndexError,
+            OverflowError,
+        ) as error:
+            raise DocumentError(
+                f"an event page of stream {stream.name!r} needs seq_num, time and data as lists "
+                f"of one length ({type(error).__name__}: {error})"
+            ) from error
+
+    def take_bulk_events(self, doc: Document) -> None:
+        """Note the events of a bulk_events document, an older form of pages."""
+        for events in doc.values():
+            for event in events:
+                self.take_event(event)
+
+    def flush(self) -> None:
+        """Hand on all open blocks."""
+        for stream in self._streams.values():
+            if stream.seq_nums:
+                self._sink(stream.take())
+
+
+def _rows(column: Any) -> Any:
+    """Give a page's column as something that is indexed by row."""
+    return column if isinstance(column, (list, tuple, np.ndarray)) else list(column)
