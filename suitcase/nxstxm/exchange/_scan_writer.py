@@ -1,0 +1,83 @@
+"""Writes one scan: takes its runs, in memory as long as they are small, and finishes its file."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from ..nexus import (
+    RunRecord,
+    RunStage,
+    ScanFile,
+    WriterOptions,
+    finish_file,
+    new_temporary_file,
+)
+from ._names import resolve_prefix
+
+#: Runs of one scan that are held in memory together, bytes.
+HELD_BYTES = 8 * 2**20
+
+
+class ScanWriter:
+    """One scan on its way into a file of a folder, all of it by this process.
+
+    Parameters
+    ----------
+    directory : Path
+        The folder.
+    start : Mapping
+        Start document of the first run; it names the file.
+    prefix : str
+        Template of the name.
+    options : WriterOptions
+        The writer's options.
+    """
+
+    def __init__(
+        self, directory: Path, start: Mapping[str, Any], prefix: str, options: WriterOptions
+    ) -> None:
+        self.options = options
+        self.name = resolve_prefix(prefix, start, options.timezone)
+        self.first_uid = str(start.get("uid"))
+        self.file: ScanFile = new_temporary_file(
+            directory, self.name, self.first_uid, overwrite=options.overwrite
+        )
+        self._stages: list[RunStage] = []
+        self._records: list[RunRecord] = []
+
+    def run(self, start: Mapping[str, Any]) -> RunStage:
+        """Begin a run."""
+        return self.adopt(RunStage(start, self.options))
+
+    def adopt(self, stage: RunStage) -> RunStage:
+        """Take a run that has begun."""
+        stage.file = self.file
+        self._stages.append(stage)
+        return stage
+
+    def end(self, stage: RunStage) -> None:
+        """End a run; runs that are held move to disk when they are many."""
+        self._records.append(stage.finish())
+        if sum(s.held_bytes for s in self._stages) > HELD_BYTES:
+            for each in self._stages:
+                each.spill()
+
+    def keep(self) -> None:
+        """Leave what came in the temporary file, after an error."""
+        for stage in self._stages:
+            stage.keep()
+
+    def finish(self) -> Path:
+        """Write the file and give it its final name."""
+        return finish_file(self.file, self._records, self.name, self.options)
+
+
+def finish_in_memory(stage: RunStage, options: WriterOptions, target: IO[bytes]) -> None:
+    """Write a run into a buffer that somebody else manages."""
+    buffer = io.BytesIO()
+    file = ScanFile(buffer, stage.record.uid)
+    finish_file(file, [stage.finish()], None, options)
+    target.write(buffer.getbuffer())

@@ -1,0 +1,121 @@
+"""How values are written, so that every reader that was tried opens them.
+
+The encoding is that of docs/reference/nxstxm-file.md: ``definition`` and ``stxm_scan_type`` of
+shape (1,) as fixed-length bytes, other strings scalar, ``@axes`` as an array of fixed-length bytes,
+``@NX_class``, ``@signal`` and ``@default`` plain text, ``@units`` on whatever has a unit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+AnyArray = npt.NDArray[Any]
+_TEXT = h5py.string_dtype("utf-8")
+#: Arrays larger than this are chunked and, when asked, compressed.
+LARGE = 64 * 1024
+
+
+def safe_name(name: str, taken: Iterable[str] = ()) -> str:
+    """Make a name that NeXus allows and that is not taken.
+
+    Parameters
+    ----------
+    name : str
+        Any text.
+    taken : iterable of str
+        Names that are in use.
+
+    Returns
+    -------
+    str
+        Letters, digits, ``_`` and inner ``.``; a number is added to a name that is taken.
+    """
+    text = re.sub(r"[^A-Za-z0-9_.]+", "_", name).strip(".")[:200] or "unnamed"
+    used = set(taken)
+    result, i = text, 1
+    while result in used:
+        i += 1
+        result = f"{text}_{i}"
+    return result
+
+
+def clean(text: str) -> str:
+    """Make text that HDF5 can hold: no NUL, no half of a surrogate pair."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def group(parent: h5py.Group, name: str, nx_class: str) -> h5py.Group:
+    """Create a group of a NeXus class."""
+    made = parent.create_group(name)
+    made.attrs["NX_class"] = nx_class
+    return made
+
+
+def text(parent: h5py.Group, name: str, value: str) -> h5py.Dataset:
+    """Write a scalar string."""
+    return parent.create_dataset(name, data=clean(value), dtype=_TEXT)
+
+
+def texts(parent: h5py.Group, name: str, values: Iterable[str]) -> h5py.Dataset:
+    """Write a 1-D array of strings."""
+    return parent.create_dataset(name, data=[clean(v) for v in values], dtype=_TEXT)
+
+
+def word(parent: h5py.Group, name: str, value: str) -> h5py.Dataset:
+    """Write a word of an enumeration: shape (1,), fixed-length bytes."""
+    return parent.create_dataset(name, data=np.array([value.encode("ascii")]))
+
+
+def values(
+    parent: h5py.Group,
+    name: str,
+    data: Any,
+    units: str | None = None,
+    *,
+    compression: str = "none",
+    **attributes: Any,
+) -> h5py.Dataset:
+    """Write numbers, with their unit and other attributes."""
+    array = np.asarray(data)
+    keywords: dict[str, Any] = {}
+    if array.nbytes > LARGE and array.ndim:
+        keywords = storage(array.shape, array.dtype, compression)
+    dataset = parent.create_dataset(name, data=array, **keywords)
+    if units is not None:
+        dataset.attrs["units"] = clean(units)
+    for key, value in attributes.items():
+        dataset.attrs[key] = value
+    return dataset
+
+
+def storage(
+    shape: tuple[int, ...], dtype: np.dtype[Any], compression: str = "none"
+) -> dict[str, Any]:
+    """Choose chunks (about 256 KiB, whole images where they fit) and filters for an array."""
+    keywords: dict[str, Any] = {"chunks": chunk_shape(shape, dtype.itemsize)}
+    if compression == "gzip":
+        keywords |= {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+    return keywords
+
+
+def chunk_shape(shape: tuple[int, ...], itemsize: int, target: int = 256 * 1024) -> tuple[int, ...]:
+    """Fill a chunk from the fastest axis on until it has about `target` bytes."""
+    room = max(target // max(itemsize, 1), 1)
+    chunk = []
+    for size in reversed(shape):
+        n = max(min(size, room), 1)
+        chunk.append(n)
+        room = max(room // n, 1)
+    return tuple(reversed(chunk))
+
+
+def mark_axes(data: h5py.Group, signal: str, axes: Iterable[str]) -> None:
+    """Write ``@signal`` and ``@axes`` of an NXdata."""
+    data.attrs["signal"] = signal
+    data.attrs["axes"] = np.array([axis.encode("ascii") for axis in axes])

@@ -1,0 +1,404 @@
+"""Writing one NXentry: a small method for each part, so that a facility can override one.
+
+A subclass given as ``entry_writer=`` replaces what differs at a facility and nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ..scans import Detector, polarization_from_code
+from ._canvas import Canvas, ListWriter
+from ._collection import write_collection
+from ._data import write_data
+from ._encoding import group, safe_name, text, values, word
+from ._jobs import EntryJob
+from ._options import WriterOptions
+from ._points import PointBlock, Points
+from ._positions import Measured, device_lists
+from ._record import AnyArray
+from ._shared import SharedObjects
+
+
+class Channel:
+    """A detector of the entry: its chronological list, and its array when it makes a picture."""
+
+    def __init__(self, name: str, key: str, detector: Detector) -> None:
+        self.name = name
+        self.key = key
+        self.detector = detector
+        self.list: ListWriter | None = None
+        self.canvas: Canvas | None = None
+        self.moved = False
+        self.frames = False
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether it gets an NXdata."""
+        return self.detector.role in ("signal", "camera")
+
+
+class EntryWriter:
+    """Writes the entry of one job.
+
+    Parameters
+    ----------
+    h5 : h5py.File
+        The file that is written.
+    source : h5py.File
+        The file that holds the columns; often the same.
+    job : EntryJob
+        What is written.
+    options : WriterOptions
+        The writer's options.
+    scan : str
+        Identity of the scan, its first uid.
+    shared : SharedObjects
+        What entries have in common.
+
+    Attributes
+    ----------
+    entry : h5py.Group
+        The NXentry, once `write` has made it.
+    points : Points
+        Its points.
+    messages : list of str
+        What was padded, cut or guessed.
+    """
+
+    def __init__(
+        self,
+        h5: h5py.File,
+        source: h5py.File,
+        job: EntryJob,
+        options: WriterOptions,
+        scan: str,
+        shared: SharedObjects,
+    ) -> None:
+        self.h5 = h5
+        self.source = source
+        self.job = job
+        self.plan = job.plan
+        self.options = options
+        self.scan = scan
+        self.shared = shared
+        self.points = Points(job, source)
+        self.messages: list[str] = list(
+            dict.fromkeys(m for r in job.records for m in r.plan.messages)
+        )
+        self.channels = self._channels()
+        self.measured = Measured(self.points, self.messages)
+        self.entry: h5py.Group
+        self.instrument: h5py.Group
+
+    # -- what there is to write -----------------------------------------------------------------
+
+    def _channels(self) -> list[Channel]:
+        """List the detectors that gave something, each channel of a scaler on its own."""
+        found: dict[str, Channel] = {}
+        names: set[str] = {"sample_x", "sample_y", "sample_z", "source", "monochromator"}
+        for record in self.job.records:
+            stream = record.measurement
+            keys = record.keys(stream) if stream is not None else []
+            for detector in record.plan.detectors:
+                if detector.role == "other":
+                    continue
+                own = [k for k in keys if detector.data_key in (k, k.partition("/")[0])]
+                own = [k for k in own if any(_numeric(p) for p in record.columns[stream or "", k])]
+                for key in own:
+                    if key not in found:
+                        label = detector.name if key == detector.data_key else key.split("/", 1)[1]
+                        name = safe_name(label, names)
+                        names.add(name)
+                        found[key] = Channel(name, key, detector)
+        if not any(c.is_picture for c in found.values()):
+            found |= self._missing_channels(names)
+        return list(found.values())
+
+    def _missing_channels(self, names: set[str]) -> dict[str, Channel]:
+        """Give an empty picture to the planned detectors when none gave anything."""
+        planned = [d for r in self.job.records for d in r.plan.detectors if d.role == "signal"]
+        planned = planned or [Detector("detector", "signal")]
+        self.messages.append("no detector gave a reading that makes a picture; it is NaN")
+        first = planned[0]
+        name = safe_name(first.name, names)
+        return {f"#{name}": Channel(name, f"#{name}", first)}
+
+    # -- the entry ------------------------------------------------------------------------------
+
+    def write(self) -> h5py.Group:
+        """Write all of the entry."""
+        self.entry = group(self.h5, self.job.name, "NXentry")
+        self.write_header()
+        self.write_user()
+        self.write_sample()
+        self.instrument = group(self.entry, "instrument", "NXinstrument")
+        self.write_source()
+        self.write_zone_plate()
+        self.write_polarization()
+        self.write_points()
+        self.write_control()
+        self.messages.extend(self.points.messages)
+        self.write_collection()
+        return self.entry
+
+    def write_header(self) -> None:
+        """Write title, times, definition and identity."""
+        first = self.job.records[0]
+        plan = first.plan
+        number = "" if plan.scan_id is None else f" {plan.scan_id}"
+        about = f" of {plan.sample}" if plan.sample else ""
+        text(self.entry, "title", plan.title or f"{self.job.scan_type.label}{number}{about}")
+        text(self.entry, "start_time", self.options.time(plan.time))
+        text(self.entry, "end_time", self.options.time(max(self.end_time(), plan.time)))
+        word(self.entry, "definition", "NXstxm")
+        text(self.entry, "entry_identifier_uuid", self.scan)
+        if plan.scan_id is not None:
+            text(self.entry, "entry_identifier", str(plan.scan_id))
+        if plan.proposal is not None:
+            text(self.entry, "experiment_identifier", plan.proposal)
+        complete = all(r.stop is not None for r in self.job.records)
+        self.entry.attrs["complete"] = complete
+        if not complete:
+            self.messages.append(
+                "a run of this entry has no stop document: it is written as far as it came"
+            )
+
+    def end_time(self) -> float:
+        """Give the time of the last run's end, of its last document where it did not stop."""
+        return max(
+            float(r.stop.get("time") or 0.0) if r.stop is not None else r.last_time
+            for r in self.job.records
+        )
+
+    def write_user(self) -> None:
+        """Write who measured, where the start document says it."""
+        user = self.job.records[0].plan.user
+        if user:
+            text(group(self.entry, "user", "NXuser"), "name", user)
+
+    def write_sample(self) -> None:
+        """Write the sample's name and its rotation."""
+        sample = group(self.entry, "sample", "NXsample")
+        name = self.job.records[0].plan.sample
+        if name:
+            text(sample, "name", name)
+        angle, source = self.plan.rotation_angle, "setpoint"
+        if angle is None:
+            angle, source = self.measured.baseline("theta"), "baseline"
+        if angle is None:
+            angle, source = 0.0, "default"
+        values(sample, "rotation_angle", float(angle), "deg", source=source)
+
+    # -- instrument -----------------------------------------------------------------------------
+
+    def write_source(self) -> None:
+        """Write the source, with the ring current at the start."""
+        facility = self.options.facility
+        if facility.beamline:
+            text(self.instrument, "name", facility.beamline)
+        source = group(self.instrument, "source", "NXsource")
+        text(source, "type", facility.type)
+        text(source, "name", facility.name)
+        text(source, "probe", facility.probe)
+        current = self.measured.baseline("ring_current")
+        if current is not None:
+            values(source, "current", current, "mA")
+
+    def write_zone_plate(self) -> None:
+        """Write the zone plate that the plan describes."""
+        plate = next((r.plan.zone_plate for r in self.job.records if r.plan.zone_plate), None)
+        if plate is None:
+            return
+        # NXinstrument has no place for a zone plate; a collection in it may hold one
+        optics = group(self.instrument, "optics", "NXcollection")
+        made = group(optics, "zone_plate", "NXfresnel_zone_plate")
+        if plate.index is not None:
+            text(made, "name", f"zone plate {plate.index}")
+        for name, value, units in (
+            ("outer_diameter", plate.outer_diameter, "um"),
+            ("central_stop_diameter", plate.central_stop_diameter, "um"),
+            ("outermost_zone_width", plate.outermost_zone_width, "nm"),
+            ("focal_length", plate.focal_length, "um"),
+        ):
+            if value is not None:
+                values(made, name, value, units)
+
+    def write_polarization(self) -> None:
+        """Write the insertion device and the polarization that it really had."""
+        polarization = self.plan.polarization
+        if polarization is None:
+            code = self.measured.baseline("polarization")
+            polarization = polarization_from_code(
+                code, self.measured.baseline("polarization_angle")
+            )
+        gap = self.measured.baseline("undulator_gap")
+        if polarization is None and gap is None:
+            return
+        device = group(self.instrument, "insertion_device", "NXinsertion_device")
+        text(device, "type", "undulator")
+        harmonic = self.measured.baseline("undulator_harmonic")
+        if gap is not None:
+            values(device, "gap", gap, self.measured.units("undulator_gap") or "mm")
+        if harmonic is not None:
+            values(device, "harmonic", int(harmonic), "")
+        if polarization is None:
+            return
+        text(device, "polarization", polarization.name)
+        if polarization.code is not None:
+            values(device, "polarization_code", polarization.code)
+        if polarization.angle is not None:
+            values(device, "polarization_angle", polarization.angle, "deg")
+        if polarization.stokes is not None:
+            beam = group(self.instrument, "beam", "NXbeam")
+            values(beam, "incident_polarization_stokes", np.array([polarization.stokes]), "")
+
+    # -- points ---------------------------------------------------------------------------------
+
+    def write_points(self) -> None:
+        """Write the chronological lists and, from the same walk, the pictures."""
+        for channel in self.channels:
+            self.open_channel(channel)
+        lists = device_lists(self)
+        energy = ListWriter(
+            group(self.instrument, "monochromator", "NXmonochromator"),
+            "energy", "eV", self.options.compression,
+        )  # fmt: skip
+        dwells = [
+            ListWriter(self.instrument[c.name], "count_time", "s", self.options.compression)
+            for c in self.channels
+        ]
+        n_points = 0
+        for block in self.points.blocks():
+            n_points += len(block)
+            energy.add(self.measured.energy(block))
+            dwell = self.measured.dwell(block)
+            for writer in dwells:
+                writer.add(dwell)
+            for each in lists:
+                each.add(block)
+            for channel in self.channels:
+                self.add_to_channel(channel, block)
+        energy.close().attrs["source"] = self.measured.source_of("energy")
+        for writer in dwells:
+            writer.close()
+        for each in lists:
+            each.close()
+        self.messages.extend(m for each in lists for m in each.messages)
+        for channel in self.channels:
+            self.close_channel(channel, n_points)
+            if channel.is_picture:
+                write_data(self, channel.name, channel.detector.units)
+        self.entry.attrs["default"] = next(c.name for c in self.channels if c.is_picture)
+
+    def open_channel(self, channel: Channel) -> None:
+        """Make the NXdetector of a channel and, for a picture, its NXdata."""
+        home = group(self.instrument, channel.name, "NXdetector")
+        home.attrs["role"] = channel.detector.role
+        home.attrs["data_key"] = channel.key.lstrip("#")
+        text(home, "local_name", channel.key.lstrip("#"))
+        channel.frames = self._is_frames(channel)
+        channel.moved = channel.frames and self._move_frames(channel, home)
+        units = channel.detector.units
+        channel.list = ListWriter(home, "data", units, self.options.compression)
+        if channel.is_picture:
+            data = group(self.entry, channel.name, "NXdata")
+            channel.canvas = Canvas(
+                data, "data", self.points.shape, units, self.options.compression
+            )
+
+    def _is_frames(self, channel: Channel) -> bool:
+        """Tell whether one reading of a channel is a whole array that belongs to one point."""
+        for record in self.job.records:
+            stream = record.measurement or ""
+            for piece in record.columns.get((stream, channel.key), ()):
+                n = int(np.prod(piece.shape, dtype=np.int64))
+                per_row = self.points.per_row[id(record)]
+                per = channel.detector.per
+                if n > 1 and self.points.covers(n, per, per_row) == 1:
+                    return True
+        return False
+
+    def _move_frames(self, channel: Channel, home: h5py.Group) -> bool:
+        """Let the dataset that took the frames become the detector's list, without a copy."""
+        if len(self.job.parts) != 1 or self.source != self.h5:
+            return False
+        record = self.job.records[0]
+        stream = record.measurement or ""
+        pieces = record.columns[stream, channel.key]
+        n = record.n_rows[stream]
+        piece = pieces[0]
+        if (
+            len(pieces) != 1
+            or not isinstance(piece.values, str)
+            or (piece.row, piece.at, piece.n) != (0, 0, n)
+            or self.points.per_row[id(record)] != 1
+            or len(self.source[piece.values]) != n
+            or not self.points.is_whole()
+        ):
+            return False
+        # a second link; the first goes with the staging group
+        home["data"] = self.h5[piece.values]
+        home["data"].attrs["units"] = channel.detector.units
+        return True
+
+    def add_to_channel(self, channel: Channel, block: PointBlock) -> None:
+        """Add the readings of some points to a channel's list and picture."""
+        read, present = self.points.read(block, channel.key, channel.detector.per)
+        if channel.list is not None and not channel.moved:
+            channel.list.add(_with_gaps(read, present))
+        if channel.canvas is not None:
+            counts = read.astype(np.float64)
+            if counts.ndim > 1:
+                counts = counts.reshape(len(counts), -1).sum(axis=1)
+            if present is not None:
+                counts = np.where(present, counts, np.nan)
+            channel.canvas.put(block.position, counts)
+
+    def close_channel(self, channel: Channel, n_points: int) -> None:
+        """Finish a channel's list and picture."""
+        if channel.list is not None and not channel.moved:
+            channel.list.close()
+        if channel.canvas is not None:
+            channel.canvas.close()
+        if n_points == 0 and channel.canvas is not None:
+            self.messages.append(f"{channel.name} has no points")
+
+    # -- control, collection --------------------------------------------------------------------
+
+    def write_control(self) -> None:
+        """Write the ring current with the shape of the pictures, where it is known."""
+        if not self.measured.has_ring_current():
+            return
+        control = group(self.entry, "control", "NXmonitor")
+        canvas = Canvas(control, "data", self.points.shape, "mA", self.options.compression)
+        for block in self.points.blocks():
+            canvas.put(block.position, self.measured.ring_current(block))
+        canvas.close().attrs["source"] = self.measured.source_of("ring_current")
+
+    def bring(self, path: str, home: h5py.Group, name: str) -> None:
+        """Bring a dataset of the staging area into the file: a link where it is the same file."""
+        if self.source == self.h5:
+            home[name] = self.h5[path]
+        else:
+            self.source.copy(path, home, name)
+
+    def write_collection(self) -> None:
+        """Write the request, the baseline, other readings and the archive."""
+        write_collection(self)
+
+
+def _numeric(piece: Any) -> bool:
+    return piece.dtype.kind in "biufc"
+
+
+def _with_gaps(read: AnyArray, present: AnyArray | None) -> AnyArray:
+    """Mark missing readings as NaN; counts become floats only where some are missing."""
+    if present is None or present.all():
+        return read
+    out = read.astype(np.result_type(read.dtype, np.float32 if read.dtype.itemsize < 4 else float))
+    out[~present] = np.nan
+    return out

@@ -1,0 +1,164 @@
+"""The options that every writer takes, read once and checked at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta, timezone, tzinfo
+from typing import TYPE_CHECKING, Any, Literal, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from .._errors import NXstxmTypeError, NXstxmValueError
+
+if TYPE_CHECKING:
+    from ._entry import EntryWriter
+
+Compression = Literal["none", "gzip"]
+
+
+class OptionError(NXstxmValueError):
+    """An option that can not be used."""
+
+
+@dataclass(frozen=True)
+class Facility:
+    """Where a file was measured; nothing in this package knows one by itself.
+
+    Attributes
+    ----------
+    name : str
+        Name of the source (``instrument/source/name``).
+    type, probe : str
+        Of NeXus's enumerations for NXsource.
+    beamline : str or None
+        Name of the instrument.
+    """
+
+    name: str = "unknown"
+    type: str = "Synchrotron X-ray Source"
+    probe: str = "x-ray"
+    beamline: str | None = None
+
+    @classmethod
+    def of(cls, value: Facility | Mapping[str, str] | str | None) -> Facility:
+        """Take a facility, its fields as a mapping, or only its name."""
+        if value is None:
+            return cls()
+        if isinstance(value, Facility):
+            return value
+        if isinstance(value, str):
+            return cls(value)
+        if isinstance(value, Mapping):
+            known = {f.name for f in fields(cls)}
+            wrong = [str(k) for k in value if k not in known or not isinstance(value[k], str)]
+            if wrong:
+                raise OptionError(
+                    f"facility has {', '.join(wrong)}; it takes text for {', '.join(sorted(known))}"
+                )
+            return cls(**value)
+        raise NXstxmTypeError(f"facility is a {type(value).__name__}; give a name or a mapping")
+
+
+@dataclass(frozen=True)
+class WriterOptions:
+    """What a user may choose about a file.
+
+    Attributes
+    ----------
+    facility : Facility
+        The source and the instrument.
+    devices : Mapping of str to str
+        Role to data key, over what the plan says.
+    timezone : tzinfo
+        Time zone of the times in the file; UTC unless given, never the machine's, so that the
+        same documents give the same file everywhere.
+    compression : str
+        ``"none"`` or ``"gzip"`` for arrays above 64 KiB.
+    overwrite : bool
+        Replace an existing file.
+    entry_writer : type of EntryWriter or None
+        A subclass whose ``write_*`` methods a facility overrides.
+    """
+
+    facility: Facility = field(default_factory=Facility)
+    devices: Mapping[str, str] = field(default_factory=dict)
+    timezone: tzinfo = timezone.utc
+    compression: Compression = "none"
+    overwrite: bool = False
+    entry_writer: type[EntryWriter] | None = None
+
+    @classmethod
+    def of(cls, **options: Any) -> WriterOptions:
+        """Check options as a caller gives them.
+
+        Raises
+        ------
+        OptionError, NXstxmTypeError
+            An option that does not exist or can not have this value.
+        """
+        known = [f.name for f in fields(cls)]
+        unknown = [name for name in options if name not in known]
+        if unknown:
+            raise NXstxmTypeError(
+                f"unknown option {', '.join(unknown)}; the options are {', '.join(known)}"
+            )
+        options["facility"] = Facility.of(options.get("facility"))
+        options["timezone"] = _timezone(options.get("timezone"))
+        devices = options.get("devices") or {}
+        if not isinstance(devices, Mapping) or not all(
+            isinstance(k, str) and isinstance(v, str) for k, v in devices.items()
+        ):
+            raise OptionError(f"devices is {devices!r}; give a mapping of role to data key")
+        options["devices"] = dict(devices)
+        compression = options.get("compression") or "none"
+        if compression not in get_args(Compression):
+            raise OptionError(
+                f"compression is {compression!r}; it is one of {', '.join(get_args(Compression))}"
+            )
+        options["compression"] = compression
+        options["overwrite"] = bool(options.get("overwrite", False))
+        return cls(**options)
+
+    def saved(self) -> dict[str, Any]:
+        """Give what a temporary file remembers, as arguments for `of`."""
+        zone = self.timezone
+        name = zone.key if isinstance(zone, ZoneInfo) else "UTC"
+        if name == "UTC" and zone is not timezone.utc:
+            offset = datetime.now(zone).utcoffset()
+            name = "UTC" if offset is None else f"{offset.total_seconds():+g}"
+        facility = {k: v for k, v in vars(self.facility).items() if v is not None}
+        return {
+            "facility": facility,
+            "devices": dict(self.devices),
+            "timezone": name,
+            "compression": self.compression,
+        }
+
+    def time(self, seconds: float) -> str:
+        """Write a time as ISO 8601 with its offset, as NXstxm asks."""
+        try:
+            return datetime.fromtimestamp(seconds, self.timezone).isoformat()
+        except (OverflowError, OSError, ValueError) as error:
+            raise NXstxmValueError(
+                f"time {seconds!r} is no time in seconds since the epoch ({error})"
+            ) from error
+
+
+def _timezone(value: Any) -> tzinfo:
+    if value is None:
+        return timezone.utc
+    if isinstance(value, tzinfo):
+        return value
+    if isinstance(value, str):
+        if value.upper() == "UTC":
+            return timezone.utc
+        if value[:1] in ("+", "-") and value[1:].isdigit():
+            return timezone(timedelta(seconds=int(value)))
+        try:
+            return ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise OptionError(
+                f"timezone {value!r} is not known; give a name such as 'America/Regina', a "
+                f"tzinfo, or leave it out for UTC (on Windows, names need the package tzdata)"
+            ) from error
+    raise NXstxmTypeError(f"timezone is a {type(value).__name__}; give a name or a tzinfo")

@@ -1,0 +1,367 @@
+"""The points of an entry in the order in which they were measured, block by block.
+
+Every list and every array of an entry is made from the same blocks, so that they agree: a point
+that is in one is in all. Memory is bounded by a block, whatever the scan's size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from ..scans import place, points_per_event
+from ._jobs import EntryJob, Part
+from ._record import SEQ_NUM, TIME, AnyArray, RunRecord
+
+Index = npt.NDArray[np.int64]
+#: Points (or, for frames, bytes) that are held at a time.
+POINTS = 65536
+FRAME_BYTES = 8 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class PointBlock:
+    """Some points of an entry.
+
+    Attributes
+    ----------
+    part : Part
+        The run they belong to.
+    rows : ndarray of int64, shape (r,)
+        Rows of the measurement stream that the block covers, each with `per_row` points.
+    first, last : int
+        The range of rows that holds them.
+    per_row : int
+        Points in a row.
+    select : ndarray of int64, shape (n,), or None
+        Which of the r * per_row points belong to the entry; None for all.
+    axes : dict of str to ndarray of int64, shape (n,)
+        Index of each point along the axes.
+    position : ndarray of int64, shape (n,)
+        Flat index of each point in the entry's array; -1 for points beyond the plan.
+    times : ndarray of float64, shape (n,)
+        Time of the event of each point.
+    """
+
+    part: Part
+    rows: Index
+    first: int
+    last: int
+    per_row: int
+    select: Index | None
+    axes: dict[str, Index]
+    position: Index
+    times: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        """Count the points."""
+        return len(self.position)
+
+
+class Points:
+    """The points of an entry, and the shape that its array has.
+
+    Parameters
+    ----------
+    job : EntryJob
+        The entry.
+    h5 : h5py.File
+        The file that holds the columns.
+    """
+
+    def __init__(self, job: EntryJob, h5: h5py.File) -> None:
+        self.job = job
+        self.h5 = h5
+        self.per_row = {id(part.record): self._points_per_row(part.record) for part in job.parts}
+        self.messages: list[str] = []
+        self._orders = {id(p.record): self._order(p.record) for p in job.parts}
+        self.shape = self._shape()
+        self.frame_rows = max(1, FRAME_BYTES // max(self._frame_bytes(), 1))
+
+    # -- how the run's rows relate to points ---------------------------------------------------
+
+    def detector_keys(self, record: RunRecord) -> list[tuple[str, str | None]]:
+        """Give the columns of the detectors, and what the plan says that one reading covers."""
+        stream = record.measurement
+        if stream is None:
+            return []
+        bound = [d for d in record.plan.detectors if d.role != "other"]
+        keys = record.keys(stream)
+        return [
+            (key, "point" if d.role == "camera" else d.per)
+            for d in bound
+            for key in keys
+            if d.data_key is not None and key.partition("/")[0] == d.data_key
+        ]
+
+    def _points_per_row(self, record: RunRecord) -> int:
+        stream = record.measurement
+        if stream is None:
+            return 1
+        n_events = self._highest(record)
+        choices = [1]
+        for key, per in self.detector_keys(record):
+            sizes = [prod(p.shape) for p in record.columns[stream, key] if p.dtype.kind != "O"]
+            if sizes:
+                choices.append(points_per_event(record.plan, max(sizes), n_events, per))
+        return max(choices)
+
+    def is_whole(self) -> bool:
+        """Tell whether every row of every run is a point of the entry, in the order it came."""
+        if any(self._orders[id(part.record)] is not None for part in self.job.parts):
+            return False
+        return all(block.select is None for block in self.blocks())
+
+    def _highest(self, record: RunRecord) -> int:
+        stream = record.measurement
+        highest = 0
+        n_rows = record.n_rows.get(stream or "", 0)
+        for _, seq in record.read(self.h5, stream or "", SEQ_NUM, 0, n_rows):
+            highest = max(highest, int(seq.max(initial=0)))
+        return highest
+
+    def _order(self, record: RunRecord) -> Index | None:
+        """Give the rows in the order of their sequence numbers, the last of equal ones only.
+
+        None when they came so, which costs no memory.
+        """
+        stream = record.measurement
+        if stream is None:
+            return None
+        n = record.n_rows[stream]
+        previous = 0
+        for _, seq in record.read(self.h5, stream, SEQ_NUM, 0, n):
+            if seq[0] <= previous or (np.diff(seq) <= 0).any():
+                break
+            previous = int(seq[-1])
+        else:
+            return None
+        seq = np.concatenate([s for _, s in record.read(self.h5, stream, SEQ_NUM, 0, n)])
+        _, last = np.unique(seq[::-1], return_index=True)
+        rows: Index = n - 1 - last  # unique keeps the first, which is the last of the reversed
+        if len(rows) < n:
+            self.messages.append(
+                f"{n - len(rows)} rows of run {record.uid:.8} were measured again (sequence "
+                f"numbers repeat); the last of each is used, all are in the archive"
+            )
+        return rows
+
+    def _shape(self) -> tuple[int, ...]:
+        """Give the shape of the entry's array; an open axis is as long as the data."""
+        shape = list(self.job.plan.shape)
+        for i, size in enumerate(shape):
+            if size is None:
+                inner = prod(s or 1 for s in shape[i + 1 :])
+                most = max(
+                    (self._highest(p.record) * self.per_row[id(p.record)] for p in self.job.parts),
+                    default=0,
+                )
+                shape[i] = max(-(-most // inner), 1)
+        return tuple(s or 1 for s in shape)
+
+    def _frame_bytes(self) -> int:
+        """Give the bytes of the largest reading that is one point."""
+        most = 8
+        for part in self.job.parts:
+            stream = part.record.measurement
+            for (s, key), pieces in part.record.columns.items():
+                if s == stream and not key.startswith("#"):
+                    most = max(most, *(prod(p.shape) * p.dtype.itemsize for p in pieces))
+        return most
+
+    # -- walking ------------------------------------------------------------------------------
+
+    def blocks(self) -> Iterator[PointBlock]:
+        """Walk through the points in the order of time."""
+        for part in self.job.parts:
+            record = part.record
+            stream = record.measurement
+            if stream is None:
+                continue
+            per_row = self.per_row[id(record)]
+            order = self._orders[id(record)]
+            n = record.n_rows[stream] if order is None else len(order)
+            step = max(1, min(POINTS // per_row, self.frame_rows))
+            for at in range(0, n, step):
+                rows = np.arange(at, min(at + step, n)) if order is None else order[at : at + step]
+                block = self._block(part, stream, rows, per_row)
+                if len(block):
+                    yield block
+
+    def _block(self, part: Part, stream: str, rows: Index, per_row: int) -> PointBlock:
+        record = part.record
+        first, last = int(rows.min()), int(rows.max()) + 1
+        seq = _gather(record, self.h5, stream, SEQ_NUM, rows, first, last)
+        times = _gather(record, self.h5, stream, TIME, rows, first, last)
+        points = ((seq - 1) * per_row)[:, np.newaxis] + np.arange(per_row)
+        placed = place(record.plan, points.ravel())
+        arrived = self._arrived(record, stream, rows, first, last, per_row)
+        belongs = placed.entry == part.entry
+        if len(record.plan.entries) == 1:
+            belongs = belongs | (placed.entry == -1)  # beyond the plan, yet measured
+        if arrived is not None:
+            belongs &= arrived
+        select = None if belongs.all() else np.flatnonzero(belongs)
+
+        def pick(values: AnyArray) -> AnyArray:
+            return values if select is None else values[select]
+
+        axes = {name: pick(index) for name, index in placed.axes.items()}
+        if "energy" in axes:
+            axes["energy"] = axes["energy"] + part.energy_offset
+        else:
+            axes["energy"] = np.full(len(pick(points.ravel())), part.energy_offset, np.int64)
+        inside = pick(placed.entry) >= 0
+        index = []
+        for axis, size in zip(self.job.plan.axes, self.shape, strict=True):
+            i = axes.get(axis.name, np.zeros(len(inside), np.int64))
+            inside &= i < size
+            index.append(np.minimum(i, size - 1))
+        position = np.ravel_multi_index(index, self.shape) if index else np.zeros(len(inside), int)
+        if not inside.all() and not any("beyond the plan" in m for m in self.messages):
+            self.messages.append(
+                f"run {record.uid:.8} measured points beyond the plan; they are in the detectors' "
+                f"lists and in the archive, not in the image"
+            )
+        return PointBlock(
+            part,
+            rows,
+            first,
+            last,
+            per_row,
+            select,
+            axes,
+            np.where(inside, position, -1),
+            pick(np.repeat(times, per_row)),
+        )
+
+    def _arrived(
+        self, record: RunRecord, stream: str, rows: Index, first: int, last: int, per_row: int
+    ) -> npt.NDArray[np.bool_] | None:
+        """Tell which points of short or missing lines did not arrive; None when all did."""
+        lengths = np.zeros(last - first, np.int64)
+        for key, per in self.detector_keys(record):
+            for piece in record.columns[stream, key]:
+                a, b = max(first, piece.row), min(last, piece.row + piece.n)
+                if a < b:
+                    covered = self.covers(prod(piece.shape), per, per_row)
+                    n = min(prod(piece.shape), per_row) if covered > 1 else per_row
+                    lengths[a - first : b - first] = np.maximum(lengths[a - first : b - first], n)
+        if not lengths.any():
+            return None  # nothing but readings that are no detectors: every row counts
+        if (lengths == per_row).all():
+            return None
+        if per_row > 1:
+            short = int((lengths < per_row).sum())
+            self.messages.append(
+                f"{short} lines of run {record.uid:.8} are shorter than the {per_row} points of "
+                f"the plan; what did not arrive is NaN in the image"
+            )
+        return (np.arange(per_row) < lengths[rows - first, np.newaxis]).ravel()
+
+    def covers(self, n_values: int, per: str | None, per_row: int) -> int:
+        """Tell how many points one reading of a column covers, in a run with `per_row`."""
+        if per_row == 1 or per == "point":
+            return 1
+        if n_values == per_row:
+            return per_row
+        return per_row if per == "line" and n_values > 0 else 1
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def read(
+        self, block: PointBlock, key: str, per: str | None = None
+    ) -> tuple[AnyArray, npt.NDArray[np.bool_] | None]:
+        """Read a column for the points of a block.
+
+        Parameters
+        ----------
+        block : PointBlock
+            The points.
+        key : str
+            A data key of the measurement stream.
+        per : str or None
+            What the plan says one reading covers.
+
+        Returns
+        -------
+        values : ndarray, shape (n,) or (n, ...) for frames
+            A reading of a whole row stands at each of its points.
+        present : ndarray of bool, shape (n,), or None
+            Where there is no reading; None when all are there.
+        """
+        record, per_row = block.part.record, block.per_row
+        stream = record.measurement or ""
+        span = block.last - block.first
+        values: AnyArray | None = None
+        present: npt.NDArray[np.bool_] | None = None
+        for row, array in record.read(self.h5, stream, key, block.first, block.last):
+            if array.dtype.kind not in "biufc":
+                continue
+            n_values = prod(array.shape[1:])
+            if self.covers(n_values, per, per_row) > 1:
+                array = array.reshape(len(array), -1)[:, :per_row]
+                whole = array.shape[1] == per_row
+            else:
+                if per_row > 1 or array.shape[1:] == (1,):
+                    array = array.reshape(len(array), -1)[:, :1] if n_values == 1 else array
+                if per_row > 1:
+                    if n_values != 1:
+                        continue  # a frame for a whole line has no place at its points
+                    array = np.repeat(array, per_row, axis=1)
+                elif array.shape[1:] == (1,):
+                    array = array[:, 0]
+                whole = True
+            if len(array) == span and whole and values is None:
+                values = array
+                continue
+            if values is None:
+                values, present = _blank(span, per_row, array)
+            if present is None:
+                present = np.ones(values.shape[: 2 if per_row > 1 else 1], bool)
+            values = values.astype(np.result_type(values, array), copy=False)
+            if per_row > 1:
+                width = array.shape[1]
+                values[row - block.first : row - block.first + len(array), :width] = array
+                present[row - block.first : row - block.first + len(array), :width] = True
+            elif values.shape[1:] == array.shape[1:]:
+                values[row - block.first : row - block.first + len(array)] = array
+                present[row - block.first : row - block.first + len(array)] = True
+        if values is None:
+            return np.full(len(block), np.nan), np.zeros(len(block), bool)
+        return self._chosen(block, values), None if present is None else self._chosen(
+            block, present
+        )
+
+    def _chosen(self, block: PointBlock, values: AnyArray) -> AnyArray:
+        """Pick the rows and points of the block out of its range."""
+        if len(block.rows) != block.last - block.first or (np.diff(block.rows) < 0).any():
+            values = values[block.rows - block.first]
+        if block.per_row > 1:
+            values = values.reshape(-1)
+        return values if block.select is None else values[block.select]
+
+
+def _blank(span: int, per_row: int, like: AnyArray) -> tuple[AnyArray, npt.NDArray[np.bool_]]:
+    shape = (span, per_row) if per_row > 1 else (span, *like.shape[1:])
+    return np.zeros(shape, like.dtype), np.zeros(shape[: 2 if per_row > 1 else 1], bool)
+
+
+def _gather(
+    record: RunRecord,
+    h5: h5py.File,
+    stream: str,
+    key: str,
+    rows: Index,
+    first: int,
+    last: int,
+) -> AnyArray:
+    """Read the books (sequence numbers, times) of some rows."""
+    parts = [array for _, array in record.read(h5, stream, key, first, last)]
+    whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return whole if len(rows) == len(whole) and (np.diff(rows) > 0).all() else whole[rows - first]

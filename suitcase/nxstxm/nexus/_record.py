@@ -1,0 +1,164 @@
+"""What is known of one run: its plan, its documents' books, and where its columns lie.
+
+A column lies in pieces: in memory while the run is small, in the temporary file once it is not.
+Whoever reads it does not see the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from ..scans import ScanPlan
+
+AnyArray = npt.NDArray[Any]
+Rows = npt.NDArray[np.int64]
+#: Names of the columns that every stream has besides its data keys.
+SEQ_NUM, TIME = "#seq_num", "#time"
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Consecutive readings of one shape and dtype.
+
+    Attributes
+    ----------
+    row : int
+        Row of the stream of the first reading.
+    n : int
+        Number of readings.
+    values : ndarray or str
+        The readings, shape (m, ...), or the path of the dataset that holds them.
+    at : int
+        Where in `values` the first reading is.
+    shape : tuple of int
+        Shape of one reading.
+    dtype : dtype
+        Its dtype.
+    """
+
+    row: int
+    n: int
+    values: AnyArray | str
+    at: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def read(self, h5: h5py.File, first: int, last: int) -> AnyArray:
+        """Read rows `first` to `last` (of the stream), shape (last - first, ...)."""
+        start = self.at + first - self.row
+        source = h5[self.values] if isinstance(self.values, str) else self.values
+        array: AnyArray = source[start : start + last - first]
+        return array
+
+
+@dataclass(eq=False)
+class RunRecord:
+    """One run of a scan, complete or as far as it came.
+
+    Attributes
+    ----------
+    plan : ScanPlan
+        The bound plan.
+    start, stop : Mapping
+        The documents; `stop` is None for a run that did not stop.
+    descriptors : list of Mapping
+        Event descriptors.
+    columns : dict of (stream, key) to list of Piece
+        Where the readings lie, in the order of their rows.
+    n_rows : dict of str to int
+        Rows of each stream.
+    last_time : float
+        Time of the latest document.
+    archive : str or list of bytes
+        The archive: path of its dataset, or its parts.
+    n_documents : int
+        Documents in the archive.
+    references : set of (stream, key)
+        Columns that the archive refers to instead of holding a copy.
+    """
+
+    plan: ScanPlan
+    start: Mapping[str, Any]
+    stop: Mapping[str, Any] | None = None
+    descriptors: list[Mapping[str, Any]] = field(default_factory=list)
+    columns: dict[tuple[str, str], list[Piece]] = field(default_factory=dict)
+    n_rows: dict[str, int] = field(default_factory=dict)
+    last_time: float = 0.0
+    archive: str | list[bytes] = field(default_factory=list)
+    n_documents: int = 0
+    references: set[tuple[str, str]] = field(default_factory=set)
+
+    @property
+    def uid(self) -> str:
+        """The run's uid."""
+        return self.plan.run
+
+    @property
+    def measurement(self) -> str | None:
+        """Name of the stream that holds the measurement."""
+        names = [n for n, rows in self.n_rows.items() if rows and n != "baseline"]
+        if "primary" in names:
+            return "primary"
+        bound = {d.data_key for d in self.plan.detectors if d.role != "other"}
+        for name in names:
+            if any(s == name and k.partition("/")[0] in bound for s, k in self.columns):
+                return name
+        return names[0] if names else None
+
+    def keys(self, stream: str) -> list[str]:
+        """List the data keys that have readings in a stream."""
+        return [k for s, k in self.columns if s == stream and not k.startswith("#")]
+
+    def data_key(self, stream: str, key: str) -> Mapping[str, Any]:
+        """Give what the descriptors declare of a key (of a channel: of its key)."""
+        for descriptor in self.descriptors:
+            if descriptor.get("name", "primary") == stream:
+                for name in (key, key.partition("/")[0]):
+                    declared = descriptor.get("data_keys", {}).get(name)
+                    if isinstance(declared, Mapping):
+                        return declared
+        return {}
+
+    def read(
+        self, h5: h5py.File, stream: str, key: str, first: int, last: int
+    ) -> Iterator[tuple[int, AnyArray]]:
+        """Read a range of rows of a column.
+
+        Parameters
+        ----------
+        h5 : h5py.File
+            The temporary file.
+        stream, key : str
+            The column.
+        first, last : int
+            Rows, `last` excluded.
+
+        Yields
+        ------
+        row : int
+            Row of the first reading of the array.
+        values : ndarray, shape (n, ...)
+            Readings; rows that have none are in no array.
+        """
+        for piece in self.columns.get((stream, key), ()):
+            a, b = max(first, piece.row), min(last, piece.row + piece.n)
+            if a < b:
+                yield a, piece.read(h5, a, b)
+
+    def whole(self, h5: h5py.File, stream: str, key: str) -> AnyArray:
+        """Read all of a small column of numbers, shape (rows,); rows without reading are NaN."""
+        n = self.n_rows.get(stream, 0)
+        parts = list(self.read(h5, stream, key, 0, n))
+        if len(parts) == 1 and len(parts[0][1]) == n:
+            return parts[0][1]
+        out = np.full(n, np.nan)
+        for row, array in parts:
+            if array.ndim == 1 and array.dtype.kind in "biuf":
+                out[row : row + len(array)] = array
+        return out

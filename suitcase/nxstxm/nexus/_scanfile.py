@@ -1,0 +1,309 @@
+"""The temporary file of a scan: found or made, locked while it is written, published once.
+
+It is open only while a block is written, so that several serializers, threads and processes may
+add runs to one scan. A lock file beside it, removed at once, keeps them apart; HDF5's own locks are
+often switched off on network file systems.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import h5py
+from filelock import SoftFileLock, Timeout
+
+from .._errors import (
+    NXstxmFileExistsError,
+    NXstxmKeyError,
+    NXstxmOSError,
+    NXstxmStateError,
+    NXstxmValueError,
+)
+
+SUFFIX = ".hdf5"
+_LOCK_TIMEOUT = 120.0
+_RENAME_PATIENCE = 10.0  # seconds that a viewer on Windows may hold the file
+
+
+class ScanFile:
+    """The temporary file of one scan, on disk or in memory.
+
+    Parameters
+    ----------
+    target : Path or binary file
+        The path, or a buffer that can be read and written.
+    first_uid : str
+        Identity of the scan.
+    """
+
+    def __init__(self, target: Path | IO[bytes], first_uid: str) -> None:
+        self.target = target
+        self.first_uid = first_uid
+
+    @property
+    def path(self) -> Path | None:
+        """Where it is; None in memory."""
+        return self.target if isinstance(self.target, Path) else None
+
+    @contextmanager
+    def session(self, mode: str = "r+") -> Iterator[h5py.File]:
+        """Open it for as long as a block takes to write.
+
+        Raises
+        ------
+        NXstxmOSError
+            The file can not be opened or written; the message names it.
+        """
+        with self.locked(), self.opened(mode) as h5:
+            yield h5
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep all other writers of the scan out."""
+        if self.path is None:
+            yield
+            return
+        with _lock(self.path.parent, self.first_uid):
+            yield
+
+    @contextmanager
+    def opened(self, mode: str = "r+") -> Iterator[h5py.File]:
+        try:
+            with h5py.File(self.target, mode) as h5:
+                yield h5
+        except OSError as error:
+            if isinstance(error, NXstxmOSError):
+                raise
+            raise NXstxmOSError(
+                f"{self.target} could not be written ({error}). What was written before is in "
+                f"that file; free space or mend the folder, then export the run again"
+            ) from error
+
+
+def temporary_file(directory: Path, prefix: str, first_uid: str) -> ScanFile:
+    """Find the temporary file of a scan in a folder, or make it.
+
+    Parameters
+    ----------
+    directory : Path
+        The folder; it is made when missing.
+    prefix : str
+        Beginning of the name, already safe.
+    first_uid : str
+        Identity of the scan.
+
+    Returns
+    -------
+    ScanFile
+        The file ``*.<first_uid>.tmp`` that is there, or a new ``<prefix>.<first_uid>.tmp``.
+    """
+    check_uid(first_uid)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NXstxmOSError(f"folder {directory} can not be made ({error})") from error
+    with _lock(directory, first_uid):
+        found = _found(directory, first_uid)
+        if len(found) > 1:
+            raise _several(directory, first_uid, found)
+        if found:
+            return ScanFile(found[0], first_uid)
+        path = directory / f"{prefix}.{first_uid}.tmp"
+        try:
+            with h5py.File(path, "x") as h5:
+                h5.attrs["first_uid"] = first_uid
+        except OSError as error:
+            raise NXstxmOSError(f"{path} can not be made ({error})") from error
+        return ScanFile(path, first_uid)
+
+
+def new_temporary_file(
+    directory: Path, prefix: str, uid: str, *, overwrite: bool = False
+) -> ScanFile:
+    """Make a temporary file of our own, for a scan that this process writes alone.
+
+    Raises
+    ------
+    NXstxmFileExistsError
+        The final name is taken already.
+    NXstxmOSError
+        The folder can not be written.
+    """
+    check_uid(uid)
+    final = directory / f"{prefix}{SUFFIX}"
+    if final.exists() and not overwrite:
+        raise NXstxmFileExistsError(
+            f"{final} exists already. Choose another prefix, move the old file, or say "
+            f"overwrite=True"
+        )
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NXstxmOSError(f"folder {directory} can not be made ({error})") from error
+    for number in range(1, 1000):
+        name = prefix if number == 1 else f"{prefix}-{number}"
+        path = directory / f"{name}.{uid}.tmp"
+        try:
+            with h5py.File(path, "x") as h5:
+                h5.attrs["first_uid"] = uid
+        except FileExistsError:
+            continue  # of another writer of the same scan, or what a killed one left
+        except OSError as error:
+            if path.exists():
+                continue
+            raise NXstxmOSError(f"{path} can not be made ({error})") from error
+        return ScanFile(path, uid)
+    raise NXstxmOSError(f"{directory} holds 999 temporary files of run {uid}; remove them")
+
+
+def existing_file(directory: Path, first_uid: str) -> ScanFile:
+    """Find the one temporary file of a scan.
+
+    Raises
+    ------
+    NXstxmKeyError
+        There is none.
+    NXstxmStateError
+        There are several.
+    """
+    check_uid(first_uid)
+    found = _found(directory, first_uid)
+    if not found:
+        raise NXstxmKeyError(
+            f"no temporary file *.{first_uid}.tmp in {directory}: export the runs of the scan "
+            f"with first_uid={first_uid!r} first; a scan that was finished has no temporary file"
+        )
+    if len(found) > 1:
+        raise _several(directory, first_uid, found)
+    return ScanFile(found[0], first_uid)
+
+
+def check_uid(uid: str) -> None:
+    """Refuse a uid that could lead out of the folder, since it becomes part of a file name."""
+    if not isinstance(uid, str) or not re.fullmatch(r"[A-Za-z0-9_\-]{1,128}", uid):
+        raise NXstxmValueError(
+            f"uid {uid!r} can not be part of a file name; a uid has letters, digits, '-' and '_'"
+        )
+
+
+def _found(directory: Path, first_uid: str) -> list[Path]:
+    ending = f".{first_uid}.tmp"
+    try:
+        return sorted(p for p in directory.iterdir() if p.name.endswith(ending))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise NXstxmOSError(f"folder {directory} can not be read ({error})") from error
+
+
+def _several(directory: Path, first_uid: str, found: list[Path]) -> NXstxmStateError:
+    names = ", ".join(p.name for p in found)
+    return NXstxmStateError(
+        f"{len(found)} temporary files for scan {first_uid} in {directory}: {names}; move all "
+        f"but one away"
+    )
+
+
+@contextmanager
+def _lock(directory: Path, first_uid: str) -> Iterator[None]:
+    path = directory / f".{first_uid}.lock"
+    lock = SoftFileLock(path, timeout=_LOCK_TIMEOUT, poll_interval=0.01)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise NXstxmOSError(
+            f"{path} is locked by another writer for more than {_LOCK_TIMEOUT:g} s; if none "
+            f"runs, remove that file"
+        ) from error
+    except OSError as error:
+        raise NXstxmOSError(f"folder {directory} can not be written ({error})") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def publish(temporary: Path, final: Path, *, overwrite: bool) -> Path:
+    """Give a complete file its final name.
+
+    The file is flushed to disk, linked to its name (which is atomic and never replaces a file),
+    and the temporary name removed. With `overwrite` the name is replaced instead.
+
+    Parameters
+    ----------
+    temporary, final : Path
+        The names, in one folder.
+    overwrite : bool
+        Replace an existing file.
+
+    Returns
+    -------
+    Path
+        The final name.
+
+    Raises
+    ------
+    NXstxmFileExistsError
+        The name is taken; the complete file keeps its temporary name.
+    """
+    _fsync(temporary)
+    deadline = time.monotonic() + _RENAME_PATIENCE
+    while True:
+        try:
+            if overwrite:
+                os.replace(temporary, final)  # noqa: PTH105 - the atomic call, by its name
+            else:
+                _link(temporary, final)
+            break
+        except FileExistsError as error:
+            raise NXstxmFileExistsError(
+                f"{final} exists already; the new file is complete under {temporary.name}. "
+                f"Choose another prefix, move the old file, or say overwrite=True"
+            ) from error
+        except PermissionError as error:
+            # Windows refuses while a viewer holds the file; elsewhere this is final
+            if os.name != "nt" or time.monotonic() > deadline:
+                raise NXstxmOSError(
+                    f"{final} can not be written ({error}); the file is complete under "
+                    f"{temporary.name}"
+                ) from error
+            time.sleep(0.05)
+        except OSError as error:
+            raise NXstxmOSError(
+                f"{final} can not be written ({error}); the file is complete under {temporary.name}"
+            ) from error
+    _fsync(final.parent)
+    return final
+
+
+def _link(temporary: Path, final: Path) -> None:
+    """Link, then unlink; where there are no links, reserve the name first."""
+    try:
+        os.link(temporary, final)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        # FAT and some network folders: an empty file takes the name, then is replaced
+        final.touch(exist_ok=False)
+        os.replace(temporary, final)  # noqa: PTH105
+        return
+    temporary.unlink()
+
+
+def _fsync(path: Path) -> None:
+    """Flush a file or, where that can be done, a folder to disk."""
+    if path.is_dir() and os.name == "nt":
+        return
+    flags = os.O_RDONLY if path.is_dir() else os.O_RDWR
+    handle = os.open(path, flags)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
