@@ -158,6 +158,8 @@ class RunStage:
         """
         self.streams.flush()
         record = self.record
+        if self._datasets:
+            self.spill()  # a column is either in memory or on disk, so that frames can be linked
         record.stop = self.streams.stop
         record.descriptors = self.streams.descriptors
         record.n_rows = self.streams.n_rows

@@ -25,7 +25,7 @@ class EnergyList:
     n_polarizations: int
 
     def along(self, energies: tuple[float, ...]) -> EnergyList:
-        """Give the list of a scan that steps through `energies` itself, each with the first dwell."""
+        """Give the list of a scan that steps through `energies`, each with the first dwell."""
         return replace(self, energies=energies, dwells=self.dwells[:1] * len(energies))
 
 
