@@ -107,7 +107,7 @@ def _measure(plan: Any) -> list[Document]:
 
     engine = RunEngine({}, context_managers=[])  # no key presses are waited for
     documents: list[Document] = []
-    engine.subscribe(lambda name, doc: documents.append((name, doc)))
+    engine.subscribe(lambda name, doc: documents.append((name, doc)))  # type: ignore[no-untyped-call]
     log = logging.getLogger("bluesky")
     level = log.level
     log.setLevel(logging.CRITICAL)  # an abort that was asked for is no error to report

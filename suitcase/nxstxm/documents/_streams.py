@@ -20,6 +20,9 @@ from ._columns import Chunk, chunks
 BLOCK_ROWS = 16384
 BLOCK_BYTES = 8 * 2**20
 
+#: Column of the region that a reading names itself.
+REGION = "#region"
+
 Document = Mapping[str, Any]
 
 
@@ -123,15 +126,21 @@ def _channels(
     """Split readings that are a mapping of channels into a column for each channel.
 
     A scaler with several channels gives one reading ``{channel: counts}``. A channel name may end
-    in the point it was measured at (``-spid-2``); the sequence number says that already.
+    in the region it was measured at (``-spid-2``), which becomes a column of its own.
     """
     split: dict[str, tuple[list[int], list[Any]]] = {}
     for row, value in zip(rows, values, strict=True):
+        region = ""
         for channel, reading in value.items() if isinstance(value, Mapping) else ():
-            name = f"{key}/{str(channel).partition('-spid-')[0]}"
+            channel_name, _, region = str(channel).partition("-spid-")
+            name = f"{key}/{channel_name}"
             where = split.setdefault(name, ([], []))
             where[0].append(row)
             where[1].append(reading)
+        if region.isdigit():
+            where = split.setdefault(REGION, ([], []))
+            where[0].append(row)
+            where[1].append(int(region))
     return {name: tuple(chunks(r, v, declared)) for name, (r, v) in split.items()}
 
 

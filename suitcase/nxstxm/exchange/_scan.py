@@ -11,7 +11,7 @@ from typing import Any
 
 from .._errors import NXstxmError, NXstxmTypeError, NXstxmValueError
 from ..documents import StoredRun, stored_runs
-from ..nexus import WriterOptions
+from ..nexus import ArchivedRun, WriterOptions, runs_of_file
 from ..scans import group_runs, read_plan
 from ._scan_writer import ScanWriter
 
@@ -42,13 +42,13 @@ class StoredScan:
 
     Attributes
     ----------
-    runs : tuple of StoredRun
+    runs : tuple of StoredRun or ArchivedRun
         In the order of time.
     source : str
         The file they are in.
     """
 
-    runs: tuple[StoredRun, ...]
+    runs: tuple[StoredRun | ArchivedRun, ...]
     source: str
 
     @property
@@ -69,7 +69,7 @@ def scans_in(paths: str | Path | Iterable[str | Path]) -> list[StoredScan]:
     Returns
     -------
     list of StoredScan
-        File by file. A recorded JSON file is one scan; elsewhere runs are grouped as
+        File by file. A recorded JSON file and a file of ours are one scan; elsewhere runs are grouped as
         `suitcase.nxstxm.scans.group_runs` says.
 
     Raises
@@ -80,6 +80,9 @@ def scans_in(paths: str | Path | Iterable[str | Path]) -> list[StoredScan]:
     listed = [paths] if isinstance(paths, (str, Path)) else list(paths)
     found: list[StoredScan] = []
     for path in listed:
+        if _is_hdf5(path):
+            found.append(StoredScan(tuple(runs_of_file(path)), str(path)))
+            continue
         runs = stored_runs(path)
         if runs and all(run.source_kind == "recorded-json" for run in runs):
             found.append(StoredScan(tuple(runs), str(path)))
@@ -88,6 +91,15 @@ def scans_in(paths: str | Path | Iterable[str | Path]) -> list[StoredScan]:
         for plans in group_runs(read_plan(run.start) for run in runs):
             found.append(StoredScan(tuple(by_uid[plan.run] for plan in plans), str(path)))
     return found
+
+
+def _is_hdf5(path: str | Path) -> bool:
+    """Tell a file of ours by its first bytes; what can not be read is left to others to report."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(8) == b"\x89HDF\r\n\x1a\n"
+    except OSError:
+        return False
 
 
 def export_scan(

@@ -1,6 +1,7 @@
 """The NXstxm file: writing it run by run, checking it, reading its archive back."""
 
-from ._assemble import archived_runs, finish_file, read_documents
+from ._archived import ArchivedRun, archived_runs, read_documents, runs_of_file
+from ._assemble import finish_file
 from ._checks import Problem, nexusformat_problems, validate
 from ._entry import EntryWriter
 from ._options import Facility, OptionError, WriterOptions
@@ -16,6 +17,7 @@ from ._staging import RunStage, has_run, staged_records
 
 __all__ = [
     "SUFFIX",
+    "ArchivedRun",
     "EntryWriter",
     "Facility",
     "OptionError",
@@ -31,6 +33,7 @@ __all__ = [
     "new_temporary_file",
     "nexusformat_problems",
     "read_documents",
+    "runs_of_file",
     "staged_records",
     "temporary_file",
     "validate",

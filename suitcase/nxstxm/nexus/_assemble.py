@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import h5py
-import numpy as np
 
-from .._errors import NXstxmOSError, NXstxmStateError, NXstxmValueError
-from ..documents import ArrayRef, array_crc32, read_archive
+from .._errors import NXstxmStateError
 from ._entry import EntryWriter
 from ._jobs import jobs
 from ._options import WriterOptions
@@ -152,103 +148,3 @@ def _version() -> str:
         return version("suitcase-nxstxm")
     except PackageNotFoundError:
         return "unknown"
-
-
-def archived_runs(path: str | Path) -> dict[str, str]:
-    """List the runs whose documents a file holds.
-
-    Parameters
-    ----------
-    path : str or Path
-        An NXstxm file of this package.
-
-    Returns
-    -------
-    dict of str to str
-        Run uid to the path of its archive in the file, in the order of the runs.
-    """
-    with _opened(path) as h5:
-        found: dict[str, tuple[float, str]] = {}
-        for name in h5:
-            home = h5.get(f"{name}/collection/bluesky")
-            if not isinstance(home, h5py.Group):
-                continue
-            for run in home:
-                item = home[run]
-                if isinstance(item, h5py.Dataset) and "uid" in item.attrs:
-                    uid = str(item.attrs["uid"])
-                    start = next(iter(read_archive(item[()].tobytes())))[1]
-                    found.setdefault(uid, (float(start.get("time", 0.0)), item.name))
-    ordered = sorted(found.items(), key=lambda pair: (pair[1][0], pair[0]))
-    return {uid: where for uid, (_, where) in ordered}
-
-
-def read_documents(
-    path: str | Path, uid: str | None = None
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Read the documents that a file was made of.
-
-    Parameters
-    ----------
-    path : str or Path
-        An NXstxm file of this package.
-    uid : str, optional
-        Only this run.
-
-    Yields
-    ------
-    name : str
-        Kind of document.
-    doc : dict
-        The document, equal to the one that came in.
-
-    Raises
-    ------
-    NXstxmOSError
-        The file can not be opened.
-    NXstxmValueError
-        It holds no archive, not of this run, or a damaged one.
-    """
-    runs = archived_runs(path)
-    if not runs or (uid is not None and uid not in runs):
-        raise NXstxmValueError(
-            f"{path} holds no archive{f' of run {uid}' if uid else ''}; it has "
-            f"{', '.join(runs) or 'none'}"
-        )
-    with _opened(path) as h5:
-        for run, where in runs.items():
-            if uid is None or run == uid:
-                resolve = _Resolver(h5, h5[where])
-                yield from read_archive(h5[where][()].tobytes(), resolve=resolve)
-
-
-class _Resolver:
-    """Finds the arrays that an archive refers to."""
-
-    def __init__(self, h5: h5py.File, archive: h5py.Dataset) -> None:
-        self._h5 = h5
-        self._table = json.loads(archive.attrs.get("arrays", "[]"))
-
-    def __call__(self, ref: ArrayRef) -> np.ndarray[Any, Any]:
-        for stream, key, row, n, path, at in self._table:
-            if (stream, key) == (ref.stream, ref.key) and row <= ref.row < row + n:
-                array: np.ndarray[Any, Any] = self._h5[path][at + ref.row - row]
-                if array_crc32(array) != ref.crc32:
-                    raise NXstxmValueError(
-                        f"{self._h5.filename}: row {ref.row} of {key!r} in {path} does not have "
-                        f"its checksum; the file was damaged or changed"
-                    )
-                return array
-        raise NXstxmValueError(
-            f"{self._h5.filename}: row {ref.row} of {ref.key!r} of run {ref.run} is not in the file"
-        )
-
-
-def _opened(path: str | Path) -> h5py.File:
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise NXstxmOSError(f"{path} can not be opened as HDF5 ({error})") from error
-
-
-__all__ = ["archived_runs", "assemble", "read_documents"]

@@ -28,7 +28,7 @@ from suitcase.nxstxm.nexus._check_rules import (
     SAMPLE_FIELDS,
     SOURCE_FIELDS,
 )
-from suitcase.nxstxm.nexus._check_tree import Group, Problem, as_text
+from suitcase.nxstxm.nexus._tree import Group, Problem, as_text
 
 _ISO_8601 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)", re.ASCII)
 

@@ -10,7 +10,7 @@ from suitcase.nxstxm.nexus._check_rules import (
     WRONG_UNIT_ATTRIBUTES,
     FieldRule,
 )
-from suitcase.nxstxm.nexus._check_tree import Field, Group, Problem, as_text
+from suitcase.nxstxm.nexus._tree import Field, Group, Problem, as_text
 
 _KINDS: Mapping[str, str] = {
     "text": "a string",

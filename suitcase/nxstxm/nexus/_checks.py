@@ -23,7 +23,7 @@ from suitcase.nxstxm.nexus._check_entry import entry_problems
 from suitcase.nxstxm.nexus._check_fields import unit_value_problems
 from suitcase.nxstxm.nexus._check_heap import endless_heaps
 from suitcase.nxstxm.nexus._check_rules import PLAIN_TEXT_ATTRIBUTES
-from suitcase.nxstxm.nexus._check_tree import (
+from suitcase.nxstxm.nexus._tree import (
     H5_ERRORS,
     Group,
     Problem,

@@ -27,7 +27,12 @@ def write_collection(writer: EntryWriter) -> None:
     _write_exit(home, records)
     opened = next((r for r in records if r.n_rows.get("baseline")), None)
     if opened is not None:
-        write_baseline(writer, home, opened)
+        known = writer.shared.baselines.get(opened.uid)
+        if known is None:
+            write_baseline(writer, home, opened)
+            writer.shared.baselines[opened.uid] = home["baseline"].name
+        else:
+            home["baseline"] = writer.h5[known]
     _write_streams(writer, home)
     messages = list(dict.fromkeys(writer.messages))
     if messages:
@@ -178,6 +183,7 @@ def write_archives(writer: EntryWriter, home: h5py.Group) -> None:
         archive = made[name]
         archive.attrs["uid"] = record.uid
         archive.attrs["order"] = order
+        archive.attrs["time"] = record.plan.time
         archive.attrs["documents"] = record.n_documents
         if record.references:
             archive.attrs["arrays"] = json.dumps(_keep_arrays(writer, made, record))

@@ -160,11 +160,19 @@ class EntryWriter:
             text(self.entry, "entry_identifier", str(plan.scan_id))
         if plan.proposal is not None:
             text(self.entry, "experiment_identifier", plan.proposal)
-        complete = all(r.stop is not None for r in self.job.records)
-        self.entry.attrs["complete"] = complete
-        if not complete:
+
+    def write_completeness(self, n_placed: int) -> None:
+        """Say whether every run stopped and every planned point arrived."""
+        stopped = all(r.stop is not None for r in self.job.records)
+        planned = int(np.prod(self.points.shape, dtype=np.int64))
+        self.entry.attrs["complete"] = stopped and n_placed >= planned
+        if not stopped:
             self.messages.append(
                 "a run of this entry has no stop document: it is written as far as it came"
+            )
+        if n_placed < planned:
+            self.messages.append(
+                f"{planned - n_placed} of {planned} points did not arrive; they are NaN"
             )
 
     def end_time(self) -> float:
@@ -271,9 +279,10 @@ class EntryWriter:
             ListWriter(self.instrument[c.name], "count_time", "s", self.options.compression)
             for c in self.channels
         ]
-        n_points = 0
+        n_points = n_placed = 0
         for block in self.points.blocks():
             n_points += len(block)
+            n_placed += int((block.position >= 0).sum())
             energy.add(self.measured.energy(block))
             dwell = self.measured.dwell(block)
             for writer in dwells:
@@ -292,6 +301,7 @@ class EntryWriter:
             self.close_channel(channel, n_points)
             if channel.is_picture:
                 write_data(self, channel.name, channel.detector.units)
+        self.write_completeness(n_placed)
         self.entry.attrs["default"] = next(c.name for c in self.channels if c.is_picture)
 
     def open_channel(self, channel: Channel) -> None:

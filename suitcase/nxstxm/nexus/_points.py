@@ -14,9 +14,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ..scans import place, points_per_event
+from ..scans import Placement, place, points_per_event
 from ._jobs import EntryJob, Part
-from ._record import SEQ_NUM, TIME, AnyArray, RunRecord
+from ._record import REGION, SEQ_NUM, TIME, AnyArray, RunRecord
 
 Index = npt.NDArray[np.int64]
 #: Points (or, for frames, bytes) that are held at a time.
@@ -200,6 +200,7 @@ class Points:
         times = _gather(record, self.h5, stream, TIME, rows, first, last)
         points = ((seq - 1) * per_row)[:, np.newaxis] + np.arange(per_row)
         placed = place(record.plan, points.ravel())
+        placed = self._by_region(record, stream, rows, first, last, placed, per_row)
         arrived = self._arrived(record, stream, rows, first, last, per_row)
         belongs = placed.entry == part.entry
         if len(record.plan.entries) == 1:
@@ -239,6 +240,32 @@ class Points:
             np.where(inside, position, -1),
             pick(np.repeat(times, per_row)),
         )
+
+    def _by_region(
+        self,
+        record: RunRecord,
+        stream: str,
+        rows: Index,
+        first: int,
+        last: int,
+        placed: Placement,
+        per_row: int,
+    ) -> Placement:
+        """Let the region that a reading names decide the entry, where there are several."""
+        entries = record.plan.entries
+        if (stream, REGION) not in record.columns or len(entries) < 2:
+            return placed
+        named = np.full(last - first, -1, np.int64)
+        for row, array in record.read(self.h5, stream, REGION, first, last):
+            named[row - first : row - first + len(array)] = array
+        regions = list(dict.fromkeys(entry.region for entry in entries))
+        index = {int(region): i for i, region in enumerate(regions) if region.isdigit()}
+        local = np.array([index.get(int(n), -1) for n in named[rows - first]])
+        local = np.repeat(local, per_row)
+        # entries of a second polarization follow those of the first, region by region
+        entry = placed.entry // len(regions) * len(regions) + local
+        entry = np.where((local >= 0) & (placed.entry >= 0), entry, placed.entry)
+        return Placement(entry, placed.axes)
 
     def _arrived(
         self, record: RunRecord, stream: str, rows: Index, first: int, last: int, per_row: int

@@ -19,7 +19,7 @@ from ..scans import ScanPlan
 AnyArray = npt.NDArray[Any]
 Rows = npt.NDArray[np.int64]
 #: Names of the columns that every stream has besides its data keys.
-SEQ_NUM, TIME = "#seq_num", "#time"
+SEQ_NUM, TIME, REGION = "#seq_num", "#time", "#region"
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,10 @@ class SharedObjects:
         Run uid to the path of its archive.
     arrays : dict of str to str
         Path of a staged dataset to its path in the file.
+    baselines : dict of str to str
+        Run uid to the path of its baseline readings.
     """
 
     archives: dict[str, str] = field(default_factory=dict)
     arrays: dict[str, str] = field(default_factory=dict)
+    baselines: dict[str, str] = field(default_factory=dict)

@@ -80,6 +80,8 @@ def _matches(detector: Detector, keys: Mapping[str, Any], taken: set[str]) -> li
     wanted = detector.data_key or detector.name
     if wanted in keys:
         return [wanted]
+    if detector.shape is not None or detector.dtype is not None:
+        return []  # bound already, to a key of another stream
     begins = (wanted + "_", wanted + "-", wanted + ".", wanted + "/")
     return [k for k in keys if k.startswith(begins) and k not in taken and _is_numeric(keys[k])]
 
