@@ -69,8 +69,8 @@ def scans_in(paths: str | Path | Iterable[str | Path]) -> list[StoredScan]:
     Returns
     -------
     list of StoredScan
-        File by file. A recorded JSON file and a file of ours are one scan; elsewhere runs are grouped as
-        `suitcase.nxstxm.scans.group_runs` says.
+        File by file. A recorded JSON file and a file of ours are one scan; elsewhere runs are
+        grouped as `suitcase.nxstxm.scans.group_runs` says.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def scans_in(paths: str | Path | Iterable[str | Path]) -> list[StoredScan]:
 def _is_hdf5(path: str | Path) -> bool:
     """Tell a file of ours by its first bytes; what can not be read is left to others to report."""
     try:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             return file.read(8) == b"\x89HDF\r\n\x1a\n"
     except OSError:
         return False

@@ -5,12 +5,12 @@ A subclass given as ``entry_writer=`` replaces what differs at a facility and no
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import h5py
 import numpy as np
 
-from ..scans import Detector, polarization_from_code
+from ..scans import Detector, Polarization, polarization_from_code
 from ._canvas import Canvas, ListWriter
 from ._collection import write_collection
 from ._data import write_data
@@ -238,11 +238,17 @@ class EntryWriter:
     def write_polarization(self) -> None:
         """Write the insertion device and the polarization that it really had."""
         polarization = self.plan.polarization
+        read = polarization_from_code(
+            self.measured.baseline("polarization"), self.measured.baseline("polarization_angle")
+        )
         if polarization is None:
-            code = self.measured.baseline("polarization")
-            polarization = polarization_from_code(
-                code, self.measured.baseline("polarization_angle")
+            polarization = read
+        elif _contradicts(read, polarization):
+            self.messages.append(
+                f"the plan asked for {polarization.name} polarization, the undulator was at "
+                f"{read.name}; that is written"
             )
+            polarization = read
         gap = self.measured.baseline("undulator_gap")
         if polarization is None and gap is None:
             return
@@ -399,6 +405,16 @@ class EntryWriter:
     def write_collection(self) -> None:
         """Write the request, the baseline, other readings and the archive."""
         write_collection(self)
+
+
+def _contradicts(read: Polarization | None, planned: Polarization) -> TypeGuard[Polarization]:
+    """Tell whether the undulator was certainly somewhere else than planned."""
+    return (
+        read is not None
+        and read.stokes is not None
+        and planned.code is not None
+        and read.code != planned.code
+    )
 
 
 def _numeric(piece: Any) -> bool:

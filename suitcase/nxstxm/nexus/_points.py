@@ -277,6 +277,12 @@ class Points:
                 a, b = max(first, piece.row), min(last, piece.row + piece.n)
                 if a < b:
                     covered = self.covers(prod(piece.shape), per, per_row)
+                    if covered > 1 and prod(piece.shape) > per_row:
+                        self.messages.append(
+                            f"lines of {key!r} of run {record.uid:.8} have {prod(piece.shape)} "
+                            f"values for {per_row} points; the first {per_row} are used, all are "
+                            f"in the archive"
+                        )
                     n = min(prod(piece.shape), per_row) if covered > 1 else per_row
                     lengths[a - first : b - first] = np.maximum(lengths[a - first : b - first], n)
         if not lengths.any():
