@@ -6,7 +6,7 @@ bounded block of each stream and hands it on when full, so memory does not grow 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,15 @@ class Block:
     columns: Mapping[str, tuple[Chunk, ...]]
 
 
+class _Missing:
+    """Stands where an event has no reading of a key that others of its block have."""
+
+
+_MISSING = _Missing()
+#: Readings whose size need not be looked at.
+_SMALL = frozenset((float, int, bool, str, type(None), _Missing))
+
+
 @dataclass
 class _Stream:
     """The open block of one stream."""
@@ -65,7 +74,7 @@ class _Stream:
     seq_nums: list[int] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     values: dict[str, list[Any]] = field(default_factory=dict)
-    rows: dict[str, list[int]] = field(default_factory=dict)
+    has_gaps: bool = False
     n_bytes: int = 0
 
     def declare(self, data_keys: Mapping[str, Document]) -> None:
@@ -73,18 +82,27 @@ class _Stream:
             self.keys[key] = declared if isinstance(declared, Mapping) else {}
 
     def add(self, seq_num: int, time: float, data: Mapping[str, Any]) -> None:
-        here = self.row + len(self.seq_nums)
+        values = self.values
+        for key, value in data.items():
+            column = values.get(key)
+            if column is None:
+                column = values[key] = [_MISSING] * len(self.seq_nums)
+                self.has_gaps = self.has_gaps or bool(column)
+            column.append(value)
+            if type(value) not in _SMALL:
+                self.n_bytes += _size(value)
         self.seq_nums.append(seq_num)
         self.times.append(time)
-        for key, value in data.items():
-            if key not in self.values:
-                self.values[key], self.rows[key] = [], []
-            self.values[key].append(value)
-            self.rows[key].append(here)
-            if isinstance(value, np.ndarray):
-                self.n_bytes += value.nbytes
-            elif isinstance(value, (list, tuple)):
-                self.n_bytes += 8 * len(value) * _inner_length(value)
+        if len(data) != len(values):
+            self._fill_gaps()
+
+    def _fill_gaps(self) -> None:
+        """Give every column as many readings as there are rows."""
+        n = len(self.seq_nums)
+        for column in self.values.values():
+            if len(column) < n:
+                column.append(_MISSING)
+                self.has_gaps = True
 
     @property
     def full(self) -> bool:
@@ -93,13 +111,18 @@ class _Stream:
     def take(self) -> Block:
         """Hand on what is here and begin anew."""
         columns: dict[str, tuple[Chunk, ...]] = {}
+        n = len(self.seq_nums)
+        every_row = range(self.row, self.row + n)
         for key, values in self.values.items():
-            if not values:
-                continue
-            if any(isinstance(v, Mapping) for v in values):
-                columns |= _channels(key, self.rows[key], values, self.keys.get(key, {}))
+            rows: Sequence[int] = every_row
+            if self.has_gaps:
+                rows = [r for r, v in zip(every_row, values, strict=True) if v is not _MISSING]
+                values = [v for v in values if v is not _MISSING]
+            declared = self.keys.get(key, {})
+            if isinstance(values[0], Mapping) or any(type(v) is dict for v in values):
+                columns |= _channels(key, rows, values, declared)
             else:
-                columns[key] = tuple(chunks(self.rows[key], values, self.keys.get(key, {})))
+                columns[key] = tuple(chunks(rows, values, declared))
         block = Block(
             self.name,
             self.row,
@@ -107,11 +130,19 @@ class _Stream:
             np.asarray(self.times, np.float64),
             columns,
         )
-        self.row += len(self.seq_nums)
-        self.seq_nums, self.times, self.n_bytes = [], [], 0
-        self.values = {key: [] for key in self.values}
-        self.rows = {key: [] for key in self.rows}
+        self.row += n
+        self.seq_nums, self.times, self.values = [], [], {}
+        self.has_gaps, self.n_bytes = False, 0
         return block
+
+
+def _size(value: Any) -> int:
+    """Estimate the bytes of a reading."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if isinstance(value, (list, tuple)):
+        return 8 * len(value) * _inner_length(value)
+    return 8
 
 
 def _inner_length(value: Any) -> int:
@@ -121,7 +152,7 @@ def _inner_length(value: Any) -> int:
 
 
 def _channels(
-    key: str, rows: list[int], values: list[Any], declared: Document
+    key: str, rows: Sequence[int], values: list[Any], declared: Document
 ) -> dict[str, tuple[Chunk, ...]]:
     """Split readings that are a mapping of channels into a column for each channel.
 

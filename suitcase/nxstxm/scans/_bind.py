@@ -67,9 +67,14 @@ def _bind_detectors(
             waiting.append(detector)
     hinted = _hinted(hints)
     motors = _motor_keys(keys, devices)
-    for key, declared in keys.items():
-        if key in bound or key in taken or key in motors or not _is_numeric(declared):
-            continue
+    others = {
+        key: declared
+        for key, declared in keys.items()
+        if not (key in bound or key in taken or key in motors) and _is_numeric(declared)
+    }
+    if hinted is not None and not bound and hinted.isdisjoint(others):
+        hinted = None  # only motors have hints: what was measured with them is the picture
+    for key, declared in others.items():
         role = _guess_role(plan, key, declared, hinted)
         bound[key] = _declare(Detector(key, role, key), declared)
     return (*bound.values(), *waiting)

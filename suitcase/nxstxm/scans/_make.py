@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._errors import NXstxmTypeError
-from ._metadata import MetadataError
+from ._metadata import MetadataError, count, numbers, short
 from ._types import ScanType, scan_type
 
 #: Keys of pyStxm's metadata that hold JSON text within the JSON text.
@@ -63,16 +63,24 @@ def make_standard_metadata(
     >>> roi = {"X": axis, "Y": axis | {"POSITIONER": "SampleY"}, "EV_ROIS": [700.0]}
     >>> text = make_standard_metadata("entry0", 6, "counter0", rois={"0": roi})
     """
+    from ._pystxm import read
+
     kind = _scan_type(scan_type)
     if not isinstance(entry_name, str) or not entry_name:
         raise MetadataError(f"entry_name is {entry_name!r}; give text such as 'entry0'")
+    if not isinstance(primary_det, (str, list, tuple)):
+        raise MetadataError(f"primary_det is {primary_det!r}; give a data key or a list of them")
     dets = primary_det if isinstance(primary_det, str) else [str(d) for d in primary_det]
-    rois = {str(k): dict(v) for k, v in dict(keywords.pop("rois", {})).items()}
+    given = keywords.pop("rois", {})
+    if not isinstance(given, Mapping) or not all(isinstance(r, Mapping) for r in given.values()):
+        raise MetadataError(f"rois is {short(given)}; give {{region: {{'X': ..., 'Y': ...}}}}")
+    rois = {str(k): dict(v) for k, v in given.items()}
     if override_xy_posner_nms:
         for roi in rois.values():
             for letter in ("X", "Y"):
                 if isinstance(roi.get(letter), Mapping):
-                    roi[letter] = {**roi[letter], "POSITIONER": f"Sample{letter}"}
+                    # SRC names the control-system end of the positioner that is replaced
+                    roi[letter] = {**roi[letter], "POSITIONER": f"Sample{letter}", "SRC": None}
     for region, roi in rois.items():
         missing = [p for p in _ROI_PARTS[:2] if not isinstance(roi.get(p), Mapping)]
         if missing:
@@ -96,7 +104,9 @@ def make_standard_metadata(
     for key in _JSON_KEYS:
         if key in content and not isinstance(content[key], str):
             content[key] = _dump(content[key], key)
-    return _dump(content, "metadata")
+    text = _dump(content, "metadata")
+    read({"uid": "new", "time": 0.0, "metadata": text})
+    return text
 
 
 def stxm_metadata(
@@ -144,13 +154,14 @@ def stxm_metadata(
     """
     from ._stxm import read
 
+    dwells = numbers(dwell_ms, "dwell_ms")
     block: dict[str, Any] = {
         "contract_version": 1,
-        "shape": [int(n) for n in shape],
-        "energies": [float(e) for e in energies],
-        "dwell_ms": [float(d) for d in dwell_ms] if isinstance(dwell_ms, Sequence) else dwell_ms,
-        "x_extent": [float(x) for x in x_extent],
-        "y_extent": [float(y) for y in y_extent],
+        "shape": [count(n, "shape") for n in shape],
+        "energies": list(numbers(energies, "energies")),
+        "dwell_ms": dwells[0] if len(dwells) == 1 else list(dwells),
+        "x_extent": list(numbers(x_extent, "x_extent")),
+        "y_extent": list(numbers(y_extent, "y_extent")),
         "x_motor": x_motor,
         "y_motor": y_motor,
         "energy_motor": energy_motor,

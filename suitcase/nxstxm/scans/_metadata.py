@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 from .._errors import NXstxmValueError
@@ -59,30 +60,35 @@ def mapping(value: Any, where: str) -> Mapping[str, Any]:
 
 def number(value: Any, where: str) -> float:
     """Insist on one finite number, also when it is written as text."""
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            value = None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    found = _finite(value, text=True)
+    if found is None:
         raise MetadataError(f"{where} is {short(value)}, not a number")
-    return float(value)
+    return found
 
 
 def optional_number(value: Any) -> float | None:
     """Give a finite number or None, for what a file can do without."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
-    return None
+    return _finite(value, text=False)
+
+
+def _finite(value: Any, *, text: bool) -> float | None:
+    """Give a finite number as float; numpy's scalars, as live documents have them, are numbers."""
+    if isinstance(value, bool) or not isinstance(value, (Real, str) if text else Real):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):  # no number; an integer beyond all floats
+        return None
+    return found if math.isfinite(found) else None
 
 
 def numbers(value: Any, where: str) -> tuple[float, ...]:
     """Insist on a list of numbers; a single number is a list of one."""
     value = decode(value, where) if isinstance(value, (str, bytes)) else value
-    if isinstance(value, (int, float)):
-        return (number(value, where),)
     if hasattr(value, "tolist"):
         value = value.tolist()
+    if isinstance(value, Real):
+        return (number(value, where),)
     if not isinstance(value, Sequence):
         raise MetadataError(f"{where} is {short(value)}, not a list of numbers")
     return tuple(number(v, f"{where}[{i}]") for i, v in enumerate(value))

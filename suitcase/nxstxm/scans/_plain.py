@@ -43,21 +43,18 @@ def read(start: Mapping[str, Any]) -> ScanPlan:
         name = "time" if fields == ["time"] else "point"
         axes.append(Axis(name, None, "s" if name == "time" else "", _n_points(start)))
     else:
-        extents = start.get("extents")
         for i, field in enumerate(fields):
             name = axis_name(field)
             if any(name == axis.name for axis in axes):
                 name = f"{name}_{i + 1}"
             size = sizes[i] if sizes is not None else _n_points(start)
-            setpoints = _spread(extents, i, size) if sizes is not None else None
+            setpoints = _setpoints(start, i, size) if sizes is not None else None
             units = ROLE_UNITS.get(name, "")
             devices[name] = Device(name, field, (field,), units=units)
             axes.append(Axis(name, setpoints, units, size, role=name))
-    snaking = start.get("snaking")
-    snaked = list(snaking) if isinstance(snaking, (list, tuple)) else []
+    snaked = _snaked(start, len(axes))
     loops = tuple(
-        Loop(axis.name, axis.size, len(snaked) == len(axes) and bool(snaked[i]))
-        for i, axis in enumerate(axes)
+        Loop(axis.name, axis.size, snake) for axis, snake in zip(axes, snaked, strict=True)
     )
     return ScanPlan(
         run=str(start.get("uid", "?")),
@@ -88,10 +85,12 @@ def _dimensions(start: Mapping[str, Any]) -> list[str]:
 
 
 def _grid(start: Mapping[str, Any], n: int) -> tuple[int, ...] | None:
-    """Give the sizes of the grid, when the plan tells that it is one."""
-    shape = start.get("shape")
+    """Give the sizes of the grid, when the plan tells that it is one and walks it in order."""
+    shape, hints = start.get("shape"), start.get("hints")
     if not isinstance(shape, (list, tuple)) or len(shape) != n or n == 0:
         return None
+    if isinstance(hints, Mapping) and hints.get("gridding") == "rectilinear_nonsequential":
+        return None  # a square spiral: on a grid, but not line by line
     sizes = [optional_number(size) for size in shape]
     if any(size is None or size < 1 or size != int(size) for size in sizes):
         return None
@@ -101,6 +100,48 @@ def _grid(start: Mapping[str, Any], n: int) -> tuple[int, ...] | None:
 def _n_points(start: Mapping[str, Any]) -> int | None:
     n = optional_number(start.get("num_points"))
     return int(n) if n is not None and n >= 1 and n == int(n) else None
+
+
+def _snaked(start: Mapping[str, Any], n: int) -> list[bool]:
+    """Tell which loops run back and forth.
+
+    ``grid_scan`` says it in ``snaking``; ``list_grid_scan`` only in the text of ``snake_axes``:
+    ``"True"`` for all but the slowest, or the list of the motors.
+    """
+    snaking = start.get("snaking")
+    if isinstance(snaking, (list, tuple)) and len(snaking) == n:
+        return [bool(s) for s in snaking]
+    told = start.get("snake_axes")
+    motors = _pattern_args(start)[::2]
+    if told in ("True", True):
+        return [i > 0 for i in range(n)]
+    if isinstance(told, str) and len(motors) == n:
+        return [isinstance(motor, str) and motor in told for motor in motors]
+    return [False] * n
+
+
+def _pattern_args(start: Mapping[str, Any]) -> list[Any]:
+    """Give motors and positions of a list plan, one after the other; of other plans nothing."""
+    given = start.get("plan_pattern_args")
+    args = given.get("args") if isinstance(given, Mapping) else None
+    is_list = start.get("plan_pattern") == "outer_list_product"
+    return list(args) if is_list and isinstance(args, (list, tuple)) else []
+
+
+def _setpoints(start: Mapping[str, Any], i: int, size: int | None) -> tuple[float, ...] | None:
+    """Give the setpoints along one dimension of a grid; None when only the motor knows."""
+    if str(start.get("plan_name", "")).startswith(("rel_", "relative_")):
+        return None  # what the plan tells is relative to where the motors stood
+    if start.get("plan_pattern") == "outer_list_product":
+        listed = _pattern_args(start)[2 * i + 1 : 2 * i + 2]
+        points = [optional_number(p) for p in listed[0]] if _is_list(listed) else []
+        found = tuple(p for p in points if p is not None)
+        return found if len(found) == len(points) == size else None
+    return _spread(start.get("extents"), i, size)
+
+
+def _is_list(listed: list[Any]) -> bool:
+    return len(listed) == 1 and isinstance(listed[0], (list, tuple))
 
 
 def _spread(extents: Any, i: int, size: int | None) -> tuple[float, ...] | None:

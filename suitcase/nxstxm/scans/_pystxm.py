@@ -88,7 +88,8 @@ class _Reader:
             )
         self.type: ScanType = scan_type(self.md["scan_type"], self.run)
         self.layout = self.type.layout
-        self.rois = mapping(self.md.get("rois"), self._what("metadata['rois']"))
+        rois = mapping(self.md.get("rois"), self._what("metadata['rois']"))
+        self.rois = {str(region): roi for region, roi in rois.items()}
         self.regions = self._regions()
         self.single = self._single_list()
         self.where = self._where()
@@ -327,13 +328,13 @@ class _Reader:
 
     def _point_spectra(self) -> tuple[tuple[EntryPlan, ...], tuple[Loop, ...], tuple[Any, ...]]:
         n_polarizations = self._energies(self.regions[0], 0, None).n_polarizations
-        entries = []
-        for p in range(n_polarizations):
-            for i, region in enumerate(self.regions):
-                # one entry a point; a second polarization goes on counting
-                ordinal = int(region) if region.isdigit() else i
-                name = f"entry{p * len(self.regions) + ordinal}"
-                entries.append(self._entry(name, region, p))
+        ordinals = [int(r) if r.isdecimal() else i for i, r in enumerate(self.regions)]
+        entries = [
+            # one entry a point; a second polarization goes on counting
+            self._entry(f"entry{p * (max(ordinals) + 1) + ordinal}", region, p)
+            for p in range(n_polarizations)
+            for ordinal, region in zip(ordinals, self.regions, strict=True)
+        ]
         names = [e.name for e in entries]
         if len(set(names)) != len(names):
             entries = [replace(e, name=f"entry{i}") for i, e in enumerate(entries)]

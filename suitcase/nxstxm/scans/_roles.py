@@ -63,6 +63,9 @@ ROLE_UNITS: dict[str, str] = {
 
 _ROLE_OF = {name.lower(): role for role, names in ROLE_NAMES.items() for name in names}
 
+#: Names that mean something else in NXdata or in a plan's loops.
+_NOT_AXES = {"data", "count_time", "stxm_scan_type", "line_position", "entry", "visit", "point"}
+
 #: What a data key adds to a device's stem; a setpoint ends otherwise.
 READ_SUFFIXES = ("", "_val", "_user_readback", "_readback", "_rbv", "_RBV", "_value")
 SET_SUFFIXES = ("_user_setpoint", "_setpoint")
@@ -112,8 +115,8 @@ def axis_name(positioner: str) -> str:
     role = role_of(positioner)
     if role is not None:
         return role
-    text = re.sub(r"[^A-Za-z0-9_]+", "_", positioner).strip("_").lower()
-    return text or "position"
+    text = re.sub(r"[^A-Za-z0-9_]+", "_", positioner).strip("_").lower() or "position"
+    return f"{text}_position" if text in _NOT_AXES else text
 
 
 def device_roles(lookup: Mapping[str, str]) -> dict[str, Device]:

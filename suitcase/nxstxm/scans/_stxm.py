@@ -13,7 +13,16 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ._metadata import MetadataError, count, mapping, numbers, optional_number, text_or_none
+from ._metadata import (
+    MetadataError,
+    count,
+    mapping,
+    numbers,
+    optional_number,
+    short,
+    text_or_none,
+    texts,
+)
 from ._plan import Axis, Detector, Device, EntryPlan, Loop, Polarization, Role, ScanPlan
 from ._roles import ROLE_NAMES, ROLE_UNITS, axis_name, polarization_from_any
 from ._start import common_fields, scan_group
@@ -65,7 +74,7 @@ def read(start: Mapping[str, Any]) -> ScanPlan:
     kind, messages = _kind(block, shape, run)
     devices = _devices(block)
     dwells = _dwells(block, len(energies), what)
-    polarizations = _polarizations(block, len(energies))
+    polarizations = _polarizations(block, len(energies), what)
     axes, positions = _spatial(kind, shape, block, what)
     angle = optional_number(block.get("rotation_angle", start.get("rotation_angle")))
 
@@ -215,17 +224,27 @@ def _dwells(block: Mapping[str, Any], n: int, what: str) -> tuple[float, ...]:
     return tuple(d / 1000 for d in listed)
 
 
-def _polarizations(block: Mapping[str, Any], n: int) -> tuple[Polarization | None, ...]:
+def _polarizations(block: Mapping[str, Any], n: int, what: str) -> tuple[Polarization | None, ...]:
     """Read one polarization for the run, or one for each energy (they may interleave)."""
-    given = block.get("polarization")
-    if isinstance(given, (list, tuple)) and not (
-        len(given) == 4 and all(isinstance(v, (int, float)) for v in given) and n != 4
-    ):
-        if len(given) == n:
-            return tuple(polarization_from_any(p) for p in given)
-        if len(given) == 1:
-            given = given[0]
-    return (polarization_from_any(given),) * n
+    given: Any = block.get("polarization")
+    if hasattr(given, "tolist"):
+        given = given.tolist()
+    listed = given if isinstance(given, (list, tuple)) else [given]
+    stokes = len(listed) == 4 and all(optional_number(v) is not None for v in listed)
+    if stokes and n != 4:
+        listed = [given]
+    if len(listed) not in (1, n):
+        raise MetadataError(
+            f"{what}: {len(listed)} polarizations for {n} energies; give one, or {n}"
+        )
+    try:
+        found = tuple(polarization_from_any(p) for p in listed)
+    except (TypeError, ValueError) as error:
+        raise MetadataError(
+            f"polarization of {what} is {short(given)}; give a name such as 'LH', an angle in "
+            f"degrees, a Stokes vector of four numbers, or one of these for each energy"
+        ) from error
+    return found if len(found) == n else found * n
 
 
 def _devices(block: Mapping[str, Any]) -> dict[str, Device]:
@@ -257,19 +276,13 @@ def _is_sample(block: Mapping[str, Any]) -> bool:
 
 def _detectors(block: Mapping[str, Any]) -> tuple[Detector, ...]:
     """Read ``data_field`` and ``detectors``: names, role to name, or mappings with a role."""
-    found: dict[str, Detector] = {}
-    field = block.get("data_field")
-    for name in [field] if isinstance(field, str) else field or ():
-        if isinstance(name, str):
-            found[name] = Detector(name, "signal", per="line")
+    found = {name: Detector(name, "signal", per="line") for name in texts(block.get("data_field"))}
     listed = block.get("detectors") or ()
     if isinstance(listed, Mapping):
         listed = [
-            {"role": role, "name": name}
-            for role, names in listed.items()
-            for name in ([names] if isinstance(names, str) else names)
+            {"role": role, "name": name} for role, names in listed.items() for name in texts(names)
         ]
-    for item in listed:
+    for item in listed if isinstance(listed, (list, tuple)) else (listed,):
         given: Mapping[str, Any] = item if isinstance(item, Mapping) else {"name": item}
         name = given.get("data_key") or given.get("name")
         if not isinstance(name, str) or not name:

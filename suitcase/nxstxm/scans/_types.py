@@ -57,7 +57,7 @@ class ScanType(IntEnum):
     def _missing_(cls, value: object) -> ScanType:
         if isinstance(value, str):
             text = value.strip()
-            if text.isdigit() and int(text) in cls._value2member_map_:
+            if text.isdecimal() and int(text) in cls._value2member_map_:
                 return cls(int(text))
             name = "_".join(text.upper().replace("-", " ").replace("_", " ").split())
             if name in cls.__members__:
@@ -150,7 +150,7 @@ LAYOUTS: dict[ScanType, Layout] = {
 
 
 def _plain_label(text: str) -> str:
-    """Fold a label as files of several facilities spell it: case, ``_``, SPECTRA, "... scan"."""
+    """Fold a label as files of several facilities spell it: case, ``_``, ``-``, SPECTRA."""
     words = text.lower().replace("_", " ").replace("-", " ").replace("spectra", "spectrum").split()
     return " ".join(words)
 
@@ -203,6 +203,8 @@ def scan_type(value: Any, run: str = "") -> ScanType:
         The value is no scan type.
     """
     try:
+        if isinstance(value, bool):  # Python would take it for 0 or 1
+            raise UnknownScanTypeError(f"{value} is no number")
         return ScanType(value)
     except (ValueError, TypeError) as error:
         where = f" in run {run:.8}" if run else ""
