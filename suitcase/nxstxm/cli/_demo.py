@@ -37,7 +37,7 @@ _ABORTED = _Scan("aborted", "an image that was aborted: what is missing is NaN")
 #: Energies through the iron L edges, eV: close where the structure is.
 _ENERGIES = (700.0, 703.0, 705.0, 706.0, 707.0, 708.0, 709.0, 710.0, 711.0, 713.0, 716.0,
              719.0, 720.5, 722.0, 726.0)  # fmt: skip
-#: On a particle of iron, at its rim, and beside it, um.
+#: On a particle of iron, on a bar without iron, and beside both, um.
 _POINTS = ((-2.2, 1.8), (1.9, -1.4), (4.5, 4.5))
 
 
@@ -59,6 +59,8 @@ def run_demo(directory: Path, console: Console) -> list[Path]:
     require("bluesky", "bluesky", "the demonstration")
     require("ophyd", "bluesky", "the demonstration")
     require("matplotlib", "plot", "the demonstration")
+    from bluesky import RunEngine
+
     from ..exchange import export_scan
     from ..sim import SimulatedMicroscope
     from ._info import render
@@ -66,10 +68,11 @@ def run_demo(directory: Path, console: Console) -> list[Path]:
     from ._summary import describe
 
     scope = SimulatedMicroscope(seed=2019)
+    engine = RunEngine({}, context_managers=[])  # no key presses are waited for
     files = []
     for scan, plan in _plans(scope):
         console.print(f"\n[bold]{scan.name}[/bold]: {scan.about}")
-        documents = _measure(plan)
+        documents = _measure(engine, plan)
         path = export_scan(
             documents,
             directory,
@@ -100,14 +103,12 @@ def _plans(
     yield _ABORTED, image_plan(scope, wide, wide, truncate=64)
 
 
-def _measure(plan: Any) -> list[Document]:
+def _measure(engine: Any, plan: Any) -> list[Document]:
     """Run a plan on a RunEngine and collect its documents."""
-    from bluesky import RunEngine
     from bluesky.utils import RunEngineInterrupted
 
-    engine = RunEngine({}, context_managers=[])  # no key presses are waited for
     documents: list[Document] = []
-    engine.subscribe(lambda name, doc: documents.append((name, doc)))  # type: ignore[no-untyped-call]
+    token = engine.subscribe(lambda name, doc: documents.append((name, doc)))
     log = logging.getLogger("bluesky")
     level = log.level
     log.setLevel(logging.CRITICAL)  # an abort that was asked for is no error to report
@@ -116,5 +117,6 @@ def _measure(plan: Any) -> list[Document]:
     except RunEngineInterrupted:
         pass  # how an aborted plan ends; its documents are complete
     finally:
+        engine.unsubscribe(token)
         log.setLevel(level)
     return documents
