@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 AnyArray = npt.NDArray[Any]
-_SCALARS = (int, float, bool, np.number, np.bool_)
+_SCALARS = (int, float, complex, bool, np.number, np.bool_)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ bounded block of each stream and hands it on when full, so memory does not grow 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -273,27 +273,23 @@ class RunStreams:
         """Note a page of events."""
         stream = self._stream(doc.get("descriptor"))
         try:
-            seq_nums, times, data = doc["seq_num"], doc["time"], doc["data"]
-            keys = list(data)
-            columns: list[Iterable[Any]] = [_rows(data[key]) for key in keys]
-            for i, (seq_num, time) in enumerate(zip(seq_nums, times, strict=True)):
-                row = {key: column[i] for key, column in zip(keys, columns, strict=True)}  # type: ignore[index]
-                stream.add(int(seq_num), float(time), row)
-                self.last_time = max(self.last_time, float(time))
-                if stream.full:
-                    self._sink(stream.take())
-        except (
-            KeyError,
-            TypeError,
-            ValueError,
-            AttributeError,
-            IndexError,
-            OverflowError,
-        ) as error:
+            # all of it is looked at before any of it is noted: a page is taken whole or not at all
+            seq_nums = [int(n) for n in doc["seq_num"]]
+            times = [float(t) for t in doc["time"]]
+            columns = {key: _rows(column) for key, column in doc["data"].items()}
+            lengths = {len(times), *(len(column) for column in columns.values())}
+            if lengths != {len(seq_nums)}:
+                raise ValueError(f"{len(seq_nums)} seq_num beside lengths of {sorted(lengths)}")
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise DocumentError(
                 f"an event page of stream {stream.name!r} needs seq_num, time and data as lists "
                 f"of one length ({type(error).__name__}: {error})"
             ) from error
+        for i, seq_num in enumerate(seq_nums):
+            stream.add(seq_num, times[i], {key: column[i] for key, column in columns.items()})
+            if stream.full:
+                self._sink(stream.take())
+        self.last_time = max(self.last_time, *times, 0.0)
 
     def take_bulk_events(self, doc: Document) -> None:
         """Note the events of a bulk_events document, an older form of pages."""

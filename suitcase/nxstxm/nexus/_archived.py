@@ -124,7 +124,8 @@ class _Resolver:
 
     def __init__(self, h5: h5py.File, archive: h5py.Dataset) -> None:
         self._h5 = h5
-        self._table = json.loads(archive.attrs.get("arrays", "[]"))
+        table = h5.get(f"{archive.name}_arrays")
+        self._table = [] if table is None else json.loads(table.asstr()[()])
 
     def __call__(self, ref: ArrayRef) -> np.ndarray[Any, Any]:
         for stream, key, row, n, path, at in self._table:

@@ -150,7 +150,7 @@ class Canvas:
             self._dataset.attrs["units"] = units
             self._held = np.full(self._plane_size, np.nan)
         self._plane = 0
-        self._written: set[int] = set()
+        self._missing: dict[int, int] = {}  # by plane that is written
 
     def put(self, position: npt.NDArray[np.int64], values: AnyArray) -> None:
         """Put values at flat positions; the last of equal positions stays; -1 is left out."""
@@ -173,14 +173,22 @@ class Canvas:
             return
         self._store()
         self._plane = plane
-        if plane in self._written:
+        if plane in self._missing:
             self._held = self._dataset[plane].reshape(-1)
         else:
             self._held[:] = np.nan
 
     def _store(self) -> None:
         self._dataset[self._plane] = self._held.reshape(self.shape[1:])
-        self._written.add(self._plane)
+        self._missing[self._plane] = int(np.isnan(self._held).sum())
+
+    @property
+    def missing(self) -> int:
+        """Points that have no value, once it is closed."""
+        if self._whole:
+            return int(np.isnan(self._held).sum())
+        unwritten = self.shape[0] - len(self._missing)
+        return sum(self._missing.values()) + unwritten * self._plane_size
 
     def close(self) -> h5py.Dataset:
         """Write what is held."""

@@ -21,7 +21,7 @@ import numpy as np
 from suitcase.nxstxm._errors import NXstxmError, NXstxmOSError
 from suitcase.nxstxm.nexus._check_entry import entry_problems
 from suitcase.nxstxm.nexus._check_fields import unit_value_problems
-from suitcase.nxstxm.nexus._check_heap import endless_heaps
+from suitcase.nxstxm.nexus._check_heap import broken_heaps
 from suitcase.nxstxm.nexus._check_rules import PLAIN_TEXT_ATTRIBUTES
 from suitcase.nxstxm.nexus._tree import (
     H5_ERRORS,
@@ -59,7 +59,7 @@ def validate(path: str | os.PathLike[str]) -> list[Problem]:
     """
     path = Path(path)
     with open_file(path) as file:
-        _refuse_endless(path)
+        _refuse_broken_heaps(path)
         root, problems = snapshot(file)
         problems.extend(_root_problems(root))
         for group in root.walk():
@@ -71,8 +71,8 @@ def validate(path: str | os.PathLike[str]) -> list[Problem]:
     return problems
 
 
-def _refuse_endless(path: Path) -> None:
-    for position in endless_heaps(path):
+def _refuse_broken_heaps(path: Path) -> None:
+    for position in broken_heaps(path):
         raise NXstxmOSError(
             f"{path} is damaged: the strings stored at byte {position} can not be read; "
             "take a copy of the file, or export its documents again"
@@ -108,7 +108,10 @@ def _archive_problems(file: h5py.File, root: Group) -> Iterator[Problem]:
     for entry in root.of_class("NXentry"):
         collection = entry.groups.get("collection")
         archive = collection.groups.get("bluesky") if collection is not None else None
-        for name, stored in archive.fields.items() if archive is not None else ():
+        fields = archive.fields if archive is not None else {}
+        for name, stored in fields.items():
+            if name.endswith("_arrays") and name.removesuffix("_arrays") in fields:
+                continue  # the table of arrays that an archive refers to
             if stored.dtype == np.uint8 and len(stored.shape) == 1:
                 uid = as_text(stored.attrs.get("uid")) or name
                 yield from _run_problems(file, stored.path, uid)
@@ -157,7 +160,7 @@ def nexusformat_problems(path: str | os.PathLike[str]) -> list[Problem] | None:
     """
     path = Path(path)
     with open_file(path) as file:
-        _refuse_endless(path)
+        _refuse_broken_heaps(path)
         root, damage = snapshot(file)
     if find_spec("nexusformat") is None:
         return None

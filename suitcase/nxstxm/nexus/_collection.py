@@ -174,6 +174,8 @@ def write_archives(writer: EntryWriter, home: h5py.Group) -> None:
         elsewhere = writer.shared.archives.get(record.uid)
         if elsewhere is not None:
             made[name] = writer.h5[elsewhere]
+            if f"{elsewhere}_arrays" in writer.h5:
+                made[f"{name}_arrays"] = writer.h5[f"{elsewhere}_arrays"]
             continue
         if isinstance(record.archive, str):
             writer.bring(record.archive, made, name)
@@ -186,7 +188,8 @@ def write_archives(writer: EntryWriter, home: h5py.Group) -> None:
         archive.attrs["time"] = record.plan.time
         archive.attrs["documents"] = record.n_documents
         if record.references:
-            archive.attrs["arrays"] = json.dumps(_keep_arrays(writer, made, record))
+            # a dataset: the table may be longer than an attribute can be
+            text(made, f"{name}_arrays", json.dumps(_keep_arrays(writer, made, record)))
         writer.shared.archives[record.uid] = archive.name
 
 

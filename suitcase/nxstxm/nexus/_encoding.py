@@ -34,9 +34,11 @@ def safe_name(name: str, taken: Iterable[str] = ()) -> str:
     Returns
     -------
     str
-        Letters, digits, ``_`` and inner ``.``; a number is added to a name that is taken.
+        Letters, digits and ``_``, no digit first (NeXus allows more, its validators do not); a
+        number is added to a name that is taken.
     """
-    text = re.sub(r"[^A-Za-z0-9_.]+", "_", name).strip(".")[:200] or "unnamed"
+    text = re.sub(r"[^A-Za-z0-9_]+", "_", name)[:200] or "unnamed"
+    text = f"_{text}" if text[0].isdigit() else text
     used = set(taken)
     result, i = text, 1
     while result in used:

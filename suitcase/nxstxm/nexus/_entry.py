@@ -14,13 +14,40 @@ from ..scans import Detector, Polarization, polarization_from_code
 from ._canvas import Canvas, ListWriter
 from ._collection import write_collection
 from ._data import write_data
-from ._encoding import group, safe_name, text, values, word
+from ._encoding import clean, group, safe_name, text, values, word
 from ._jobs import EntryJob
 from ._options import WriterOptions
 from ._points import PointBlock, Points
 from ._positions import Measured, device_lists
 from ._record import AnyArray
 from ._shared import SharedObjects
+
+#: Names in an entry or its instrument that no detector may have.
+_TAKEN = frozenset(
+    [
+        "title",
+        "start_time",
+        "end_time",
+        "definition",
+        "entry_identifier",
+        "entry_identifier_uuid",
+        "experiment_identifier",
+        "user",
+        "sample",
+        "instrument",
+        "control",
+        "collection",
+        "name",
+        "source",
+        "monochromator",
+        "optics",
+        "insertion_device",
+        "beam",
+        "sample_x",
+        "sample_y",
+        "sample_z",
+    ]
+)
 
 
 class Channel:
@@ -99,7 +126,7 @@ class EntryWriter:
     def _channels(self) -> list[Channel]:
         """List the detectors that gave something, each channel of a scaler on its own."""
         found: dict[str, Channel] = {}
-        names: set[str] = {"sample_x", "sample_y", "sample_z", "source", "monochromator"}
+        names = set(_TAKEN)
         for record in self.job.records:
             stream = record.measurement
             keys = record.keys(stream) if stream is not None else []
@@ -161,19 +188,19 @@ class EntryWriter:
         if plan.proposal is not None:
             text(self.entry, "experiment_identifier", plan.proposal)
 
-    def write_completeness(self, n_placed: int) -> None:
-        """Say whether every run stopped and every planned point arrived."""
+    def write_completeness(self) -> None:
+        """Say whether every run stopped and every planned point has a reading."""
         stopped = all(r.stop is not None for r in self.job.records)
         planned = int(np.prod(self.points.shape, dtype=np.int64))
-        self.entry.attrs["complete"] = stopped and n_placed >= planned
+        missing = {c.name: c.canvas.missing for c in self.channels if c.canvas is not None}
+        self.entry.attrs["complete"] = stopped and not any(missing.values())
         if not stopped:
             self.messages.append(
                 "a run of this entry has no stop document: it is written as far as it came"
             )
-        if n_placed < planned:
-            self.messages.append(
-                f"{planned - n_placed} of {planned} points did not arrive; they are NaN"
-            )
+        for name, n in missing.items():
+            if n:
+                self.messages.append(f"{n} of {planned} points of {name} are NaN: no reading came")
 
     def end_time(self) -> float:
         """Give the time of the last run's end, of its last document where it did not stop."""
@@ -285,10 +312,9 @@ class EntryWriter:
             ListWriter(self.instrument[c.name], "count_time", "s", self.options.compression)
             for c in self.channels
         ]
-        n_points = n_placed = 0
+        n_points = 0
         for block in self.points.blocks():
             n_points += len(block)
-            n_placed += int((block.position >= 0).sum())
             energy.add(self.measured.energy(block))
             dwell = self.measured.dwell(block)
             for writer in dwells:
@@ -307,14 +333,14 @@ class EntryWriter:
             self.close_channel(channel, n_points)
             if channel.is_picture:
                 write_data(self, channel.name, channel.detector.units)
-        self.write_completeness(n_placed)
+        self.write_completeness()
         self.entry.attrs["default"] = next(c.name for c in self.channels if c.is_picture)
 
     def open_channel(self, channel: Channel) -> None:
         """Make the NXdetector of a channel and, for a picture, its NXdata."""
         home = group(self.instrument, channel.name, "NXdetector")
         home.attrs["role"] = channel.detector.role
-        home.attrs["data_key"] = channel.key.lstrip("#")
+        home.attrs["data_key"] = clean(channel.key.lstrip("#"))
         text(home, "local_name", channel.key.lstrip("#"))
         channel.frames = self._is_frames(channel)
         channel.moved = channel.frames and self._move_frames(channel, home)
@@ -367,7 +393,8 @@ class EntryWriter:
         if channel.list is not None and not channel.moved:
             channel.list.add(_with_gaps(read, present))
         if channel.canvas is not None:
-            counts = read.astype(np.float64)
+            # a complex reading has a magnitude to show; the list keeps it whole
+            counts = (np.abs(read) if read.dtype.kind == "c" else read).astype(np.float64)
             if counts.ndim > 1:
                 counts = counts.reshape(len(counts), -1).sum(axis=1)
             if present is not None:

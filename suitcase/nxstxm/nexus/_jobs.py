@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..scans import Axis, EntryPlan, ScanType
-from ._record import RunRecord
+from ._encoding import safe_name
+from ._record import STAGING, RunRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,11 +81,11 @@ def jobs(records: Sequence[RunRecord]) -> list[EntryJob]:
                 key = (*key, record.uid) if key in gathered else key
             gathered.setdefault(key, []).append(Part(record, i))
     made: list[EntryJob] = []
-    taken: set[str] = set()
+    taken = {STAGING}
     for parts in gathered.values():
         for job in _merged(parts):
-            name = job.plan.name or f"entry{len(made)}"
             number = len(made)
+            name = safe_name(job.plan.name or f"entry{number}")
             while name in taken:
                 name = f"entry{number}"
                 number += 1

@@ -275,7 +275,7 @@ class Points:
         for key, per in self.detector_keys(record):
             for piece in record.columns[stream, key]:
                 a, b = max(first, piece.row), min(last, piece.row + piece.n)
-                if a < b:
+                if a < b and prod(piece.shape) > 0 and piece.dtype.kind != "O":
                     covered = self.covers(prod(piece.shape), per, per_row)
                     if covered > 1 and prod(piece.shape) > per_row:
                         self.messages.append(

@@ -18,6 +18,8 @@ from ..scans import ScanPlan
 
 AnyArray = npt.NDArray[Any]
 Rows = npt.NDArray[np.int64]
+#: Group of the temporary file in which runs wait.
+STAGING = "staging"
 #: Names of the columns that every stream has besides its data keys.
 SEQ_NUM, TIME, REGION = "#seq_num", "#time", "#region"
 

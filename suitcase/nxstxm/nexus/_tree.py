@@ -1,7 +1,7 @@
 """Reading a possibly damaged HDF5 file into plain Python, once and without surprises.
 
-The rules of `_check_rules` look at this snapshot and never at h5py, so everything that a broken
-file can make HDF5 raise is met, and turned into a `Problem`, in this one place.
+The checks, and whatever shows a file, look at this snapshot and not at h5py, so everything that a
+broken file can make HDF5 raise is met, and turned into a `Problem`, in this one place.
 """
 
 from __future__ import annotations
@@ -201,11 +201,11 @@ class _Reader:
     def fill(self, group: Group, stored: h5py.Group, above: tuple[tuple[int, int], ...]) -> None:
         """Read the members of a group; `above` identifies the groups on the way to it."""
         try:
-            names = sorted(stored)
+            names = sorted(map(str, stored))
         except H5_ERRORS as error:
             self.damaged(group.path, "the list of members", error)
             return
-        for name in map(str, names):
+        for name in names:
             path = f"{group.path.rstrip('/')}/{name}"
             try:
                 member = stored[name]

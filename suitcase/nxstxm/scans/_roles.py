@@ -116,6 +116,7 @@ def axis_name(positioner: str) -> str:
     if role is not None:
         return role
     text = re.sub(r"[^A-Za-z0-9_]+", "_", positioner).strip("_").lower() or "position"
+    text = f"axis_{text}" if text[0].isdigit() else text
     return f"{text}_position" if text in _NOT_AXES else text
 
 
