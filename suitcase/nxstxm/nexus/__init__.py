@@ -1,7 +1,7 @@
 """The NXstxm file: writing it run by run, checking it, reading its archive back."""
 
 from ._archived import ArchivedRun, archived_runs, read_documents, runs_of_file
-from ._assemble import finish_file
+from ._assemble import finish_file, finish_staged
 from ._checks import Problem, nexusformat_problems, validate
 from ._entry import EntryWriter
 from ._options import Facility, OptionError, WriterOptions
@@ -11,15 +11,20 @@ from ._scanfile import (
     ScanFile,
     existing_file,
     new_temporary_file,
+    publish,
     temporary_file,
 )
-from ._staging import RunStage, has_run, staged_records
+from ._staging import RunStage
+from ._tree import H5_ERRORS, Field, Group, as_text, open_file, snapshot, why
 
 __all__ = [
+    "H5_ERRORS",
     "SUFFIX",
     "ArchivedRun",
     "EntryWriter",
     "Facility",
+    "Field",
+    "Group",
     "OptionError",
     "Problem",
     "RunRecord",
@@ -27,14 +32,18 @@ __all__ = [
     "ScanFile",
     "WriterOptions",
     "archived_runs",
+    "as_text",
     "existing_file",
     "finish_file",
-    "has_run",
+    "finish_staged",
     "new_temporary_file",
     "nexusformat_problems",
+    "open_file",
+    "publish",
     "read_documents",
     "runs_of_file",
-    "staged_records",
+    "snapshot",
     "temporary_file",
     "validate",
+    "why",
 ]

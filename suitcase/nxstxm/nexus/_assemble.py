@@ -1,21 +1,23 @@
-"""Putting a scan's file together from its runs, and reading its archive back."""
+"""Putting a scan's file together from its runs."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 
 from .._errors import NXstxmStateError
+from ._archived import runs_of_file
 from ._entry import EntryWriter
 from ._jobs import jobs
 from ._options import WriterOptions
-from ._record import RunRecord
-from ._scanfile import SUFFIX, ScanFile, publish
+from ._record import STAGING, RunRecord
+from ._saved import is_assembled, read_records
+from ._scanfile import SUFFIX, ScanFile, name_taken, publish
 from ._shared import SharedObjects
-from ._staging import STAGING
 
 CREATOR = "suitcase.nxstxm"
 
@@ -23,7 +25,7 @@ CREATOR = "suitcase.nxstxm"
 def finish_file(
     file: ScanFile, records: Sequence[RunRecord], name: str | None, options: WriterOptions
 ) -> Path:
-    """Write the entries of a scan, check that all is there, and publish its file.
+    """Write the entries of a scan that this process wrote alone, and publish its file.
 
     Parameters
     ----------
@@ -44,32 +46,94 @@ def finish_file(
     Raises
     ------
     NXstxmFileExistsError
-        The name is taken; nothing was overwritten and the temporary file is complete.
+        The name is taken; nothing was overwritten.
     NXstxmStateError
         There is no run, or the temporary file is gone.
     """
-    path = file.path
     with file.locked():
-        if path is not None and not path.exists():
-            raise NXstxmStateError(
-                f"{path} is gone: another writer finished this scan, or somebody removed it"
-            )
-        if path is None or not _on_disk(records) or _has_one_with_frames(records):
-            # small, or one run with large frames that need not be copied
-            with file.opened() as h5:
-                assemble(h5, h5, records, options, file.first_uid)
-            complete = path
+        return _finish(file, records, name, options)
+
+
+def finish_staged(
+    file: ScanFile,
+    name_of: Callable[[Mapping[str, Any], WriterOptions], str],
+    options: Mapping[str, Any],
+) -> Path:
+    """Write the entries of the scan whose runs wait in a temporary file, and publish its file.
+
+    Parameters
+    ----------
+    file : ScanFile
+        The temporary file.
+    name_of : callable
+        Gives the name of the file, without its ending, for the start document of the first run.
+    options : Mapping
+        The writer's options; what is not given is as it was for the first run.
+
+    Returns
+    -------
+    Path
+        The final path.
+
+    Raises
+    ------
+    NXstxmFileExistsError
+        The name is taken; nothing was overwritten and the temporary file stays.
+    NXstxmStateError
+        There is no run, or the temporary file is gone.
+    """
+    # One lock from reading the runs to the final name: a run that is stored in between would
+    # otherwise vanish with the temporary file.
+    with file.locked():
+        with file.opened("r") as h5:
+            assembled = is_assembled(h5)
+            records, saved = ([], {}) if assembled else read_records(h5, options.get("devices"))
+        chosen = WriterOptions.of(**{**saved, **options})
+        path = file.path
+        if assembled and path is not None:
+            starts = [run.start for run in runs_of_file(path)]
         else:
-            complete = path.with_name(f"{path.name.removesuffix('.tmp')}.new.tmp")
-            fresh = ScanFile(complete, file.first_uid)
-            with file.opened("r") as source, fresh.opened("w") as h5:
-                assemble(h5, source, records, options, file.first_uid)
-        if path is None or complete is None or name is None:
-            return Path()
-        final = publish(complete, path.with_name(f"{name}{SUFFIX}"), overwrite=options.overwrite)
-        if complete != path:
-            path.unlink()
-        return final
+            starts = [record.start for record in records]
+        if not starts or path is None:
+            raise NXstxmStateError(
+                f"{file.target} holds no run that was exported to its end; export its runs again"
+            )
+        start = next((s for s in starts if s.get("uid") == file.first_uid), starts[0])
+        name = name_of(start, chosen)
+        if assembled:
+            final = path.with_name(f"{name}{SUFFIX}")
+            return publish(path, final, overwrite=chosen.overwrite, kept=path)
+        return _finish(file, records, name, chosen)
+
+
+def _finish(
+    file: ScanFile, records: Sequence[RunRecord], name: str | None, options: WriterOptions
+) -> Path:
+    """Do the work of `finish_file`; the file is locked."""
+    path = file.path
+    if path is None or name is None:  # in memory
+        with file.opened() as h5:
+            assemble(h5, h5, records, options, file.first_uid)
+        return Path()
+    final = path.with_name(f"{name}{SUFFIX}")
+    if final.exists() and not options.overwrite:
+        raise name_taken(final, path)  # before the work, not after it
+    if not _on_disk(records) or _has_one_with_frames(records):
+        # small, or one run with large frames that need not be copied
+        with file.opened() as h5:
+            assemble(h5, h5, records, options, file.first_uid)
+        return publish(path, final, overwrite=options.overwrite, kept=path)
+    complete = path.with_name(f"{path.name.removesuffix('.tmp')}.new.tmp")
+    fresh = ScanFile(complete, file.first_uid)
+    try:
+        with file.opened("r") as source, fresh.opened("w") as h5:
+            assemble(h5, source, records, options, file.first_uid)
+        publish(complete, final, overwrite=options.overwrite, kept=path)
+    except BaseException:
+        complete.unlink(missing_ok=True)  # all that is in it is in the temporary file too
+        raise
+    path.unlink()
+    return final
 
 
 def _on_disk(records: Sequence[RunRecord]) -> bool:
@@ -129,9 +193,6 @@ def assemble(
 
 def _write_root(h5: h5py.File, default: str, options: WriterOptions, first_uid: str) -> None:
     """Complete the root and take the scaffolding away."""
-    if STAGING in h5:
-        del h5[STAGING]
-    h5.attrs["NX_class"] = "NXroot"
     h5.attrs["default"] = default
     h5.attrs["first_uid"] = first_uid
     h5.attrs["creator"] = CREATOR
@@ -139,6 +200,9 @@ def _write_root(h5: h5py.File, default: str, options: WriterOptions, first_uid: 
     h5.attrs["file_time"] = options.time(time.time())
     h5.attrs["HDF5_Version"] = h5py.version.hdf5_version
     h5.attrs["h5py_version"] = h5py.version.version
+    if STAGING in h5:
+        del h5[STAGING]
+    h5.attrs["NX_class"] = "NXroot"  # the last of all: see `is_assembled`
 
 
 def _version() -> str:

@@ -1,4 +1,4 @@
-"""A look at the heaps of strings before HDF5 reads them, for a damaged one never lets it return.
+"""A look at the heaps of strings before HDF5 reads them: a damaged one can hold it for ever.
 
 HDF5 keeps strings of variable length in "global heap collections" and, as of version 2.0, walks
 them without noticing that an object of length 0 takes it nowhere: reading any string of such a
@@ -18,8 +18,8 @@ _HEADER = struct.Struct("<5s3xQ")
 _OBJECT = struct.Struct("<HH4xQ")
 
 
-def endless_heaps(path: Path) -> Iterator[int]:
-    """Give the byte position of every heap of strings that HDF5 would never finish reading.
+def broken_heaps(path: Path) -> Iterator[int]:
+    """Give the byte position of every heap of strings whose objects do not fit into it.
 
     Parameters
     ----------
@@ -31,24 +31,25 @@ def endless_heaps(path: Path) -> Iterator[int]:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         start = data.find(_SIGNATURE)
         while start >= 0:
-            if _is_endless(data, start):
+            if _is_broken(data, start):
                 yield start
             start = data.find(_SIGNATURE, start + len(_SIGNATURE))
 
 
-def _is_endless(data: mmap.mmap, start: int) -> bool:
+def _is_broken(data: mmap.mmap, start: int) -> bool:
     if start + _HEADER.size > len(data):
         return False
     _, size = _HEADER.unpack_from(data, start)
     end = start + size
+    if end > len(data):
+        # HDF5 refuses it by itself, and says so where it is used.
+        return False
     position = start + _HEADER.size
-    # HDF5 itself refuses a heap that is longer than the file.
-    while end <= len(data) and position + _OBJECT.size <= end:
+    while position + _OBJECT.size <= end:
         index, _, length = _OBJECT.unpack_from(data, position)
         # Object 0 is the free space, its length includes its header; others are padded to 8 bytes.
         step = length if index == 0 else _OBJECT.size + (length + 7) // 8 * 8
-        # HDF5 adds in 64 bits: a huge length turns the walk back to where it came from.
-        if step % 2**64 == 0 or step >= 2**63:
+        if step == 0 or position + step > end:
             return True
         position += step
     return False

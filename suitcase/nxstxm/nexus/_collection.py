@@ -202,7 +202,7 @@ def _keep_arrays(writer: EntryWriter, home: h5py.Group, record: RunRecord) -> li
         Rows `row` to ``row + n`` of a column are those from `at` on of the dataset at `path`.
     """
     table: list[list[Any]] = []
-    detectors = {writer.instrument[c.name]["data"].name: c.key for c in writer.channels if c.moved}
+    detectors = {writer.instrument[c.name]["data"].name: c.key for c in writer.channels if c.linked}
     by_key = {key: path for path, key in detectors.items()}
     for stream, key in sorted(record.references):
         for piece in record.columns[stream, key]:

@@ -5,67 +5,22 @@ A subclass given as ``entry_writer=`` replaces what differs at a facility and no
 
 from __future__ import annotations
 
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 import h5py
 import numpy as np
 
-from ..scans import Detector, Polarization, polarization_from_code
+from ..scans import Polarization, polarization_from_code
 from ._canvas import Canvas, ListWriter
+from ._channels import find_channels
 from ._collection import write_collection
 from ._data import write_data
-from ._encoding import clean, group, safe_name, text, values, word
+from ._encoding import group, text, values, word
 from ._jobs import EntryJob
 from ._options import WriterOptions
-from ._points import PointBlock, Points
+from ._points import Points
 from ._positions import Measured, device_lists
-from ._record import AnyArray
 from ._shared import SharedObjects
-
-#: Names in an entry or its instrument that no detector may have.
-_TAKEN = frozenset(
-    [
-        "title",
-        "start_time",
-        "end_time",
-        "definition",
-        "entry_identifier",
-        "entry_identifier_uuid",
-        "experiment_identifier",
-        "user",
-        "sample",
-        "instrument",
-        "control",
-        "collection",
-        "name",
-        "source",
-        "monochromator",
-        "optics",
-        "insertion_device",
-        "beam",
-        "sample_x",
-        "sample_y",
-        "sample_z",
-    ]
-)
-
-
-class Channel:
-    """A detector of the entry: its chronological list, and its array when it makes a picture."""
-
-    def __init__(self, name: str, key: str, detector: Detector) -> None:
-        self.name = name
-        self.key = key
-        self.detector = detector
-        self.list: ListWriter | None = None
-        self.canvas: Canvas | None = None
-        self.moved = False
-        self.frames = False
-
-    @property
-    def is_picture(self) -> bool:
-        """Whether it gets an NXdata."""
-        return self.detector.role in ("signal", "camera")
 
 
 class EntryWriter:
@@ -116,43 +71,10 @@ class EntryWriter:
         self.messages: list[str] = list(
             dict.fromkeys(m for r in job.records for m in r.plan.messages)
         )
-        self.channels = self._channels()
+        self.channels = find_channels(self.points, self.messages)
         self.measured = Measured(self.points, self.messages)
         self.entry: h5py.Group
         self.instrument: h5py.Group
-
-    # -- what there is to write -----------------------------------------------------------------
-
-    def _channels(self) -> list[Channel]:
-        """List the detectors that gave something, each channel of a scaler on its own."""
-        found: dict[str, Channel] = {}
-        names = set(_TAKEN)
-        for record in self.job.records:
-            stream = record.measurement
-            keys = record.keys(stream) if stream is not None else []
-            for detector in record.plan.detectors:
-                if detector.role == "other":
-                    continue
-                own = [k for k in keys if detector.data_key in (k, k.partition("/")[0])]
-                own = [k for k in own if any(_numeric(p) for p in record.columns[stream or "", k])]
-                for key in own:
-                    if key not in found:
-                        label = detector.name if key == detector.data_key else key.split("/", 1)[1]
-                        name = safe_name(label, names)
-                        names.add(name)
-                        found[key] = Channel(name, key, detector)
-        if not any(c.is_picture for c in found.values()):
-            found |= self._missing_channels(names)
-        return list(found.values())
-
-    def _missing_channels(self, names: set[str]) -> dict[str, Channel]:
-        """Give an empty picture to the planned detectors when none gave anything."""
-        planned = [d for r in self.job.records for d in r.plan.detectors if d.role == "signal"]
-        planned = planned or [Detector("detector", "signal")]
-        self.messages.append("no detector gave a reading that makes a picture; it is NaN")
-        first = planned[0]
-        name = safe_name(first.name, names)
-        return {f"#{name}": Channel(name, f"#{name}", first)}
 
     # -- the entry ------------------------------------------------------------------------------
 
@@ -302,7 +224,7 @@ class EntryWriter:
     def write_points(self) -> None:
         """Write the chronological lists and, from the same walk, the pictures."""
         for channel in self.channels:
-            self.open_channel(channel)
+            channel.open(self)
         lists = device_lists(self)
         energy = ListWriter(
             group(self.instrument, "monochromator", "NXmonochromator"),
@@ -322,7 +244,7 @@ class EntryWriter:
             for each in lists:
                 each.add(block)
             for channel in self.channels:
-                self.add_to_channel(channel, block)
+                channel.add(block)
         energy.close().attrs["source"] = self.measured.source_of("energy")
         for writer in dwells:
             writer.close()
@@ -330,85 +252,13 @@ class EntryWriter:
             each.close()
         self.messages.extend(m for each in lists for m in each.messages)
         for channel in self.channels:
-            self.close_channel(channel, n_points)
+            channel.close()
             if channel.is_picture:
                 write_data(self, channel.name, channel.detector.units)
+                if not n_points:
+                    self.messages.append(f"{channel.name} has no points")
         self.write_completeness()
         self.entry.attrs["default"] = next(c.name for c in self.channels if c.is_picture)
-
-    def open_channel(self, channel: Channel) -> None:
-        """Make the NXdetector of a channel and, for a picture, its NXdata."""
-        home = group(self.instrument, channel.name, "NXdetector")
-        home.attrs["role"] = channel.detector.role
-        home.attrs["data_key"] = clean(channel.key.lstrip("#"))
-        text(home, "local_name", channel.key.lstrip("#"))
-        channel.frames = self._is_frames(channel)
-        channel.moved = channel.frames and self._move_frames(channel, home)
-        units = channel.detector.units
-        channel.list = ListWriter(home, "data", units, self.options.compression)
-        if channel.is_picture:
-            data = group(self.entry, channel.name, "NXdata")
-            channel.canvas = Canvas(
-                data, "data", self.points.shape, units, self.options.compression
-            )
-
-    def _is_frames(self, channel: Channel) -> bool:
-        """Tell whether one reading of a channel is a whole array that belongs to one point."""
-        for record in self.job.records:
-            stream = record.measurement or ""
-            for piece in record.columns.get((stream, channel.key), ()):
-                n = int(np.prod(piece.shape, dtype=np.int64))
-                per_row = self.points.per_row[id(record)]
-                per = channel.detector.per
-                if n > 1 and self.points.covers(n, per, per_row) == 1:
-                    return True
-        return False
-
-    def _move_frames(self, channel: Channel, home: h5py.Group) -> bool:
-        """Let the dataset that took the frames become the detector's list, without a copy."""
-        if len(self.job.parts) != 1 or self.source != self.h5:
-            return False
-        record = self.job.records[0]
-        stream = record.measurement or ""
-        pieces = record.columns[stream, channel.key]
-        n = record.n_rows[stream]
-        piece = pieces[0]
-        if (
-            len(pieces) != 1
-            or not isinstance(piece.values, str)
-            or (piece.row, piece.at, piece.n) != (0, 0, n)
-            or self.points.per_row[id(record)] != 1
-            or len(self.source[piece.values]) != n
-            or not self.points.is_whole()
-        ):
-            return False
-        # a second link; the first goes with the staging group
-        home["data"] = self.h5[piece.values]
-        home["data"].attrs["units"] = channel.detector.units
-        return True
-
-    def add_to_channel(self, channel: Channel, block: PointBlock) -> None:
-        """Add the readings of some points to a channel's list and picture."""
-        read, present = self.points.read(block, channel.key, channel.detector.per)
-        if channel.list is not None and not channel.moved:
-            channel.list.add(_with_gaps(read, present))
-        if channel.canvas is not None:
-            # a complex reading has a magnitude to show; the list keeps it whole
-            counts = (np.abs(read) if read.dtype.kind == "c" else read).astype(np.float64)
-            if counts.ndim > 1:
-                counts = counts.reshape(len(counts), -1).sum(axis=1)
-            if present is not None:
-                counts = np.where(present, counts, np.nan)
-            channel.canvas.put(block.position, counts)
-
-    def close_channel(self, channel: Channel, n_points: int) -> None:
-        """Finish a channel's list and picture."""
-        if channel.list is not None and not channel.moved:
-            channel.list.close()
-        if channel.canvas is not None:
-            channel.canvas.close()
-        if n_points == 0 and channel.canvas is not None:
-            self.messages.append(f"{channel.name} has no points")
 
     # -- control, collection --------------------------------------------------------------------
 
@@ -442,16 +292,3 @@ def _contradicts(read: Polarization | None, planned: Polarization) -> TypeGuard[
         and planned.code is not None
         and read.code != planned.code
     )
-
-
-def _numeric(piece: Any) -> bool:
-    return piece.dtype.kind in "biufc"
-
-
-def _with_gaps(read: AnyArray, present: AnyArray | None) -> AnyArray:
-    """Mark missing readings as NaN; counts become floats only where some are missing."""
-    if present is None or present.all():
-        return read
-    out = read.astype(np.result_type(read.dtype, np.float32 if read.dtype.itemsize < 4 else float))
-    out[~present] = np.nan
-    return out

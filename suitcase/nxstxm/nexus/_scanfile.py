@@ -14,18 +14,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import h5py
 from filelock import SoftFileLock, Timeout
 
 from .._errors import (
+    NXstxmError,
     NXstxmFileExistsError,
     NXstxmKeyError,
     NXstxmOSError,
     NXstxmStateError,
     NXstxmValueError,
 )
+from ._steady import SteadyFile
 
 SUFFIX = ".hdf5"
 _LOCK_TIMEOUT = 120.0
@@ -75,12 +77,22 @@ class ScanFile:
 
     @contextmanager
     def opened(self, mode: str = "r+") -> Iterator[h5py.File]:
+        """Open it without a lock; see `session`."""
         try:
-            with h5py.File(self.target, mode) as h5:
-                yield h5
+            if self.path is None or mode == "r":
+                with h5py.File(self.target, mode) as h5:
+                    yield h5
+            else:
+                with SteadyFile(self.path, f"{mode[0]}+b") as steady, h5py.File(steady, mode) as h5:
+                    yield h5
+        except NXstxmError:
+            raise
+        except FileNotFoundError as error:
+            raise NXstxmStateError(
+                f"{self.target} is gone: another writer finished this scan, or somebody removed "
+                f"it; export the scan again if its file is not there"
+            ) from error
         except OSError as error:
-            if isinstance(error, NXstxmOSError):
-                raise
             raise NXstxmOSError(
                 f"{self.target} could not be written ({error}). What was written before is in "
                 f"that file; free space or mend the folder, then export the run again"
@@ -117,8 +129,7 @@ def temporary_file(directory: Path, prefix: str, first_uid: str) -> ScanFile:
             return ScanFile(found[0], first_uid)
         path = directory / f"{prefix}.{first_uid}.tmp"
         try:
-            with h5py.File(path, "x") as h5:
-                h5.attrs["first_uid"] = first_uid
+            _create(path, first_uid)
         except OSError as error:
             raise NXstxmOSError(f"{path} can not be made ({error})") from error
         return ScanFile(path, first_uid)
@@ -139,10 +150,7 @@ def new_temporary_file(
     check_uid(uid)
     final = directory / f"{prefix}{SUFFIX}"
     if final.exists() and not overwrite:
-        raise NXstxmFileExistsError(
-            f"{final} exists already. Choose another prefix, move the old file, or say "
-            f"overwrite=True"
-        )
+        raise name_taken(final)
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -151,16 +159,24 @@ def new_temporary_file(
         name = prefix if number == 1 else f"{prefix}-{number}"
         path = directory / f"{name}.{uid}.tmp"
         try:
-            with h5py.File(path, "x") as h5:
-                h5.attrs["first_uid"] = uid
+            _create(path, uid)
         except FileExistsError:
             continue  # of another writer of the same scan, or what a killed one left
         except OSError as error:
-            if path.exists():
-                continue
             raise NXstxmOSError(f"{path} can not be made ({error})") from error
         return ScanFile(path, uid)
     raise NXstxmOSError(f"{directory} holds 999 temporary files of run {uid}; remove them")
+
+
+def _create(path: Path, first_uid: str) -> None:
+    """Make a temporary file that is not there yet."""
+    with SteadyFile(path, "x+b") as steady:
+        try:
+            with h5py.File(steady, "w") as h5:
+                h5.attrs["first_uid"] = first_uid
+        finally:
+            if steady.error is not None:
+                path.unlink()
 
 
 def existing_file(directory: Path, first_uid: str) -> ScanFile:
@@ -185,11 +201,12 @@ def existing_file(directory: Path, first_uid: str) -> ScanFile:
     return ScanFile(found[0], first_uid)
 
 
-def check_uid(uid: str) -> None:
+def check_uid(uid: Any) -> None:
     """Refuse a uid that could lead out of the folder, since it becomes part of a file name."""
-    if not isinstance(uid, str) or not re.fullmatch(r"[A-Za-z0-9_\-]{1,128}", uid):
+    if not isinstance(uid, str) or not re.fullmatch(r"[A-Za-z0-9_\-]{1,80}", uid):
         raise NXstxmValueError(
-            f"uid {uid!r} can not be part of a file name; a uid has letters, digits, '-' and '_'"
+            f"uid {uid!r} can not be part of a file name; a uid has up to 80 letters, digits, "
+            f"'-' and '_'"
         )
 
 
@@ -230,7 +247,16 @@ def _lock(directory: Path, first_uid: str) -> Iterator[None]:
         lock.release()
 
 
-def publish(temporary: Path, final: Path, *, overwrite: bool) -> Path:
+def name_taken(final: Path, kept: Path | None = None) -> NXstxmFileExistsError:
+    """Make the error that says that a file is in the way, and where the scan is."""
+    where = "" if kept is None else f"; nothing is lost, the scan is in {kept.name}"
+    return NXstxmFileExistsError(
+        f"{final} exists already{where}. Choose another prefix, move the old file, or say "
+        f"overwrite=True"
+    )
+
+
+def publish(temporary: Path, final: Path, *, overwrite: bool, kept: Path | None) -> Path:
     """Give a complete file its final name.
 
     The file is flushed to disk, linked to its name (which is atomic and never replaces a file),
@@ -242,6 +268,8 @@ def publish(temporary: Path, final: Path, *, overwrite: bool) -> Path:
         The names, in one folder.
     overwrite : bool
         Replace an existing file.
+    kept : Path or None
+        The file that stays when this fails, for the message.
 
     Returns
     -------
@@ -251,7 +279,7 @@ def publish(temporary: Path, final: Path, *, overwrite: bool) -> Path:
     Raises
     ------
     NXstxmFileExistsError
-        The name is taken; the complete file keeps its temporary name.
+        The name is taken.
     """
     _fsync(temporary)
     deadline = time.monotonic() + _RENAME_PATIENCE
@@ -263,22 +291,14 @@ def publish(temporary: Path, final: Path, *, overwrite: bool) -> Path:
                 _link(temporary, final)
             break
         except FileExistsError as error:
-            raise NXstxmFileExistsError(
-                f"{final} exists already; the new file is complete under {temporary.name}. "
-                f"Choose another prefix, move the old file, or say overwrite=True"
-            ) from error
-        except PermissionError as error:
-            # Windows refuses while a viewer holds the file; elsewhere this is final
-            if os.name != "nt" or time.monotonic() > deadline:
-                raise NXstxmOSError(
-                    f"{final} can not be written ({error}); the file is complete under "
-                    f"{temporary.name}"
-                ) from error
-            time.sleep(0.05)
+            raise name_taken(final, kept) from error
         except OSError as error:
-            raise NXstxmOSError(
-                f"{final} can not be written ({error}); the file is complete under {temporary.name}"
-            ) from error
+            # Windows refuses while a viewer holds the file; elsewhere this is final
+            held = os.name == "nt" and isinstance(error, PermissionError)
+            if not held or time.monotonic() > deadline:
+                where = "" if kept is None else f"; the scan is in {kept.name}"
+                raise NXstxmOSError(f"{final} can not be written ({error}){where}") from error
+            time.sleep(0.05)
     _fsync(final.parent)
     return final
 

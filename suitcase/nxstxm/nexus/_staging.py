@@ -10,30 +10,28 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import h5py
 import numpy as np
 
+from .._errors import NXstxmStateError
 from ..documents import (
     ArchiveWriter,
     ArrayRef,
     Block,
     RunStreams,
     array_crc32,
-    read_archive,
 )
-from ..scans import ScanPlan, read_plan
-from ._encoding import chunk_shape
+from ..scans import read_plan
 from ._options import WriterOptions
-from ._record import SEQ_NUM, TIME, Piece, RunRecord
-from ._rows import append
-from ._scanfile import ScanFile
+from ._record import SEQ_NUM, STAGING, TIME, Piece, RunRecord
+from ._saved import WHOLE, is_assembled, save_record
+from ._scanfile import ScanFile, check_uid
+from ._spill import REFERENCE_BYTES, Spilled, spill
 
-STAGING = "staging"
 #: A run with more bytes than this in memory goes to the temporary file.
 SPILL_BYTES = 8 * 2**20
-#: Arrays of at least this size are stored once: the archive refers to them.
-REFERENCE_BYTES = 64 * 1024
 
 
 class RunStage:
@@ -53,20 +51,17 @@ class RunStage:
         self, start: Mapping[str, Any], options: WriterOptions, *, archive: bool = True
     ) -> None:
         plan = read_plan(start)
+        check_uid(start.get("uid"))
         self._options = options
         self.record = RunRecord(plan.with_devices(options.devices), start)
         self.streams = RunStreams(self._take)
         self.file: ScanFile | None = None
+        self._claim = uuid4().hex
         self._parts: list[bytes] = []
-        self._archive = ArchiveWriter(self._parts.append) if archive else None
         self._bytes = 0
-        self._datasets: dict[tuple[Any, ...], str] = {}
+        self._archive = ArchiveWriter(self._hold) if archive else None
+        self._spilled = Spilled()
         self.take("start", start)
-
-    @property
-    def plan(self) -> ScanPlan:
-        """The plan, as far as it is bound."""
-        return self.record.plan
 
     def take(self, name: str, doc: Mapping[str, Any]) -> None:
         """Take one document.
@@ -78,9 +73,17 @@ class RunStage:
         doc : Mapping
             The document.
         """
-        streams = self.streams
+        archived = self._referring(name, doc) if self._archive is not None else doc
+        self._enter(name, doc)
         if self._archive is not None:
-            self._archive.append(name, self._referring(name, doc))
+            # last: what the books refuse is not archived, so that the archive can be replayed
+            self._archive.append(name, archived)
+        if self._bytes > SPILL_BYTES and self.file is not None:
+            self.spill()
+
+    def _enter(self, name: str, doc: Mapping[str, Any]) -> None:
+        """Enter a document into the books of the run."""
+        streams = self.streams
         if name == "event":
             streams.take_event(doc)
         elif name == "event_page":
@@ -94,22 +97,30 @@ class RunStage:
             streams.take_start(doc)
         elif name == "stop":
             streams.take_stop(doc)
-        if self._bytes > SPILL_BYTES and self.file is not None:
-            self.spill()
+
+    def _hold(self, data: bytes) -> None:
+        """Hold a block of the archive."""
+        self._parts.append(data)
+        self._bytes += len(data)
 
     def _referring(self, name: str, doc: Mapping[str, Any]) -> Mapping[str, Any]:
         """Replace large arrays of an event by references to the columns that will hold them."""
-        if name not in ("event", "event_page") or not isinstance(doc.get("data"), Mapping):
+        if name not in ("event", "event_page"):
             return doc
-        data: Mapping[str, Any] = doc["data"]
+        data = doc.get("data")
+        if type(data) is not dict and not isinstance(data, Mapping):
+            return doc
         refs: dict[str, Any]
         if name == "event":
-            if not any(_is_large(value) for value in data.values()):
+            for value in data.values():
+                if _is_large(value):
+                    break
+            else:
                 return doc
             stream, row = self._next_row(doc)
             refs = {k: self._refer(stream, k, row, v) for k, v in data.items() if _is_large(v)}
         else:
-            large = [k for k, column in data.items() if any(_is_large(v) for v in column)]
+            large = [k for k, column in data.items() if _has_large(column)]
             if not large:
                 return doc
             stream, row = self._next_row(doc)
@@ -128,7 +139,7 @@ class RunStage:
 
     def _refer(self, stream: str, key: str, row: int, value: Any) -> ArrayRef:
         self.record.references.add((stream, key))
-        return ArrayRef(self.record.uid, stream, key, row, array_crc32(value))
+        return ArrayRef(self.record.uid, stream, key, row, array_crc32(_native(value)))
 
     def _take(self, block: Block) -> None:
         """Note a block of a stream."""
@@ -137,8 +148,7 @@ class RunStage:
         for key, chunks in block.columns.items():
             for chunk in chunks:
                 values = chunk.values
-                if values.dtype.kind == "O":
-                    values = _as_text(values)
+                values = _as_text(values) if values.dtype.kind == "O" else _native(values)
                 self._note(block.stream, key, chunk.row, values)
         if self._bytes > SPILL_BYTES and self.file is not None:
             self.spill()
@@ -158,118 +168,128 @@ class RunStage:
         """
         self.streams.flush()
         record = self.record
-        if self._datasets:
-            self.spill()  # a column is either in memory or on disk, so that frames can be linked
+        if self._archive is not None:
+            self._archive.close()
+            record.n_documents = self._archive.n_documents
+        if self._bytes and (record.references or self._spilled.datasets or self._spilled.archive):
+            # a column is either in memory or on disk, so that frames can be linked; the archive too
+            self.spill()
         record.stop = self.streams.stop
         record.descriptors = self.streams.descriptors
         record.n_rows = self.streams.n_rows
         record.last_time = self.streams.last_time
-        if self._archive is not None:
-            self._archive.close()
-            record.n_documents = self._archive.n_documents
         if isinstance(record.archive, list):
             record.archive = self._parts
         return record
 
     @property
     def held_bytes(self) -> int:
-        """Bytes of columns in memory."""
+        """Bytes of columns and archive in memory."""
         return self._bytes
+
+    def join(self, file: ScanFile) -> None:
+        """Join the temporary file of a scan.
+
+        What another export of this run left there, by an error or a kill, goes.
+
+        Parameters
+        ----------
+        file : ScanFile
+            The temporary file, which other writers may use too.
+
+        Raises
+        ------
+        NXstxmStateError
+            The run waits there already.
+        """
+        uid = self.record.uid
+        with file.session() as h5:
+            _refuse_complete(h5)
+            home = h5.get(f"{STAGING}/{uid}")
+            if home is not None:
+                if home.attrs.get(WHOLE):
+                    raise NXstxmStateError(
+                        f"run {uid} is already in {file.path}; export each run once, then call "
+                        f"finish_export"
+                    )
+                del h5[f"{STAGING}/{uid}"]
+            h5.create_group(f"{STAGING}/{uid}").attrs["claim"] = self._claim
+        self.file = file
+
+    def _home(self, h5: h5py.File) -> h5py.Group:
+        """Give the group of the run, unless another writer of the same run took it over."""
+        _refuse_complete(h5)
+        home = h5.require_group(f"{STAGING}/{self.record.uid}")
+        if home.attrs.setdefault("claim", self._claim) != self._claim:
+            raise NXstxmStateError(
+                f"run {self.record.uid} is exported twice at the same time; the export that began "
+                f"later goes on in {h5.filename}, this one stops"
+            )
+        return home
 
     def spill(self) -> None:
         """Move what is in memory into the temporary file."""
         if self.file is not None:
-            with self.file.session() as h5:
-                self._spill(h5)
-
-    def _spill(self, h5: h5py.File) -> None:
-        home = h5.require_group(f"{STAGING}/{self.record.uid}")
-        for column, pieces in self.record.columns.items():
-            if any(not isinstance(piece.values, str) for piece in pieces):
-                self.record.columns[column] = self._spill_column(home, column, pieces)
-        self._bytes = 0
-        if self._parts:
-            data = np.frombuffer(b"".join(self._parts), np.uint8)
-            path = f"{home.name}/archive"
-            if path in h5:
-                dataset = h5[path]
-                n = len(dataset)
-                dataset.resize(n + len(data), 0)
-                dataset[n:] = data
-            else:
-                h5.create_dataset(path, data=data, chunks=(256 * 1024,), maxshape=(None,))
-            self.record.archive = path
-            self._parts.clear()
-
-    def _spill_column(
-        self, home: h5py.Group, column: tuple[str, str], pieces: list[Piece]
-    ) -> list[Piece]:
-        out: list[Piece] = []
-        for piece in pieces:
-            if isinstance(piece.values, str):
-                out.append(piece)
-                continue
-            kind = (*column, piece.shape, piece.dtype.str)
-            path = self._datasets.get(kind)
-            if path is None:
-                path = f"{home.name}/{len(self._datasets)}"
-                self._datasets[kind] = path
-                _new_dataset(home.file, path, piece)
-            dataset = home.file[path]
-            at = len(dataset)
-            append(dataset, piece.values)
-            last = out[-1] if out else None
-            if (
-                last is not None
-                and last.values == path
-                and last.row + last.n == piece.row
-                and last.at + last.n == at
-            ):
-                out[-1] = replace(last, n=last.n + piece.n)
-            else:
-                out.append(Piece(piece.row, piece.n, path, at, piece.shape, piece.dtype))
-        return out
+            self._write(self.file, store=False)
 
     def keep(self) -> None:
         """Leave what came in the temporary file, where somebody can find it after an error."""
-        if self.file is not None and self.file.path is not None and self.file.path.exists():
+        file = self.file
+        if file is None or file.path is None or not file.path.exists():
+            return
+        with file.session() as h5:
+            complete = is_assembled(h5)  # nothing was missing but the name
+        if not complete:
             self.store()
 
     def store(self) -> None:
         """Leave the whole run in the temporary file, for the scan to be finished later."""
         if self.file is None:
             raise AssertionError("a run in memory can not wait for others")
-        record = self.finish()
-        with self.file.session() as h5:
-            self._spill(h5)
-            saved: list[bytes] = []
-            writer = ArchiveWriter(saved.append)
-            writer.append("record", _saved(record, self._options))
-            writer.close()
-            home = h5[f"{STAGING}/{record.uid}"]
-            if "record" in home:
-                del home["record"]
-            home.create_dataset("record", data=np.frombuffer(b"".join(saved), np.uint8))
+        self.finish()
+        self._write(self.file, store=True)
+
+    def _write(self, file: ScanFile, *, store: bool) -> None:
+        """Write what is in memory and, to `store` the run, its record."""
+        record = self.record
+        archive = b"".join(self._parts)
+        with file.session() as h5:
+            home = self._home(h5)
+            spilled = spill(home, record.columns, archive, self._spilled)
+            on_disk = spilled.archive or record.archive
+            if store:
+                saved = replace(record, columns=spilled.columns, archive=on_disk)
+                save_record(home, saved, self._options)
+        # not before: after an error the file is as it was, and all of this is still in memory
+        self._spilled = spilled
+        record.columns, record.archive = spilled.columns, on_disk
+        self._parts.clear()
+        self._bytes = 0
 
 
-def _new_dataset(h5: h5py.File, path: str, piece: Piece) -> None:
-    dtype = h5py.string_dtype("utf-8") if piece.dtype.kind == "O" else piece.dtype
-    one = int(np.prod(piece.shape, dtype=np.int64)) * piece.dtype.itemsize
-    if one >= REFERENCE_BYTES:
-        chunks = (1, *piece.shape)  # whole frames, so that one is written without its neighbours
-    else:
-        rows = max(256 * 1024 // max(one, 1), 1)
-        chunks = (min(rows, 32768), *chunk_shape(piece.shape, piece.dtype.itemsize))
-    shape = (0, *piece.shape)
-    h5.create_dataset(path, shape, dtype, chunks=chunks, maxshape=(None, *piece.shape))
+def _refuse_complete(h5: h5py.File) -> None:
+    if is_assembled(h5):
+        raise NXstxmStateError(
+            f"{h5.filename} holds a scan that is complete; give it its name with finish_export"
+        )
 
 
 def _is_large(value: Any) -> bool:
     return (
-        isinstance(value, np.ndarray)
-        and value.nbytes >= REFERENCE_BYTES
-        and value.dtype.kind in "biuf"
+        type(value) is np.ndarray and value.nbytes >= REFERENCE_BYTES and value.dtype.kind in "biuf"
     )
+
+
+def _native(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Give an array in the machine's byte order; stacking arrays does so too, one alone stays."""
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+
+def _has_large(column: Any) -> bool:
+    """Tell whether a page's column holds large arrays."""
+    if isinstance(column, np.ndarray):
+        return column.ndim > 1 and len(column) > 0 and _is_large(column[0])
+    return isinstance(column, (list, tuple)) and any(_is_large(value) for value in column)
 
 
 def _as_text(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -284,80 +304,3 @@ def _as_text(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
             plain = json.dumps(value, default=str)
         out[i] = plain.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
     return out
-
-
-def _saved(record: RunRecord, options: WriterOptions) -> dict[str, Any]:
-    """Write a record down."""
-    columns = [
-        [stream, key, [[p.row, p.n, p.values, p.at, list(p.shape), p.dtype.str] for p in pieces]]
-        for (stream, key), pieces in record.columns.items()
-    ]
-    return {
-        "start": dict(record.start),
-        "stop": None if record.stop is None else dict(record.stop),
-        "descriptors": [dict(d) for d in record.descriptors],
-        "columns": columns,
-        "n_rows": record.n_rows,
-        "last_time": record.last_time,
-        "archive": record.archive,
-        "n_documents": record.n_documents,
-        "references": [list(r) for r in sorted(record.references)],
-        "devices": dict(options.devices),
-        "options": options.saved(),
-    }
-
-
-def has_run(file: ScanFile, uid: str) -> bool:
-    """Tell whether a run waits in a temporary file; what is left of a broken export goes."""
-    with file.session() as h5:
-        home = h5.get(f"{STAGING}/{uid}")
-        if home is None:
-            return False
-        if "record" in home:
-            return True
-        del h5[f"{STAGING}/{uid}"]
-        return False
-
-
-def staged_records(file: ScanFile) -> tuple[list[RunRecord], dict[str, Any]]:
-    """Read the runs that wait in a temporary file; see `read_records`."""
-    with file.session() as h5:
-        return read_records(h5)
-
-
-def read_records(h5: h5py.File) -> tuple[list[RunRecord], dict[str, Any]]:
-    """Read the runs that wait in a temporary file.
-
-    Returns
-    -------
-    list of RunRecord
-        In the order of their start times.
-    dict
-        Options with which the first of them was written.
-    """
-    records: list[RunRecord] = []
-    options: list[dict[str, Any]] = []
-    for uid in h5.get(STAGING, ()):
-        home = h5[STAGING][uid]
-        if "record" not in home:
-            continue  # a run whose export did not come to its end
-        ((_, saved),) = read_archive(home["record"][()].tobytes())
-        plan = read_plan(saved["start"]).with_devices(saved["devices"])
-        for descriptor in saved["descriptors"]:
-            plan = plan.bind(descriptor)
-        columns = {
-            (stream, key): [
-                Piece(row, n, path, at, tuple(shape), np.dtype(dtype))
-                for row, n, path, at, shape, dtype in pieces
-            ]
-            for stream, key, pieces in saved["columns"]
-        }
-        references = {(stream, key) for stream, key in saved["references"]}
-        record = RunRecord(plan, saved["start"], saved["stop"], saved["descriptors"], columns)
-        record.n_rows, record.last_time = saved["n_rows"], saved["last_time"]
-        record.archive, record.n_documents = saved["archive"], saved["n_documents"]
-        record.references = references
-        records.append(record)
-        options.append(saved["options"])
-    order = sorted(range(len(records)), key=lambda i: (records[i].plan.time, records[i].uid))
-    return [records[i] for i in order], options[order[0]] if order else {}

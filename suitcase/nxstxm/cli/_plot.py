@@ -1,0 +1,172 @@
+"""The picture that a microscopist expects of a scan, drawn without a display.
+
+Only `matplotlib.figure.Figure` is used: it brings its own Agg canvas, and leaves no state behind
+as `pyplot` would.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from suitcase.nxstxm._errors import NXstxmOSError, NXstxmValueError
+from suitcase.nxstxm.cli._drawing import (
+    draw_map,
+    draw_mean_image,
+    draw_mean_spectrum,
+    draw_spectra,
+    is_square,
+    mean_of,
+    plain,
+)
+from suitcase.nxstxm.cli._extras import require
+from suitcase.nxstxm.cli._pictures import Picture, load_pictures
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: More panels than this would be too small to see anything.
+MOST_PANELS = 9
+_DPI = 150
+
+
+def plot_file(
+    path: str | os.PathLike[str],
+    png: str | os.PathLike[str],
+    *,
+    entry: str | None = None,
+    data: str | None = None,
+) -> Path:
+    """Draw what an NXstxm file holds.
+
+    Images are drawn with square pixels and a scale bar, stacks as mean image and mean spectrum,
+    spectra of all entries in one diagram, line spectra and focus scans as maps. Several entries
+    become a grid of up to `MOST_PANELS` panels.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    png : path-like
+        The picture to write; a file of that name is replaced. Other endings that matplotlib
+        knows, such as .pdf and .svg, give that format.
+    entry : str, optional
+        Only this NXentry.
+    data : str, optional
+        Another NXdata than the default one.
+
+    Returns
+    -------
+    Path
+        Of the picture.
+
+    Raises
+    ------
+    MissingExtraError
+        When matplotlib is not installed.
+    NXstxmKeyError
+        When there is no such entry or NXdata.
+    NXstxmOSError, NXstxmValueError
+        When the file can not be read or drawn, or the picture can not be written.
+    """
+    require("matplotlib", "plot", "plotting")
+    target = Path(png)
+    pictures, left_out = load_pictures(path, entry=entry, data=data, most=MOST_PANELS)
+    figure = _figure(pictures)
+    if left_out:
+        note = f"and {left_out} more entr{'y' if left_out == 1 else 'ies'}, not shown"
+        figure.supxlabel(note, fontsize=10)
+    kinds = sorted({picture.scan_type for picture in pictures})
+    figure.suptitle(plain(f"{', '.join(kinds)}  ·  {Path(path).name}"), fontsize=12)
+
+    ending = target.suffix.lstrip(".").lower()
+    known = figure.canvas.get_supported_filetypes()
+    if ending not in known:
+        raise NXstxmValueError(
+            f"{target} does not end in the name of a picture format; use one of: "
+            f"{', '.join(f'.{name}' for name in sorted(known))}"
+        )
+    try:
+        # The layout is found before images get their aspect: "tight" keeps every label whole.
+        figure.savefig(target, dpi=_DPI, format=ending, bbox_inches="tight", pad_inches=0.12)
+    except OSError as error:
+        raise NXstxmOSError(f"{target} can not be written: {error.strerror or error}") from error
+    return target
+
+
+def _figure(pictures: Sequence[Picture]) -> Figure:
+    """Choose the arrangement by what there is to draw."""
+    if all(picture.data.ndim == 1 for picture in pictures):
+        return _spectra(pictures)
+    if len(pictures) > 1:
+        return _grid(pictures)
+    return _stack(pictures[0]) if pictures[0].data.ndim > 2 else _single(pictures[0])
+
+
+def _new(width: float, height: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _spectra(pictures: Sequence[Picture]) -> Figure:
+    figure = _new(8, 5)
+    draw_spectra(figure.add_subplot(), pictures)
+    return figure
+
+
+def _height(picture: Picture, width: float) -> float:
+    """Give the height in inches that an image of this width needs, within reason."""
+    if not is_square(picture):
+        return 0.75 * width
+    across, up = (float(np.ptp(picture.axes[number].values)) or 1.0 for number in (-1, -2))
+    return float(np.clip(width * up / across, 0.3 * width, 1.6 * width))
+
+
+def _single(picture: Picture) -> Figure:
+    figure = _new(6.8, _height(picture, 5.0) + 1.1)
+    draw_map(figure.add_subplot(), picture)
+    return figure
+
+
+def _stack(picture: Picture) -> Figure:
+    figure = _new(11.5, 5)
+    left, right = figure.subplots(1, 2)
+    draw_mean_image(left, picture)
+    draw_mean_spectrum(right, picture)
+    return figure
+
+
+def _grid(pictures: Sequence[Picture]) -> Figure:
+    count = len(pictures)
+    columns = count if count <= 3 else int(np.ceil(np.sqrt(count)))
+    rows = int(np.ceil(count / columns))
+    height = max(_height(picture, 2.8) for picture in pictures)
+    turned = len({picture.rotation_angle for picture in pictures}) > 1
+    figure = _new(4.2 * columns, (height + 0.9) * rows + 0.6)
+    for number, picture in enumerate(pictures, start=1):
+        axes = figure.add_subplot(rows, columns, number)
+        _PANEL[min(picture.data.ndim, 3)](axes, picture)
+        axes.set_title(plain(_caption(picture, turned)), fontsize=10)
+    return figure
+
+
+#: What a panel of a grid shows, by the rank of the data.
+_PANEL: dict[int, Callable[..., None]] = {
+    1: lambda axes, picture: draw_spectra(axes, [picture]),
+    2: draw_map,
+    3: draw_mean_image,
+}
+
+
+def _caption(picture: Picture, turned: bool) -> str:
+    parts = [picture.entry]
+    if turned and picture.rotation_angle is not None:
+        parts.append(f"{picture.rotation_angle:.4g}°")
+    if picture.data.ndim > 2:
+        parts.append(mean_of(picture))
+    return ",  ".join(parts)

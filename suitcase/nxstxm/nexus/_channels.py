@@ -1,0 +1,172 @@
+"""The detectors of an entry: each has a chronological list, most have a picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+
+from ..scans import Detector
+from ._canvas import Canvas, ListWriter
+from ._encoding import clean, group, safe_name, text
+from ._points import PointBlock, Points
+from ._record import AnyArray, Piece
+
+if TYPE_CHECKING:
+    from ._entry import EntryWriter
+
+#: Names in an entry or its instrument that no detector may have.
+_TAKEN = (
+    *("title", "start_time", "end_time", "definition", "entry_identifier"),
+    *("entry_identifier_uuid", "experiment_identifier", "user", "sample", "instrument"),
+    *("control", "collection", "name", "source", "monochromator", "optics"),
+    *("insertion_device", "beam", "sample_x", "sample_y", "sample_z"),
+)
+
+
+class Channel:
+    """A detector of an entry, or one channel of a scaler.
+
+    Parameters
+    ----------
+    name : str
+        Name of its groups.
+    key : str
+        Its column; begins with ``#`` when nothing came.
+    detector : Detector
+        What the plan says of it.
+    points : Points
+        The points of the entry.
+
+    Attributes
+    ----------
+    canvas : Canvas or None
+        Its picture, once it is open.
+    linked : bool
+        Its list is the dataset that took its frames, by a second link.
+    """
+
+    def __init__(self, name: str, key: str, detector: Detector, points: Points) -> None:
+        self.name = name
+        self.key = key
+        self.detector = detector
+        self.canvas: Canvas | None = None
+        self.linked = False
+        self._points = points
+        self._list: ListWriter | None = None
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether it gets an NXdata."""
+        return self.detector.role in ("signal", "camera")
+
+    def open(self, writer: EntryWriter) -> None:
+        """Make its NXdetector and, for a picture, its NXdata."""
+        home = group(writer.instrument, self.name, "NXdetector")
+        key = self.key.lstrip("#")
+        home.attrs["role"] = self.detector.role
+        home.attrs["data_key"] = clean(key)
+        text(home, "local_name", key)
+        units, compression = self.detector.units, writer.options.compression
+        if writer.source == writer.h5 and self._is_one_dataset_of_frames(writer.source):
+            self.linked = True
+            home["data"] = writer.h5[self._pieces()[0].values]  # the first link goes with staging
+            home["data"].attrs["units"] = units
+        else:
+            self._list = ListWriter(home, "data", units, compression)
+        if self.is_picture:
+            data = group(writer.entry, self.name, "NXdata")
+            self.canvas = Canvas(data, "data", self._points.shape, units, compression)
+
+    def _pieces(self) -> list[Piece]:
+        """Give the pieces of the only run's column."""
+        record = self._points.job.records[0]
+        return record.columns.get((record.measurement or "", self.key), [])
+
+    def _is_one_dataset_of_frames(self, source: h5py.File) -> bool:
+        """Tell whether one dataset holds the frames of all points, and nothing else."""
+        records, pieces = self._points.job.records, self._pieces()
+        if len(records) != 1 or len(pieces) != 1:
+            return False
+        piece = pieces[0]
+        n = records[0].n_rows[records[0].measurement or ""]
+        return (
+            isinstance(piece.values, str)
+            and len(piece.shape) > 0
+            and (piece.row, piece.at, piece.n) == (0, 0, n)
+            and self._points.per_row[id(records[0])] == 1
+            and len(source[piece.values]) == n
+            and self._points.is_whole()
+        )
+
+    def add(self, block: PointBlock) -> None:
+        """Add its readings of some points."""
+        read, present = self._points.read(block, self.key, self.detector.per)
+        if self._list is not None:
+            self._list.add(_with_gaps(read, present))
+        if self.canvas is not None:
+            # a complex reading has a magnitude to show; the list keeps it whole
+            counts = (np.abs(read) if read.dtype.kind == "c" else read).astype(np.float64)
+            if counts.ndim > 1:
+                counts = counts.reshape(len(counts), -1).sum(axis=1)
+            if present is not None:
+                counts = np.where(present, counts, np.nan)
+            self.canvas.put(block.position, counts)
+
+    def close(self) -> None:
+        """Write what is left of its list and its picture."""
+        if self._list is not None:
+            self._list.close()
+        if self.canvas is not None:
+            self.canvas.close()
+
+
+def find_channels(points: Points, messages: list[str]) -> list[Channel]:
+    """List the detectors that gave something, each channel of a scaler on its own.
+
+    Parameters
+    ----------
+    points : Points
+        The points of the entry.
+    messages : list of str
+        Takes what has to be said.
+
+    Returns
+    -------
+    list of Channel
+        At least one that is a picture; an empty one when nothing came that makes one.
+    """
+    found: dict[str, Channel] = {}
+    names = set(_TAKEN)
+    for record in points.job.records:
+        stream = record.measurement or ""
+        for detector in record.plan.detectors:
+            for key in record.keys(stream) if detector.role != "other" else ():
+                mine = detector.data_key in (key, key.partition("/")[0])
+                if not mine or key in found or not _has_numbers(record.columns[stream, key]):
+                    continue
+                label = detector.name if key == detector.data_key else key.split("/", 1)[1]
+                name = safe_name(label, names)
+                names.add(name)
+                found[key] = Channel(name, key, detector, points)
+    if not any(channel.is_picture for channel in found.values()):
+        messages.append("no detector gave a reading that makes a picture; it is NaN")
+        planned = [d for r in points.job.records for d in r.plan.detectors if d.role == "signal"]
+        first = planned[0] if planned else Detector("detector", "signal")
+        name = safe_name(first.name, names)
+        found[f"#{name}"] = Channel(name, f"#{name}", first, points)
+    return list(found.values())
+
+
+def _has_numbers(pieces: list[Piece]) -> bool:
+    return any(piece.dtype.kind in "biufc" for piece in pieces)
+
+
+def _with_gaps(read: AnyArray, present: AnyArray | None) -> AnyArray:
+    """Mark missing readings as NaN; counts become floats only where some are missing."""
+    if present is None or present.all():
+        return read
+    out = read.astype(np.result_type(read.dtype, np.float32 if read.dtype.itemsize < 4 else float))
+    out[~present] = np.nan
+    return out

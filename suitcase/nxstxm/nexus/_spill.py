@@ -1,0 +1,124 @@
+"""Moving what a run holds in memory into datasets of the temporary file.
+
+What is on disk is told as a result, and noted by the caller when the file was closed without an
+error: until then nothing of it is certain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ._encoding import chunk_shape
+from ._record import Piece
+from ._rows import append
+
+#: Arrays of at least this size are stored once: the archive refers to them.
+REFERENCE_BYTES = 64 * 1024
+CHUNK_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Spilled:
+    """Where the columns and the archive of a run are.
+
+    Attributes
+    ----------
+    columns : dict of (stream, key) to list of Piece
+        All of the run's columns.
+    datasets : dict
+        Path of the dataset for each column, shape and dtype.
+    archive : str or None
+        Path of the archive, if any of it is on disk.
+    """
+
+    columns: dict[tuple[str, str], list[Piece]] = field(default_factory=dict)
+    datasets: dict[tuple[Any, ...], str] = field(default_factory=dict)
+    archive: str | None = None
+
+
+def spill(
+    home: h5py.Group,
+    columns: dict[tuple[str, str], list[Piece]],
+    archive: bytes,
+    before: Spilled,
+) -> Spilled:
+    """Write what is in memory.
+
+    Parameters
+    ----------
+    home : h5py.Group
+        The group of the run.
+    columns : dict of (stream, key) to list of Piece
+        The run's columns, partly on disk already.
+    archive : bytes
+        What is to be appended to the archive.
+    before : Spilled
+        What is on disk.
+
+    Returns
+    -------
+    Spilled
+        What is on disk then.
+    """
+    datasets = dict(before.datasets)
+    written = {
+        column: _spill_column(home, column, pieces, datasets) for column, pieces in columns.items()
+    }
+    path = before.archive
+    if archive:
+        data = np.frombuffer(archive, np.uint8)
+        if path is None:
+            path = f"{home.name}/archive"
+            chunk = min(max(len(data), 4096), CHUNK_BYTES)
+            home.create_dataset("archive", (0,), np.uint8, maxshape=(None,), chunks=(chunk,))
+        append(home.file[path], data)
+    return Spilled(written, datasets, path)
+
+
+def _spill_column(
+    home: h5py.Group,
+    column: tuple[str, str],
+    pieces: list[Piece],
+    datasets: dict[tuple[Any, ...], str],
+) -> list[Piece]:
+    out: list[Piece] = []
+    for piece in pieces:
+        if isinstance(piece.values, str):
+            out.append(piece)
+            continue
+        kind = (*column, piece.shape, piece.dtype.str)
+        path = datasets.get(kind)
+        if path is None:
+            path = datasets[kind] = f"{home.name}/{len(datasets)}"
+            _new_dataset(home.file, path, piece)
+        dataset = home.file[path]
+        at = len(dataset)
+        append(dataset, piece.values)
+        last = out[-1] if out else None
+        if (
+            last is not None
+            and last.values == path
+            and last.row + last.n == piece.row
+            and last.at + last.n == at
+        ):
+            out[-1] = replace(last, n=last.n + piece.n)
+        else:
+            out.append(Piece(piece.row, piece.n, path, at, piece.shape, piece.dtype))
+    return out
+
+
+def _new_dataset(h5: h5py.File, path: str, piece: Piece) -> None:
+    dtype = h5py.string_dtype("utf-8") if piece.dtype.kind == "O" else piece.dtype
+    one = int(np.prod(piece.shape, dtype=np.int64)) * piece.dtype.itemsize
+    if one >= REFERENCE_BYTES:
+        chunks = (1, *piece.shape)  # whole frames, so that one is written without its neighbours
+    else:
+        # as long as the run seems to be: a scan has hundreds of short runs with dozens of columns
+        rows = min(max(CHUNK_BYTES // max(one, 1), 1), max(4 * piece.n, 64))
+        chunks = (min(rows, 32768), *chunk_shape(piece.shape, piece.dtype.itemsize))
+    shape = (0, *piece.shape)
+    h5.create_dataset(path, shape, dtype, chunks=chunks, maxshape=(None, *piece.shape))

@@ -1,0 +1,184 @@
+"""A file under HDF5 that is changed whole or not at all.
+
+HDF5 writes its books in any order: a process that dies, or a disk that is full, may leave a file
+that nobody can open, with the runs that waited in it. And when a write fails, HDF5 may crash the
+whole process while it closes the file, and with it the experiment.
+
+So what was in the file stays untouched on the disk until HDF5 has let go of it: new data are
+appended, changes of old places are held in memory and written at the very end. And HDF5 is never
+told of a failed write: the first error is noted, and raised at the end.
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import suppress
+from itertools import groupby
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+PAGE = 4096
+#: What HDF5 may read again of what could not be written: its books, in small pieces. Bytes.
+SMALL, HELD = 2**18, 2**26
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+#: Where a superblock says where the file ends, by its version: place, with 8 bytes for a number.
+_END_AT = {0: 40, 1: 44, 2: 28, 3: 28}
+
+
+class SteadyFile:
+    """A binary file for h5py's driver of file objects.
+
+    Leaving the ``with`` block writes the changes; leaving it through an error takes them back.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    mode : str
+        ``"r+b"``, ``"w+b"`` or ``"x+b"``.
+
+    Attributes
+    ----------
+    error : OSError or None
+        The first error, raised at the end of the ``with`` block.
+    """
+
+    def __init__(self, path: Path, mode: str) -> None:
+        self.path = path
+        self.error: OSError | None = None
+        self._file: Any = path.open(mode, buffering=0)
+        self._pages: dict[int, bytearray] = {}
+        self._at = 0
+        self._size = self._end()
+        self._old = -(-self._size // PAGE) * PAGE  # what is behind it is new
+
+    def _end(self) -> int:
+        """Find where HDF5's data end; what a killed process appended is behind it."""
+        size = int(self._file.seek(0, io.SEEK_END))
+        head = bytearray(52)
+        self._read(0, memoryview(head))
+        at = _END_AT.get(head[8]) if head.startswith(_SIGNATURE) else None
+        return size if at is None else min(size, int.from_bytes(head[at : at + 8], "little"))
+
+    def __repr__(self) -> str:
+        """Give the path: h5py takes it for the name of the file."""
+        return str(self.path)
+
+    def __enter__(self) -> SteadyFile:
+        """Give the file itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Write the changes or take them back, and raise what went wrong with the file."""
+        with self._file:
+            if error is None and self.error is None:
+                self._commit()
+            else:
+                with suppress(OSError):
+                    self._file.truncate(self._old)
+        if self.error is not None and (error is None or isinstance(error, Exception)):
+            raise self.error
+
+    def _commit(self) -> None:
+        """Write the changes of old places, from the end on: only the end may need new space."""
+        try:
+            pages = sorted(self._pages)
+            runs = [
+                [page for _, page in run]
+                for _, run in groupby(enumerate(pages), lambda pair: pair[1] - pair[0])
+            ]
+            for run in reversed(runs):
+                self._put(run[0] * PAGE, memoryview(b"".join(self._pages[page] for page in run)))
+            self._file.truncate(self._size)
+        except OSError as error:
+            self.error = error
+
+    # -- what h5py calls ------------------------------------------------------------------------
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place, counted from the beginning or the end."""
+        self._at = offset + (self._size if whence == io.SEEK_END else 0)
+        return self._at
+
+    def tell(self) -> int:
+        """Give the place."""
+        return self._at
+
+    def read(self, size: int) -> bytes:
+        """Read bytes; h5py knows by this method what a file is, and reads with `readinto`."""
+        buffer = bytearray(size)
+        self.readinto(buffer)
+        return bytes(buffer)
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer, beyond the end with zeros as HDF5 wants it."""
+        view = memoryview(buffer).cast("B")
+        at, end = self._at, self._at + len(view)
+        self._read(at, view)
+        if self._pages:
+            for page in range(at // PAGE, -(-end // PAGE)):
+                held = self._pages.get(page)
+                if held is not None:
+                    first, last = max(page * PAGE, at), min((page + 1) * PAGE, end)
+                    view[first - at : last - at] = held[first - page * PAGE : last - page * PAGE]
+        self._at = end
+        return len(view)
+
+    def write(self, data: Any) -> int:
+        """Append what is new; hold what changes an old place, and all that is small on an error."""
+        view = memoryview(data).cast("B")
+        n_old = min(max(self._old - self._at, 0), len(view))
+        self._hold(self._at, view[:n_old])
+        at, new = self._at + n_old, view[n_old:]
+        if self.error is None:
+            try:
+                self._put(at, new)
+            except OSError as error:
+                self.error = error
+        if self.error is not None and len(new) <= SMALL and len(self._pages) * PAGE < HELD:
+            self._hold(at, new)
+        self._at += len(view)
+        self._size = max(self._size, self._at)
+        return len(view)
+
+    def truncate(self, size: int) -> int:
+        """Set the size, at the end."""
+        self._size = size
+        return size
+
+    def flush(self) -> None:
+        """Do nothing: the changes are written at the end."""
+
+    # -- disk and memory ------------------------------------------------------------------------
+
+    def _read(self, at: int, view: memoryview) -> None:
+        done = 0
+        self._file.seek(at)
+        while done < len(view):
+            n = self._file.readinto(view[done:])
+            if not n:
+                view[done:] = bytes(len(view) - done)
+                return
+            done += n
+
+    def _put(self, at: int, view: memoryview) -> None:
+        done = 0
+        self._file.seek(at)
+        while done < len(view):
+            done += self._file.write(view[done:])
+
+    def _hold(self, at: int, view: memoryview) -> None:
+        end = at + len(view)
+        for page in range(at // PAGE, -(-end // PAGE)) if len(view) else ():
+            held = self._pages.get(page)
+            if held is None:
+                held = self._pages[page] = bytearray(PAGE)
+                self._read(page * PAGE, memoryview(held))
+            first, last = max(page * PAGE, at), min((page + 1) * PAGE, end)
+            held[first - page * PAGE : last - page * PAGE] = view[first - at : last - at]
