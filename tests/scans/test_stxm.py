@@ -271,3 +271,26 @@ def test_what_stxm_metadata_writes_is_read_as_it_was_meant():
     assert axes_of(plan.entries[0])["sample_x"] == (3.0, 2.0, 1.0, 0.0)
     assert plan.devices["sample_x"].stems == ("SampleX",)
     assert plan.detectors[0].name == "pmt"
+
+
+def test_a_raster_without_a_block_is_an_image_whose_energy_is_not_known() -> None:
+    start = {
+        "uid": "raster",
+        "time": 1.7e9,
+        "plan_name": "stxm_fly_raster",
+        "shape": [3, 4],
+        "motors": ["SampleY"],
+        "detectors": ["Line"],
+        "x_extent": [4.0, -4.0],
+        "y_extent": [-2.0, 2.0],
+    }
+    plan = read_plan(start)
+    assert (plan.dialect, plan.scan_type.name) == ("stxm", "SAMPLE_IMAGE")
+    (entry,) = plan.entries
+    assert [(a.name, a.size) for a in entry.axes] == [("sample_y", 3), ("sample_x", 4)]
+    assert entry.axes[1].setpoints == pytest.approx((4.0, 4 / 3, -4 / 3, -4.0))
+    assert entry.energies == entry.dwells == ()
+    bound = plan.bind(
+        {"name": "primary", "data_keys": {"Line": {"dtype": "array", "shape": [4], "source": "x"}}}
+    )
+    assert [(d.data_key, d.role, d.per) for d in bound.detectors] == [("Line", "signal", "line")]

@@ -4,6 +4,9 @@ Keys of contract version 1: ``shape`` [nE, nY, nX], ``energies`` (eV), ``dwell_m
 ``y_extent`` (micrometres; descending is legal), ``x_motor``, ``y_motor``, ``energy_motor``,
 ``data_field``. Optional: ``scan_type``, ``sample``, ``polarization``, ``rotation_angle``,
 ``detectors``, ``scan_group``. One event carries one line; row = seq_num - 1 = iE * nY + iY.
+
+Single line-by-line images of the same programs have no block: ``shape`` [nY, nX], ``x_extent`` and
+``y_extent`` stand in the start document itself, and neither energy nor dwell is told.
 """
 
 from __future__ import annotations
@@ -34,7 +37,34 @@ _DETECTOR_ROLES = ("signal", "i0", "reference", "camera")
 
 def speaks(start: Mapping[str, Any]) -> bool:
     """Tell whether a start document is written in this dialect."""
-    return isinstance(start.get("stxm"), (Mapping, str))
+    return isinstance(start.get("stxm"), (Mapping, str)) or _is_bare_raster(start)
+
+
+def _is_bare_raster(start: Mapping[str, Any]) -> bool:
+    """Tell an image whose shape and extents stand in the start document itself."""
+    shape = start.get("shape")
+    extents = start.get("x_extent"), start.get("y_extent")
+    return (
+        isinstance(shape, (list, tuple))
+        and len(shape) == 2
+        and all(isinstance(e, (list, tuple)) and len(e) == 2 for e in extents)
+    )
+
+
+def _bare_raster(start: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a block of such a start document."""
+    motors, detectors = texts(start.get("motors")), texts(start.get("detectors"))
+    block = {
+        "shape": [1, *start["shape"]],
+        "x_extent": start["x_extent"],
+        "y_extent": start["y_extent"],
+        "energies": (),
+    }
+    if motors:
+        block["y_motor"] = motors[-1]
+    if detectors:
+        block["data_field"] = detectors[0]
+    return block
 
 
 def read(start: Mapping[str, Any]) -> ScanPlan:
@@ -57,7 +87,8 @@ def read(start: Mapping[str, Any]) -> ScanPlan:
     """
     run = str(start.get("uid", "?"))
     what = f"the stxm block of run {run:.8}"
-    block = mapping(start["stxm"], what)
+    bare = "stxm" not in start
+    block = _bare_raster(start) if bare else mapping(start["stxm"], what)
     missing = [key for key in _KEYS if block.get(key) is None]
     if missing:
         raise MetadataError(
@@ -68,13 +99,13 @@ def read(start: Mapping[str, Any]) -> ScanPlan:
     if len(shape) != 3 or 0 in shape:
         raise MetadataError(f"shape of {what} is {list(shape)}; it must be [nE, nY, nX], all >= 1")
     energies = numbers(block["energies"], f"energies of {what}")
-    if len(energies) != shape[0]:
+    if len(energies) != shape[0] and not bare:
         raise MetadataError(f"{what}: shape says {shape[0]} energies, the list has {len(energies)}")
 
     kind, messages = _kind(block, shape, run)
     devices = _devices(block)
     dwells = _dwells(block, len(energies), what)
-    polarizations = _polarizations(block, len(energies), what)
+    polarizations = _polarizations(block, shape[0], what)
     axes, positions = _spatial(kind, shape, block, what)
     angle = optional_number(block.get("rotation_angle", start.get("rotation_angle")))
 
@@ -82,7 +113,7 @@ def read(start: Mapping[str, Any]) -> ScanPlan:
     visits: list[tuple[int, int]] = []
     distinct = list(dict.fromkeys(polarizations))
     for polarization in distinct:
-        own = [i for i, p in enumerate(polarizations) if p == polarization]
+        own = [i for i, p in enumerate(polarizations) if p == polarization and i < len(energies)]
         own_energies = tuple(energies[i] for i in own)
         all_axes = axes
         if "energy" in kind.layout.axes:
