@@ -1,8 +1,9 @@
 """The ways in and out: suitcase serializers, whole scans, stored documents."""
 
 from ._names import PrefixError, resolve_prefix, safe_file_name
-from ._scan import ExportError, StoredScan, export_scan, export_scans, scans_in
+from ._scan import ExportError, export_scan, export_scans
 from ._serializer import Serializer, export, finish_export
+from ._sources import StoredScan, scans_in
 
 __all__ = [
     "ExportError",

@@ -20,6 +20,8 @@ _RESERVED = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} | {
     f"{port}{n}" for port in ("COM", "LPT") for n in "123456789\u00b9\u00b2\u00b3"
 }
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
+#: A key, then keys or indices in it: no number in the first place, no attributes.
+_FIELD = re.compile(r"(?!\d+\b)[^.\[\]]+(\[[^\[\]]+\])*")
 #: Bytes that leave room for ``.<uid>.new.tmp`` within the 255 of common file systems.
 _LONGEST = 160
 
@@ -51,11 +53,9 @@ def safe_file_name(name: str) -> str:
     text = _FORBIDDEN.sub("_", text)
     text = "".join("_" if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") else c for c in text)
     text = text.strip(". ")
-    while len(text.encode("utf-8")) > _LONGEST:
-        text = text[:-1]
-    text = text.rstrip(". ")
     if text.partition(".")[0].upper().rstrip() in _RESERVED:
         text = f"_{text}"
+    text = text.encode("utf-8")[:_LONGEST].decode("utf-8", "ignore").rstrip(". ")
     if not text.strip("_-"):
         raise PrefixError(
             f"the file prefix {name[:60]!r} leaves no name for a file; use letters or digits, or "
@@ -79,8 +79,11 @@ class _Template(string.Formatter):
     """Formats with the keys of a start document; fields can not reach into attributes."""
 
     def get_field(self, field_name: str, args: Any, kwargs: Any) -> Any:
-        if re.search(r"\.\s*_|\._|__", field_name):
-            raise PrefixError(f"the file prefix may not use {field_name!r}; use keys of the start")
+        if not _FIELD.fullmatch(field_name):
+            raise PrefixError(
+                f"the file prefix may not use {{{field_name}}}: a field is a key of the start "
+                f"document, such as {{uid}} or {{start[uid]}}"
+            )
         return super().get_field(field_name, args, kwargs)
 
 

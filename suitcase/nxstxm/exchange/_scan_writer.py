@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+from suitcase.utils import SuitcaseUtilsTypeError
 
 from ..nexus import (
     RunRecord,
@@ -14,6 +16,7 @@ from ..nexus import (
     WriterOptions,
     finish_file,
     new_temporary_file,
+    publish,
 )
 from ._names import resolve_prefix
 
@@ -71,13 +74,50 @@ class ScanWriter:
             stage.keep()
 
     def finish(self) -> Path:
-        """Write the file and give it its final name."""
-        return finish_file(self.file, self._records, self.name, self.options)
+        """Write the file and give it its final name; after an error the scan stays."""
+        try:
+            return finish_file(self.file, self._records, self.name, self.options)
+        except BaseException:
+            self.keep()
+            raise
 
 
-def finish_in_memory(stage: RunStage, options: WriterOptions, target: IO[bytes]) -> None:
-    """Write a run into a buffer that somebody else manages."""
+def hand_over(
+    stage: RunStage, options: WriterOptions, manager: Any, label: str, postfix: str
+) -> None:
+    """Give a finished run to a manager of ``suitcase.utils``: a file where it knows paths.
+
+    Parameters
+    ----------
+    stage : RunStage
+        The run, which is in memory.
+    options : WriterOptions
+        The writer's options.
+    manager : MultiFileManager, MemoryBuffersManager or the like
+        Who says where it goes.
+    label, postfix : str
+        Kind and name of what is written, in the manager's words.
+    """
     buffer = io.BytesIO()
-    file = ScanFile(buffer, stage.record.uid)
+    file = stage.file = ScanFile(buffer, stage.record.uid)
+    with file.opened("w"):
+        pass  # an empty file, to which frames are moved first as on disk
     finish_file(file, [stage.finish()], None, options)
-    target.write(buffer.getbuffer())
+    try:
+        # A file that was opened by the manager would grow under its final name, and its `close`
+        # fails for files that are closed already.
+        path = Path(manager.reserve_name(label, postfix))
+    except SuitcaseUtilsTypeError:
+        with manager.open(label, postfix, "xb") as target:
+            target.write(buffer.getbuffer())
+        return
+    uid, overwrite = stage.record.uid, options.overwrite
+    temporary = new_temporary_file(path.parent, path.stem, uid, overwrite=overwrite).path
+    if temporary is None:
+        raise AssertionError("a temporary file in a folder has a path")
+    try:
+        temporary.write_bytes(buffer.getbuffer())
+        publish(temporary, path, overwrite=overwrite, kept=None)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

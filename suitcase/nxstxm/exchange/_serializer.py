@@ -16,13 +16,11 @@ from ..nexus import (
     ScanFile,
     WriterOptions,
     existing_file,
-    finish_file,
-    has_run,
-    staged_records,
+    finish_staged,
     temporary_file,
 )
 from ._names import resolve_prefix
-from ._scan_writer import ScanWriter, finish_in_memory
+from ._scan_writer import ScanWriter, hand_over
 
 LABEL = "stream_data"
 
@@ -165,6 +163,30 @@ class Serializer(event_model.DocumentRouter):
         """Take events in bulk, an older form."""
         self._take("bulk_events", doc)
 
+    def resource(self, doc: Mapping[str, Any]) -> None:
+        """Take what tells of an external file; like its datums it goes to the archive."""
+        self._take("resource", doc)
+
+    def datum(self, doc: Mapping[str, Any]) -> Any:
+        """Take what tells of a part of an external file."""
+        self._take("datum", doc)
+
+    def datum_page(self, doc: Mapping[str, Any]) -> None:
+        """Take a page of datums."""
+        self._take("datum_page", doc)
+
+    def bulk_datum(self, doc: Mapping[str, Any]) -> None:
+        """Take datums in bulk, an older form."""
+        self._take("bulk_datum", doc)
+
+    def stream_resource(self, doc: Mapping[str, Any]) -> None:
+        """Take what tells of an external file that grows."""
+        self._take("stream_resource", doc)
+
+    def stream_datum(self, doc: Mapping[str, Any]) -> None:
+        """Take what tells of new rows of an external file."""
+        self._take("stream_datum", doc)
+
     def stop(self, doc: Mapping[str, Any]) -> None:
         """Take the stop document and finish the run."""
         self._take("stop", doc)
@@ -184,12 +206,7 @@ class Serializer(event_model.DocumentRouter):
             stage = RunStage(doc, self._options)
             prefix = resolve_prefix(self._prefix, doc, self._options.timezone)
             self._file = temporary_file(self._directory, prefix, self._first_uid)
-            if has_run(self._file, stage.record.uid):
-                raise NXstxmStateError(
-                    f"run {stage.record.uid} is already in {self._file.path}; export each run "
-                    f"once, then call finish_export"
-                )
-            stage.file = self._file
+            stage.join(self._file)
             self._stage = stage
 
     def _finish(self) -> None:
@@ -203,8 +220,7 @@ class Serializer(event_model.DocumentRouter):
             self._final = self._scan.finish()
         elif self._manager is not None:
             name = resolve_prefix(self._prefix, stage.record.start, self._options.timezone)
-            with self._manager.open(LABEL, f"{name}{SUFFIX}", "xb") as target:
-                finish_in_memory(stage, self._options, target)
+            hand_over(stage, self._options, self._manager, LABEL, f"{name}{SUFFIX}")
         else:
             stage.store()
 
@@ -313,12 +329,8 @@ def finish_export(directory: str | Path, file_prefix: str, first_uid: str, **opt
         The name is taken; the temporary file stays.
     """
     file = existing_file(Path(directory).expanduser(), first_uid)
-    records, saved = staged_records(file)
-    chosen = WriterOptions.of(**{**saved, **options})
-    if not records:
-        raise NXstxmStateError(
-            f"{file.path} holds no run that was exported to its end; export its runs again"
-        )
-    first = next((r for r in records if r.uid == first_uid), records[0])
-    name = resolve_prefix(file_prefix, first.start, chosen.timezone)
-    return finish_file(file, records, name, chosen)
+
+    def name_of(start: Mapping[str, Any], chosen: WriterOptions) -> str:
+        return resolve_prefix(file_prefix, start, chosen.timezone)
+
+    return finish_staged(file, name_of, options)

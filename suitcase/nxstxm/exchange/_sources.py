@@ -1,0 +1,229 @@
+"""What people keep documents in, and the runs in it: files, lists, streams, catalogs' runs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .._errors import NXstxmTypeError, NXstxmValueError
+from ..documents import StoredRun, stored_runs
+from ..nexus import ArchivedRun, runs_of_file
+from ..scans import group_runs, read_plan
+
+Document = Mapping[str, Any]
+Documents = Iterable[tuple[str, Document]]
+#: By which key a document says where it belongs; one without any follows the latest start.
+_LINKS = {
+    "descriptor": "run_start",
+    "stop": "run_start",
+    "event": "descriptor",
+    "event_page": "descriptor",
+    "resource": "run_start",
+    "datum": "resource",
+    "datum_page": "resource",
+    "bulk_datum": "resource",
+    "stream_resource": "run_start",
+    "stream_datum": "stream_resource",
+}
+
+
+@dataclass(frozen=True)
+class StoredScan:
+    """The stored runs of one scan.
+
+    Attributes
+    ----------
+    runs : tuple of StoredRun or ArchivedRun
+        In the order of time.
+    source : str
+        The file they are in.
+    """
+
+    runs: tuple[StoredRun | ArchivedRun, ...]
+    source: str
+
+    @property
+    def name(self) -> str:
+        """The file, and the scan's number where it has one."""
+        number = self.runs[0].start.get("scan_id")
+        return self.source if number is None else f"{self.source} (scan {number})"
+
+
+def scans_in(paths: str | Path | Iterable[str | Path]) -> list[StoredScan]:
+    """Find the scans in stored documents.
+
+    Parameters
+    ----------
+    paths : path or iterable of paths
+        Recorded JSON, JSON lines, msgpack, archives or our own NXstxm files; gzip too.
+
+    Returns
+    -------
+    list of StoredScan
+        File by file. A recorded JSON file and a file of ours are one scan; elsewhere runs are
+        grouped as `suitcase.nxstxm.scans.group_runs` says.
+
+    Raises
+    ------
+    NXstxmError
+        A file can not be read.
+    """
+    listed = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    found: list[StoredScan] = []
+    for path in listed:
+        if _is_hdf5(path):
+            archived = runs_of_file(path)
+            if not archived:
+                raise NXstxmValueError(
+                    f"{path} is an HDF5 file without an archive of documents; only files that "
+                    f"this package wrote can be read back"
+                )
+            found.append(StoredScan(tuple(archived), str(path)))
+            continue
+        runs = stored_runs(path)
+        if runs and all(run.source_kind == "recorded-json" for run in runs):
+            found.append(StoredScan(tuple(runs), str(path)))
+            continue
+        by_uid = {run.uid: run for run in runs}
+        for plans in group_runs(read_plan(run.start) for run in runs):
+            found.append(StoredScan(tuple(by_uid[plan.run] for plan in plans), str(path)))
+    return found
+
+
+def _is_hdf5(path: str | Path) -> bool:
+    """Tell a file of ours by its first bytes; what can not be read is left to others to report."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(8) == b"\x89HDF\r\n\x1a\n"
+    except OSError:
+        return False
+
+
+def runs_of(source: Any, uids: Iterable[str] | None = None) -> list[tuple[Document, Documents]]:
+    """Find the runs in a source.
+
+    Parameters
+    ----------
+    source : path, StoredScan, object with ``documents()``, iterable of runs, or of documents
+        See `export_scan`.
+    uids : iterable of str, optional
+        Only these runs.
+
+    Returns
+    -------
+    list of (start, documents)
+        In the order of time.
+
+    Raises
+    ------
+    NXstxmTypeError, NXstxmValueError
+        It is no source, holds several scans, no run, not those asked for, or one twice.
+    """
+    if isinstance(source, (str, Path)):
+        source = scans_in(source)
+        if len(source) > 1 and uids is None:
+            path = source[0].source
+            raise NXstxmValueError(
+                f"{path} holds {len(source)} scans, not one; use "
+                f"export_scans(scans_in({path!r}), ...), or name its runs with uids="
+            )
+        source = [run for scan in source for run in scan.runs]
+    begun = [_peek(run) for run in _runs(source)]
+    have = [str(start.get("uid")) for start, _ in begun]
+    twice = sorted({uid for uid in have if have.count(uid) > 1})
+    if twice:
+        raise NXstxmValueError(f"the source has run {', '.join(twice)} more than once")
+    if uids is not None:
+        wanted = list(uids)
+        missing = [uid for uid in wanted if uid not in have]
+        if missing:
+            raise NXstxmValueError(
+                f"the source has no run {', '.join(missing)}; it has {', '.join(have)[:1000]}"
+            )
+        begun = [run for uid, run in zip(have, begun, strict=True) if uid in wanted]
+    if not begun:
+        raise NXstxmValueError("there is no run to export: the source is empty")
+    return sorted(begun, key=lambda run: (_time(run[0]), str(run[0].get("uid"))))
+
+
+def _runs(source: Any) -> list[Any]:
+    """Give the runs in a source that is no path: objects with ``documents()``, or documents."""
+    if isinstance(source, StoredScan):
+        return list(source.runs)
+    if callable(getattr(source, "documents", None)):
+        return [source]
+    if not isinstance(source, Iterable):
+        raise NXstxmTypeError(
+            f"a {type(source).__name__} is no source of documents; give a path, runs, or documents"
+        )
+    iterator = iter(source)
+    head = next(iterator, None)
+    if head is None:
+        return []
+    items: Iterator[Any] = itertools.chain([head], iterator)
+    if isinstance(head, (tuple, list)) and len(head) == 2 and isinstance(head[0], str):
+        return _split(items)
+    return list(items)
+
+
+def _split(documents: Documents) -> list[Any]:
+    """Split one stream into runs, which may be woven into each other."""
+    runs: dict[str, list[tuple[str, Document]]] = {}
+    owners: dict[str, str] = {}  # of what others name by its uid
+    latest = ""
+    for name, doc in documents:
+        uid = doc.get("uid")
+        if name == "start":
+            latest = str(uid)
+            runs.setdefault(latest, [])
+            owners[latest] = latest
+        elif not runs:
+            raise NXstxmValueError(f"the documents begin with a {name!r}, not with a start")
+        if name == "bulk_events":
+            for run, part in _bulk_parts(doc, owners, latest).items():
+                runs[run].append((name, part))
+            continue
+        # what names an unknown document is refused, with a message, by the run it goes to
+        run = latest if name == "start" else owners.get(str(doc.get(_LINKS.get(name, ""))), latest)
+        if name in ("descriptor", "resource", "stream_resource") and isinstance(uid, str):
+            owners[uid] = run
+        runs[run].append((name, doc))
+    return list(runs.values())
+
+
+def _bulk_parts(doc: Document, owners: Mapping[str, str], latest: str) -> dict[str, Document]:
+    """Share out the events of a bulk document."""
+    parts: dict[str, dict[str, list[Any]]] = {}
+    for stream, events in doc.items():
+        for event in events:
+            run = owners.get(str(event.get("descriptor")), latest)
+            parts.setdefault(run, {}).setdefault(stream, []).append(event)
+    return dict(parts)
+
+
+def _peek(run: Any) -> tuple[Document, Documents]:
+    """Give the start document of a run, and all its documents."""
+    if callable(getattr(run, "documents", None)):
+        start = getattr(run, "start", None)
+        if isinstance(start, Mapping):
+            # nothing is opened before its turn: a scan may have more runs than files can be open
+            return start, (pair for each in (run,) for pair in each.documents())
+        run = run.documents()
+    if not isinstance(run, Iterable):
+        raise NXstxmTypeError(f"a {type(run).__name__} is no run; give lists of documents")
+    iterator = iter(run)
+    head = next(iterator, None)
+    if head is None or not isinstance(head, (tuple, list)) or len(head) != 2:
+        raise NXstxmValueError(f"a run is a list of (name, document); got {str(head)[:60]!r}")
+    name, doc = head
+    if name != "start" or not isinstance(doc, Mapping):
+        raise NXstxmValueError(f"a run begins with a {name!r} document, not with its start")
+    return doc, itertools.chain([(name, doc)], iterator)
+
+
+def _time(start: Document) -> float:
+    time = start.get("time")
+    return float(time) if isinstance(time, (int, float)) else 0.0

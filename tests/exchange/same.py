@@ -1,0 +1,76 @@
+"""Whether two files hold the same: every group, dataset and attribute, value by value.
+
+What may differ is left out by name: the time at which a file was written, and how the bytes of an
+archive are cut into blocks (the documents in it may not differ).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from suitcase.nxstxm.documents import difference
+from suitcase.nxstxm.nexus import read_documents
+
+
+def same_file(a: Path, b: Path) -> None:
+    """Assert that two files hold the same."""
+    with h5py.File(a) as one, h5py.File(b) as other:
+        found = list(differences(one, other))
+    assert not found, "\n".join(found[:20])
+    assert difference(read_documents(a), read_documents(b)) is None
+
+
+def differences(a: h5py.Group, b: h5py.Group) -> Iterator[str]:
+    """Name the places where two groups differ."""
+    yield from _attributes(a, b)
+    for name in sorted({*a, *b}):
+        path = f"{a.name.rstrip('/')}/{name}"
+        if name not in a or name not in b:
+            yield f"{path} is only in the {'first' if name in a else 'second'}"
+        elif isinstance(a[name], h5py.Group) != isinstance(b[name], h5py.Group):
+            yield f"{path} is a group in one and a dataset in the other"
+        elif isinstance(a[name], h5py.Group):
+            yield from differences(a[name], b[name])
+        else:
+            yield from _datasets(a[name], b[name])
+
+
+def _datasets(a: h5py.Dataset, b: h5py.Dataset) -> Iterator[str]:
+    yield from _attributes(a, b)
+    if a.dtype == np.uint8 and "/collection/bluesky/" in a.name and "uid" in a.attrs:
+        return  # the archive of a run
+    if (a.shape, a.dtype) != (b.shape, b.dtype):
+        yield f"{a.name}: {a.shape} {a.dtype} is not {b.shape} {b.dtype}"
+    elif not _equal(a[()], b[()]):
+        yield f"{a.name}: {a[()]!r:.200} is not {b[()]!r:.200}"
+
+
+def _attributes(a: Any, b: Any) -> Iterator[str]:
+    leave_out = {"file_time"} if a.name == "/" else set()
+    for name in sorted({*a.attrs, *b.attrs} - leave_out):
+        one, other = a.attrs.get(name), b.attrs.get(name)
+        if not _equal(one, other):
+            yield f"{a.name}@{name}: {one!r} is not {other!r}"
+
+
+def _equal(a: Any, b: Any) -> bool:
+    one, other = np.asarray(a), np.asarray(b)
+    if (one.dtype, one.shape) != (other.dtype, other.shape):
+        return False
+    return np.array_equal(one, other, equal_nan=one.dtype.kind in "fc")
+
+
+def holds(path: Path, runs: list[list[tuple[str, Any]]]) -> None:
+    """Assert that the archive of a file equals the documents of some runs."""
+    ordered = sorted(runs, key=lambda run: (run[0][1]["time"], run[0][1]["uid"]))
+    found = list(read_documents(path))
+    expected = [document for run in ordered for document in run]
+    assert difference(expected, found) is None
+    for pair in zip_longest(expected, found):
+        assert None not in pair
