@@ -13,6 +13,10 @@ class NXstxmValueError(NXstxmError, ValueError):
     """A value that can not be used: a broken document, an unknown scan type, a bad option."""
 
 
+class OptionError(NXstxmValueError):
+    """An option that does not exist or can not have this value."""
+
+
 class NXstxmKeyError(NXstxmError, KeyError):
     """Something that was asked for by name and is not there."""
 

@@ -1,10 +1,11 @@
 """The NXstxm file: writing it run by run, checking it, reading its archive back."""
 
+from .._errors import OptionError
 from ._archived import ArchivedRun, archived_runs, read_documents, runs_of_file
 from ._assemble import finish_file, finish_staged
 from ._checks import Problem, nexusformat_problems, validate
 from ._entry import EntryWriter
-from ._options import Facility, OptionError, WriterOptions
+from ._options import Facility, WriterOptions
 from ._record import RunRecord
 from ._scanfile import (
     SUFFIX,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 
 from ..scans import Detector
 from ._canvas import Canvas, ListWriter
 from ._encoding import clean, group, safe_name, text
+from ._filters import has_filters
 from ._points import PointBlock, Points
 from ._record import AnyArray, Piece
 
@@ -69,7 +69,7 @@ class Channel:
         home.attrs["data_key"] = clean(key)
         text(home, "local_name", key)
         units, compression = self.detector.units, writer.options.compression
-        if writer.source == writer.h5 and self._is_one_dataset_of_frames(writer.source):
+        if writer.source == writer.h5 and self._is_one_dataset_of_frames(writer, compression):
             self.linked = True
             home["data"] = writer.h5[self._pieces()[0].values]  # the first link goes with staging
             home["data"].attrs["units"] = units
@@ -84,7 +84,7 @@ class Channel:
         record = self._points.job.records[0]
         return record.columns.get((record.measurement or "", self.key), [])
 
-    def _is_one_dataset_of_frames(self, source: h5py.File) -> bool:
+    def _is_one_dataset_of_frames(self, writer: EntryWriter, compression: str) -> bool:
         """Tell whether one dataset holds the frames of all points, and nothing else."""
         records, pieces = self._points.job.records, self._pieces()
         if len(records) != 1 or len(pieces) != 1:
@@ -96,7 +96,8 @@ class Channel:
             and len(piece.shape) > 0
             and (piece.row, piece.at, piece.n) == (0, 0, n)
             and self._points.per_row[id(records[0])] == 1
-            and len(source[piece.values]) == n
+            and len(writer.source[piece.values]) == n
+            and has_filters(writer.source[piece.values], compression)
             and self._points.is_whole()
         )
 

@@ -15,6 +15,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from ._filters import filters
+
 AnyArray = npt.NDArray[Any]
 _TEXT = h5py.string_dtype("utf-8")
 #: Arrays larger than this are chunked and, when asked, compressed.
@@ -101,9 +103,7 @@ def storage(
 ) -> dict[str, Any]:
     """Choose chunks (about 256 KiB, whole images where they fit) and filters for an array."""
     keywords: dict[str, Any] = {"chunks": chunk_shape(shape, dtype.itemsize)}
-    if compression == "gzip":
-        keywords |= {"compression": "gzip", "compression_opts": 1, "shuffle": True}
-    return keywords
+    return keywords | filters(compression)
 
 
 def chunk_shape(shape: tuple[int, ...], itemsize: int, target: int = 256 * 1024) -> tuple[int, ...]:

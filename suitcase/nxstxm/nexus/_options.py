@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta, timezone, tzinfo
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from .._errors import NXstxmTypeError, NXstxmValueError
+from .._errors import NXstxmTypeError, NXstxmValueError, OptionError
+from ._filters import Compression, filters
 
 if TYPE_CHECKING:
     from ._entry import EntryWriter
-
-Compression = Literal["none", "gzip"]
-
-
-class OptionError(NXstxmValueError):
-    """An option that can not be used."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +68,8 @@ class WriterOptions:
         Time zone of the times in the file; UTC unless given, never the machine's, so that the
         same documents give the same file everywhere.
     compression : str
-        ``"none"`` or ``"gzip"`` for arrays above 64 KiB.
+        ``"none"``, ``"gzip"``, ``"bitshuffle-lz4"`` or ``"blosc2-zstd"`` for arrays above 64 KiB;
+        the last two need hdf5plugin, also to be read.
     overwrite : bool
         Replace an existing file.
     entry_writer : type of EntryWriter or None
@@ -111,10 +107,7 @@ class WriterOptions:
             raise OptionError(f"devices is {devices!r}; give a mapping of role to data key")
         options["devices"] = dict(devices)
         compression = options.get("compression") or "none"
-        if compression not in get_args(Compression):
-            raise OptionError(
-                f"compression is {compression!r}; it is one of {', '.join(get_args(Compression))}"
-            )
+        filters(compression)  # raises for one that can not be used here
         options["compression"] = compression
         options["overwrite"] = bool(options.get("overwrite", False))
         return cls(**options)

@@ -13,7 +13,12 @@ def append(dataset: h5py.Dataset, values: np.ndarray[Any, Any]) -> None:
     at, n = len(dataset), len(values)
     dataset.resize(at + n, 0)
     whole = dataset.chunks == (1, *dataset.shape[1:]) and dataset.dtype == values.dtype
-    if whole and dataset.compression is None and values.dtype.kind in "biuf" and n:
+    if (
+        whole
+        and dataset.id.get_create_plist().get_nfilters() == 0
+        and values.dtype.kind in "biuf"
+        and n
+    ):
         origin = (0,) * (values.ndim - 1)
         for i in range(n):
             dataset.id.write_direct_chunk((at + i, *origin), np.ascontiguousarray(values[i]))

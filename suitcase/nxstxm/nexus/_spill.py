@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from ._encoding import chunk_shape
+from ._filters import filters
 from ._record import Piece
 from ._rows import append
 
@@ -45,6 +46,7 @@ def spill(
     columns: dict[tuple[str, str], list[Piece]],
     archive: bytes,
     before: Spilled,
+    compression: str = "none",
 ) -> Spilled:
     """Write what is in memory.
 
@@ -58,6 +60,8 @@ def spill(
         What is to be appended to the archive.
     before : Spilled
         What is on disk.
+    compression : str
+        For frames, whose dataset stays in the finished file.
 
     Returns
     -------
@@ -66,7 +70,8 @@ def spill(
     """
     datasets = dict(before.datasets)
     written = {
-        column: _spill_column(home, column, pieces, datasets) for column, pieces in columns.items()
+        column: _spill_column(home, column, pieces, datasets, compression)
+        for column, pieces in columns.items()
     }
     path = before.archive
     if archive:
@@ -84,6 +89,7 @@ def _spill_column(
     column: tuple[str, str],
     pieces: list[Piece],
     datasets: dict[tuple[Any, ...], str],
+    compression: str,
 ) -> list[Piece]:
     out: list[Piece] = []
     for piece in pieces:
@@ -94,7 +100,7 @@ def _spill_column(
         path = datasets.get(kind)
         if path is None:
             path = datasets[kind] = f"{home.name}/{len(datasets)}"
-            _new_dataset(home.file, path, piece)
+            _new_dataset(home.file, path, piece, compression)
         dataset = home.file[path]
         at = len(dataset)
         append(dataset, piece.values)
@@ -111,14 +117,16 @@ def _spill_column(
     return out
 
 
-def _new_dataset(h5: h5py.File, path: str, piece: Piece) -> None:
+def _new_dataset(h5: h5py.File, path: str, piece: Piece, compression: str) -> None:
     dtype = h5py.string_dtype("utf-8") if piece.dtype.kind == "O" else piece.dtype
     one = int(np.prod(piece.shape, dtype=np.int64)) * piece.dtype.itemsize
+    keywords: dict[str, Any] = {}
     if one >= REFERENCE_BYTES:
+        keywords = filters(compression)
         chunks = (1, *piece.shape)  # whole frames, so that one is written without its neighbours
     else:
         # as long as the run seems to be: a scan has hundreds of short runs with dozens of columns
         rows = min(max(CHUNK_BYTES // max(one, 1), 1), max(4 * piece.n, 64))
         chunks = (min(rows, 32768), *chunk_shape(piece.shape, piece.dtype.itemsize))
     shape = (0, *piece.shape)
-    h5.create_dataset(path, shape, dtype, chunks=chunks, maxshape=(None, *piece.shape))
+    h5.create_dataset(path, shape, dtype, chunks=chunks, maxshape=(None, *piece.shape), **keywords)

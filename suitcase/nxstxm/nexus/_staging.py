@@ -255,7 +255,8 @@ class RunStage:
         archive = b"".join(self._parts)
         with file.session() as h5:
             home = self._home(h5)
-            spilled = spill(home, record.columns, archive, self._spilled)
+            compression = self._options.compression
+            spilled = spill(home, record.columns, archive, self._spilled, compression)
             on_disk = spilled.archive or record.archive
             if store:
                 saved = replace(record, columns=spilled.columns, archive=on_disk)
