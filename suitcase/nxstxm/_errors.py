@@ -13,6 +13,12 @@ class NXstxmValueError(NXstxmError, ValueError):
     """A value that can not be used: a broken document, an unknown scan type, a bad option."""
 
 
+def tell_where(error: NXstxmError, path: object) -> None:
+    """Add to an error where the data that came before it are, unless it says so itself."""
+    if error.args and isinstance(error.args[0], str) and str(path) not in error.args[0]:
+        error.args = (f"{error.args[0]}. What came is in {path}", *error.args[1:])
+
+
 class OptionError(NXstxmValueError):
     """An option that does not exist or can not have this value."""
 

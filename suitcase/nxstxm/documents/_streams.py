@@ -217,13 +217,13 @@ class RunStreams:
                 f"{doc.get('uid')!r}. Use one Serializer for each run, for instance through "
                 f"event_model.RunRouter"
             )
+        self.last_time = _time(doc, "start")
         self.start = doc
-        self.last_time = float(doc.get("time") or 0.0)
 
     def take_stop(self, doc: Document) -> None:
         """Note the stop document and hand on all open blocks."""
+        self.last_time = max(self.last_time, _time(doc, "stop"))
         self.stop = doc
-        self.last_time = max(self.last_time, float(doc.get("time") or 0.0))
         self.flush()
 
     def take_descriptor(self, doc: Document) -> None:
@@ -302,6 +302,17 @@ class RunStreams:
         for stream in self._streams.values():
             if stream.seq_nums:
                 self._sink(stream.take())
+
+
+def _time(doc: Document, what: str) -> float:
+    """Give the time of a start or stop document; 0 where it has none."""
+    time = doc.get("time")
+    try:
+        return 0.0 if time is None else float(time)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DocumentError(
+            f"{what} {doc.get('uid')!r} needs a time in seconds since the epoch; got {time!r:.60}"
+        ) from error
 
 
 def _rows(column: Any) -> Any:

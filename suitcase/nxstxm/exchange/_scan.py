@@ -10,7 +10,7 @@ from pathlib import Path
 from pickle import PicklingError
 from typing import Any
 
-from .._errors import NXstxmError
+from .._errors import NXstxmError, tell_where
 from ..nexus import WriterOptions
 from ..scans import read_plan
 from ._scan_writer import ScanWriter
@@ -89,8 +89,10 @@ def export_scan(
                 elif doc.get("uid") != start.get("uid"):
                     stage.streams.take_start(doc)
             writer.end(stage)
-    except BaseException:
+    except BaseException as error:
         writer.keep()
+        if isinstance(error, NXstxmError):
+            tell_where(error, writer.file.path)
         raise
     return writer.finish()
 

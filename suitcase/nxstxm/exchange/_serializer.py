@@ -9,7 +9,7 @@ from typing import Any
 
 import event_model
 
-from .._errors import NXstxmError, NXstxmStateError, NXstxmTypeError
+from .._errors import NXstxmError, NXstxmStateError, NXstxmTypeError, tell_where
 from ..nexus import (
     SUFFIX,
     RunStage,
@@ -100,11 +100,14 @@ class Serializer(event_model.DocumentRouter):
         """
         if self._manager is not None:
             return dict(self._manager.artifacts)
-        path = self._final
-        if path is None:
-            file = self._scan.file if self._scan is not None else self._file
-            path = file.path if file is not None else None
+        path = self._final if self._final is not None else self._temporary
         return {} if path is None or not path.exists() else {LABEL: [path]}
+
+    @property
+    def _temporary(self) -> Path | None:
+        """Give the temporary file, if there is one."""
+        file = self._scan.file if self._scan is not None else self._file
+        return file.path if file is not None else None
 
     def __call__(self, name: str, doc: Any, validate: bool = False) -> Any:
         """Take one document.
@@ -139,9 +142,14 @@ class Serializer(event_model.DocumentRouter):
             raise NXstxmStateError(
                 f"a {name} document came after run {self._stage.record.uid:.8} was closed"
             )
-        self._stage.take(name, doc)
-        if name == "stop":
-            self._finish()
+        try:
+            self._stage.take(name, doc)
+            if name == "stop":
+                self._finish()
+        except NXstxmError as error:
+            if self._temporary is not None:
+                tell_where(error, self._temporary)
+            raise
 
     def start(self, doc: Mapping[str, Any]) -> None:
         """Take the start document."""

@@ -294,13 +294,18 @@ def publish(temporary: Path, final: Path, *, overwrite: bool, kept: Path | None)
             raise name_taken(final, kept) from error
         except OSError as error:
             # Windows refuses while a viewer holds the file; elsewhere this is final
-            held = os.name == "nt" and isinstance(error, PermissionError)
+            held = _on_windows() and isinstance(error, PermissionError)
             if not held or time.monotonic() > deadline:
                 where = "" if kept is None else f"; the scan is in {kept.name}"
                 raise NXstxmOSError(f"{final} can not be written ({error}){where}") from error
             time.sleep(0.05)
     _fsync(final.parent)
     return final
+
+
+def _on_windows() -> bool:
+    """Tell whether files that a viewer holds can not be renamed, and folders not be flushed."""
+    return os.name == "nt"
 
 
 def _link(temporary: Path, final: Path) -> None:
@@ -319,7 +324,7 @@ def _link(temporary: Path, final: Path) -> None:
 
 def _fsync(path: Path) -> None:
     """Flush a file or, where that can be done, a folder to disk."""
-    if path.is_dir() and os.name == "nt":
+    if path.is_dir() and _on_windows():
         return
     flags = os.O_RDONLY if path.is_dir() else os.O_RDWR
     handle = os.open(path, flags)

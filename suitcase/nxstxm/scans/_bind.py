@@ -15,9 +15,10 @@ _NUMERIC = ("number", "integer", "array", "boolean")
 
 def bind(plan: ScanPlan, descriptor: Mapping[str, Any]) -> ScanPlan:
     """Settle data keys, shapes and dtypes; see `ScanPlan.bind`."""
-    keys = descriptor.get("data_keys")
-    if not isinstance(keys, Mapping):
+    declared = descriptor.get("data_keys")
+    if not isinstance(declared, Mapping):
         return plan
+    keys = {k: d if isinstance(d, Mapping) else {} for k, d in declared.items()}
     devices = {role: _bind_device(device, keys) for role, device in plan.devices.items()}
     if descriptor.get("name") == BASELINE:
         return replace(plan, devices=devices)
@@ -124,13 +125,15 @@ def _motor_keys(keys: Mapping[str, Any], devices: Mapping[str, Device]) -> set[s
 def _guess_role(plan: ScanPlan, key: str, declared: Any, hinted: set[str] | None) -> Role:
     """Say what an unnamed detector is for: an array of rank 2 is a camera, "i0" is the i0."""
     words = key.lower().replace("-", "_").replace(":", "_").replace(".", "_").split("_")
-    shape = declared.get("shape") or ()
+    shape = declared.get("shape")
     if "i0" in words:
         return "i0"
     if plan.dialect == "plain" and hinted is not None and key not in hinted:
         return "other"
     per_line = plan.dialect != "plain" and "waveform" in words
-    if len(shape) >= 2 and not per_line and any(n not in (1, None) for n in shape[:-1]):
+    if not isinstance(shape, (list, tuple)) or len(shape) < 2 or per_line:
+        return "signal"
+    if any(n not in (1, None) for n in shape[:-1]):
         return "camera"
     return "signal"
 
