@@ -28,7 +28,12 @@ SCANS: dict[str, Callable[[], Runs]] = {
     "repeated energies": lambda: lean("stack-repeated-energies"),
     "frames": lambda: camera_stack(3),
 }
-RARER = {"interleaved polarizations", "aborted", "repeated energies"}
+RARER = {
+    "interleaved polarizations",
+    "aborted",
+    "group of the stxm block",
+    "repeated energies",
+}
 every_scan = pytest.mark.parametrize(
     "make",
     [
@@ -51,8 +56,7 @@ def test_the_order_of_the_runs_does_not_matter(make: Callable[[], Runs], tmp_pat
     runs = make()
     reference = one_by_one(runs, tmp_path / "in order")
     holds(reference, runs)
-    orders = [runs[::-1], *(random.Random(seed).sample(runs, len(runs)) for seed in range(2))]
-    for number, order in enumerate(orders):
+    for number, order in enumerate((runs[::-1], random.Random(4).sample(runs, len(runs)))):
         same_file(reference, one_by_one(order, tmp_path / str(number)))
 
 

@@ -48,7 +48,11 @@ def frames() -> list[Document]:
     return list(frames_run(N_FRAMES, SIZE, CAMERAS))
 
 
-@pytest.mark.parametrize("how", ["export", "pages", "joined", "scan", "manager"])
+@pytest.mark.parametrize(
+    "how",
+    ["export", "joined", "manager"]
+    + [pytest.param(how, marks=pytest.mark.slow) for how in ("pages", "scan")],
+)
 def test_frames_of_several_cameras_are_stored_once(
     how: str, frames: list[Document], tmp_path: Path
 ) -> None:
@@ -200,7 +204,7 @@ LONG_RUNS = {
     "what",
     [
         "frames",
-        "scalars",
+        pytest.param("scalars", marks=pytest.mark.slow),
         pytest.param("joined frames", marks=pytest.mark.slow),
         pytest.param("scan of frames", marks=pytest.mark.slow),
     ],

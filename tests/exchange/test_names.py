@@ -75,7 +75,7 @@ words = st.text() | st.sampled_from(sorted(NASTY, key=len)) | st.sampled_from(so
 pieces = st.lists(words | st.sampled_from([".", " ", "_", "-", "/", "\\", ":"]), max_size=6)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(pieces.map("".join) | st.text(min_size=100))
 def test_a_safe_name_is_safe_on_every_system(text: str) -> None:
     try:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import gzip
 import json
 import random
-import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,7 +26,14 @@ from suitcase.nxstxm._errors import (
     NXstxmValueError,
 )
 from suitcase.nxstxm.documents import stored_runs, write_archive
-from suitcase.nxstxm.exchange import ExportError, StoredScan, export_scan, export_scans, scans_in
+from suitcase.nxstxm.exchange import (
+    ExportError,
+    StoredScan,
+    export_scan,
+    export_scans,
+    finish_export,
+    scans_in,
+)
 
 from .documents import ONE, STACK, TOMOGRAPHY, TWO_BY_TWO, Document, first_uid, lean, scan
 from .same import holds, same_file
@@ -249,6 +255,7 @@ def test_a_run_that_is_there_twice_is_told(tmp_path: Path) -> None:
 
 
 def test_a_scan_of_more_runs_than_files_can_be_open(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="Windows has no such limit")
     runs = [run for i in range(60) for run in scan("stxm-image", energies=(700.0 + i,))]
     path = write_lines(tmp_path / "all.jsonl", [pair for run in runs for pair in run])
     found = stored_runs(path)
@@ -275,6 +282,8 @@ def test_an_error_in_a_source_keeps_what_came(tmp_path: Path) -> None:
     assert names(tmp_path) == [f"x.{first_uid(runs)}.tmp"]
     export_scan(runs, tmp_path, file_prefix="x")
     assert names(tmp_path) == [f"x.{first_uid(runs)}.tmp", "x.hdf5"]
+    rescued = finish_export(tmp_path, "rescued", first_uid(runs))
+    holds(rescued, [runs[0], runs[1][:3]])
 
 
 # -- many scans -----------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -55,6 +55,11 @@ class Channel:
         self.linked = False
         self._points = points
         self._list: ListWriter | None = None
+        self._path = ""
+        self._dtype: np.dtype[Any] | None = None
+        self._n = 0
+        #: Rows of runs that stand in the list as they came: (run, first row, n, where).
+        self._spans: list[tuple[str, int, int, int]] = []
 
     @property
     def is_picture(self) -> bool:
@@ -75,6 +80,7 @@ class Channel:
             home["data"].attrs["units"] = units
         else:
             self._list = ListWriter(home, "data", units, compression)
+        self._path = f"{home.name}/data"
         if self.is_picture:
             data = group(writer.entry, self.name, "NXdata")
             self.canvas = Canvas(data, "data", self._points.shape, units, compression)
@@ -106,6 +112,9 @@ class Channel:
         read, present = self._points.read(block, self.key, self.detector.per)
         if self._list is not None:
             self._list.add(_with_gaps(read, present))
+            if present is None and block.is_rows:
+                self._note_span(block)
+            self._n += len(block)
         if self.canvas is not None:
             # a complex reading has a magnitude to show; the list keeps it whole
             counts = (np.abs(read) if read.dtype.kind == "c" else read).astype(np.float64)
@@ -115,10 +124,36 @@ class Channel:
                 counts = np.where(present, counts, np.nan)
             self.canvas.put(block.position, counts)
 
+    def _note_span(self, block: PointBlock) -> None:
+        run, row, n = block.part.record.uid, block.first, len(block)
+        if self._spans:
+            last_run, last_row, last_n, at = self._spans[-1]
+            if (last_run, last_row + last_n, at + last_n) == (run, row, self._n):
+                self._spans[-1] = (run, last_row, last_n + n, at)
+                return
+        self._spans.append((run, row, n, self._n))
+
+    def place_of(self, run: str, piece: Piece) -> tuple[str, int] | None:
+        """Tell where its list holds the readings of a piece as they came.
+
+        Returns
+        -------
+        (path, at) or None
+            The dataset and the index of the first reading; None when it does not hold them all.
+        """
+        if self.linked:
+            return self._path, piece.at
+        if self._dtype != piece.dtype:
+            return None
+        for uid, row, n, at in self._spans:
+            if uid == run and row <= piece.row and piece.row + piece.n <= row + n:
+                return self._path, at + piece.row - row
+        return None
+
     def close(self) -> None:
         """Write what is left of its list and its picture."""
         if self._list is not None:
-            self._list.close()
+            self._dtype = self._list.close().dtype
         if self.canvas is not None:
             self.canvas.close()
 

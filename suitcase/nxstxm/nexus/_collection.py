@@ -202,32 +202,34 @@ def _keep_arrays(writer: EntryWriter, home: h5py.Group, record: RunRecord) -> li
         Rows `row` to ``row + n`` of a column are those from `at` on of the dataset at `path`.
     """
     table: list[list[Any]] = []
-    detectors = {writer.instrument[c.name]["data"].name: c.key for c in writer.channels if c.linked}
-    by_key = {key: path for path, key in detectors.items()}
+    channels = {c.key: c for c in writer.channels}
     for stream, key in sorted(record.references):
+        channel = channels.get(key) if stream == record.measurement else None
         for piece in record.columns[stream, key]:
-            if stream == record.measurement and key in by_key:
-                path = by_key[key]
-            elif isinstance(piece.values, str):
-                path = writer.shared.arrays.get(piece.values)
-                if path is None:
-                    arrays = home.require_group("arrays")
-                    arrays.attrs["NX_class"] = "NXcollection"
-                    name = safe_name(f"{record.uid}_{stream}_{key}", arrays)
-                    writer.bring(piece.values, arrays, name)
-                    path = writer.shared.arrays[piece.values] = arrays[name].name
-            else:
-                arrays = home.require_group("arrays")
-                arrays.attrs["NX_class"] = "NXcollection"
-                name = safe_name(f"{record.uid}_{stream}_{key}", arrays)
-                dataset = arrays.create_dataset(
-                    name, (0, *piece.shape), piece.dtype, maxshape=(None, *piece.shape),
-                    chunks=(1, *piece.shape),
-                )  # fmt: skip
-                append(dataset, np.asarray(piece.values))
-                path = dataset.name
-            table.append([stream, key, piece.row, piece.n, path, piece.at])
+            place = channel.place_of(record.uid, piece) if channel is not None else None
+            if place is None:
+                place = _keep_piece(writer, home, f"{record.uid}_{stream}_{key}", piece)
+            table.append([stream, key, piece.row, piece.n, *place])
     return table
+
+
+def _keep_piece(writer: EntryWriter, home: h5py.Group, name: str, piece: Piece) -> tuple[str, int]:
+    """Keep readings that no detector's list holds as they came; say where they are."""
+    arrays = home.require_group("arrays")
+    arrays.attrs["NX_class"] = "NXcollection"
+    name = safe_name(name, arrays)
+    if isinstance(piece.values, str):
+        path = writer.shared.arrays.get(piece.values)
+        if path is None:
+            writer.bring(piece.values, arrays, name)
+            path = writer.shared.arrays[piece.values] = arrays[name].name
+        return path, piece.at
+    shape = (None, *piece.shape)
+    dataset = arrays.create_dataset(
+        name, (0, *piece.shape), piece.dtype, maxshape=shape, chunks=(1, *piece.shape)
+    )
+    append(dataset, np.asarray(piece.values))
+    return dataset.name, piece.at
 
 
 __all__ = ["write_archives", "write_baseline", "write_collection"]
