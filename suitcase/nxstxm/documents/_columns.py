@@ -87,22 +87,27 @@ def _plain_scalars(values: Sequence[Any]) -> AnyArray | None:
 def _reading(value: Any) -> AnyArray:
     """Give one reading as an array; text and what has no shape become a 0-d object array."""
     if isinstance(value, np.ndarray):
-        return value if value.dtype.kind in "biufc" else _text(value)
+        return value if _is_array(value) else _text(value)
     if isinstance(value, (list, tuple)):
         try:
             array = np.asarray(value)
         except (ValueError, TypeError, OverflowError):
             return _object(value)
-        return array if array.dtype.kind in "biufc" else _text(array)
+        return array if _is_array(array) else _text(array)
     if isinstance(value, _SCALARS):
         array = np.asarray(value)
         return array if array.dtype.kind in "biufc" else _object(value)
     return _object(value)
 
 
+def _is_array(array: AnyArray) -> bool:
+    """Tell whether HDF5 can hold it, row by row: it has 32 dimensions, fewer than numpy."""
+    return array.dtype.kind in "biufc" and array.ndim < 32
+
+
 def _text(array: AnyArray) -> AnyArray:
     """Keep lists of text as they are, element by element."""
-    if array.dtype.kind in "US":
+    if array.dtype.kind in "US" and array.ndim < 32:
         return array.astype(object)
     return _object(array.tolist())
 

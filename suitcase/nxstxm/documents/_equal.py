@@ -251,7 +251,7 @@ def _find_in_sequences(a: Any, b: Any) -> _Difference | None:
     """Compare two sequences of which at most one is an array."""
     a, b = _as_list(a, b), _as_list(b, a)
     if len(a) != len(b):
-        return _Difference(f"{len(a)} values are not {len(b)}: {_shown(a)}, {_shown(b)}")
+        return _Difference(f"{len(a)} values are not {len(b)}: {shown(a)}, {shown(b)}")
     types = set(map(type, a))
     if len(types) == 1 and types <= _PLAIN and types == set(map(type, b)) and list(a) == list(b):
         return None
@@ -318,10 +318,11 @@ def _same_elements(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def _differ(a: object, b: object) -> _Difference:
     a, b = _bare(a), _bare(b)
-    return _Difference(f"{_shown(a)} ({_kind(a)}) is not {_shown(b)} ({_kind(b)})")
+    return _Difference(f"{shown(a)} ({_kind(a)}) is not {shown(b)} ({_kind(b)})")
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Show a value in a message, cut when long or deep."""
     short = reprlib.Repr()
     short.maxstring = short.maxother = 80
     return short.repr(value)

@@ -98,6 +98,7 @@ def pack_carefully(name: str, doc: Mapping[str, Any]) -> bytes:
     except PACKING_ERRORS as error:
         path, culprit = _culprit(doc)
         uid = doc.get("uid", "") if isinstance(doc, Mapping) else ""
+        uid = uid if isinstance(uid, str) else ""
         what = f"{name} document {uid}".strip()
         if isinstance(error, TypeError):
             raise NXstxmTypeError(

@@ -15,10 +15,14 @@ import numpy.typing as npt
 
 from .._errors import NXstxmStateError, NXstxmValueError
 from ._columns import Chunk, chunks
+from ._equal import shown
 
 #: A block is handed on when it has this many rows or bytes of arrays.
 BLOCK_ROWS = 16384
 BLOCK_BYTES = 8 * 2**20
+
+#: No run has so many readings.
+LARGEST = 2**40
 
 #: Column of the region that a reading names itself.
 REGION = "#region"
@@ -213,8 +217,8 @@ class RunStreams:
         """Note the start document; there is one."""
         if self.start is not None:
             raise NXstxmStateError(
-                f"two start documents for one run: {self.start.get('uid')!r}, then "
-                f"{doc.get('uid')!r}. Use one Serializer for each run, for instance through "
+                f"two start documents for one run: {shown(self.start.get('uid'))}, then "
+                f"{shown(doc.get('uid'))}. Use one Serializer for each run, for instance through "
                 f"event_model.RunRouter"
             )
         self.last_time = _time(doc, "start")
@@ -231,7 +235,8 @@ class RunStreams:
         keys, uid, name = doc.get("data_keys"), doc.get("uid"), doc.get("name", "primary")
         if not isinstance(keys, Mapping) or not isinstance(uid, str) or not isinstance(name, str):
             raise DocumentError(
-                f"descriptor {uid!r} of stream {name!r} needs a text uid and a mapping data_keys"
+                f"descriptor {shown(uid)} of stream {shown(name)} needs a text uid and a mapping "
+                f"data_keys"
             )
         if uid in self._by_descriptor:
             return
@@ -249,7 +254,7 @@ class RunStreams:
             return self._by_descriptor[descriptor]
         except (KeyError, TypeError):
             raise DocumentError(
-                f"an event names descriptor {descriptor!r}, which did not come before it; "
+                f"an event names descriptor {shown(descriptor)}, which did not come before it; "
                 f"descriptors so far: {', '.join(d[:8] for d in self._by_descriptor) or 'none'}"
             ) from None
 
@@ -257,11 +262,11 @@ class RunStreams:
         """Note one event."""
         stream = self._stream(doc.get("descriptor"))
         try:
-            seq_num, time, data = int(doc["seq_num"]), float(doc["time"]), doc["data"]
+            seq_num, time, data = _number(doc["seq_num"]), float(doc["time"]), doc["data"]
             stream.add(seq_num, time, data)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise DocumentError(
-                f"event {doc.get('uid')!r} of stream {stream.name!r} needs a whole seq_num, a "
+                f"event {shown(doc.get('uid'))} of stream {stream.name!r} needs a whole seq_num, a "
                 f"time and a mapping data ({type(error).__name__}: {error})"
             ) from error
         if time > self.last_time:
@@ -274,7 +279,7 @@ class RunStreams:
         stream = self._stream(doc.get("descriptor"))
         try:
             # all of it is looked at before any of it is noted: a page is taken whole or not at all
-            seq_nums = [int(n) for n in doc["seq_num"]]
+            seq_nums = [_number(n) for n in doc["seq_num"]]
             times = [float(t) for t in doc["time"]]
             columns = {key: _rows(column) for key, column in doc["data"].items()}
             lengths = {len(times), *(len(column) for column in columns.values())}
@@ -304,6 +309,14 @@ class RunStreams:
                 self._sink(stream.take())
 
 
+def _number(seq_num: Any) -> int:
+    """Give a sequence number; one that is so large would not be one after it was multiplied."""
+    number = int(seq_num)
+    if not -LARGEST < number < LARGEST:
+        raise ValueError(f"seq_num {shown(number)} is no count of readings")
+    return number
+
+
 def _time(doc: Document, what: str) -> float:
     """Give the time of a start or stop document; 0 where it has none."""
     time = doc.get("time")
@@ -311,7 +324,8 @@ def _time(doc: Document, what: str) -> float:
         return 0.0 if time is None else float(time)
     except (TypeError, ValueError, OverflowError) as error:
         raise DocumentError(
-            f"{what} {doc.get('uid')!r} needs a time in seconds since the epoch; got {time!r:.60}"
+            f"{what} {shown(doc.get('uid'))} needs a time in seconds since the epoch; got "
+            f"{shown(time)}"
         ) from error
 
 

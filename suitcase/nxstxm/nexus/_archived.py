@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from .._errors import NXstxmOSError, NXstxmValueError
+from .._errors import NXstxmError, NXstxmOSError, NXstxmValueError
 from ..documents import ArrayRef, array_crc32, read_archive
+from ._tree import H5_ERRORS, open_file, why
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,16 @@ def runs_of_file(path: str | Path) -> list[ArchivedRun]:
     NXstxmOSError, NXstxmValueError
         As `read_documents`.
     """
-    return [
-        ArchivedRun(uid, next(iter(read_documents(path, uid)))[1], str(path))
-        for uid in archived_runs(path)
-    ]
+    return [ArchivedRun(uid, _start_of(path, uid), str(path)) for uid in archived_runs(path)]
+
+
+def _start_of(path: str | Path, uid: str) -> Mapping[str, Any]:
+    name, doc = next(read_documents(path, uid), ("nothing", {}))
+    if name != "start":
+        raise NXstxmValueError(
+            f"the archive of run {uid} in {path} begins with {name}, not with a start document"
+        )
+    return doc
 
 
 def archived_runs(path: str | Path) -> dict[str, str]:
@@ -65,7 +73,7 @@ def archived_runs(path: str | Path) -> dict[str, str]:
     dict of str to str
         Run uid to the path of its archive in the file, in the order of the runs.
     """
-    with _opened(path) as h5:
+    with open_file(Path(path)) as h5, _damage_told(path):
         found: dict[str, tuple[float, str]] = {}
         for name in h5:
             home = h5.get(f"{name}/collection/bluesky")
@@ -112,11 +120,12 @@ def read_documents(
             f"{path} holds no archive{f' of run {uid}' if uid else ''}; it has "
             f"{', '.join(runs) or 'none'}"
         )
-    with _opened(path) as h5:
+    with open_file(Path(path)) as h5:
         for run, where in runs.items():
             if uid is None or run == uid:
-                resolve = _Resolver(h5, h5[where])
-                yield from read_archive(h5[where][()].tobytes(), resolve=resolve)
+                with _damage_told(path):
+                    resolve, data = _Resolver(h5, h5[where]), h5[where][()].tobytes()
+                yield from read_archive(data, resolve=resolve)
 
 
 class _Resolver:
@@ -130,7 +139,8 @@ class _Resolver:
     def __call__(self, ref: ArrayRef) -> np.ndarray[Any, Any]:
         for stream, key, row, n, path, at in self._table:
             if (stream, key) == (ref.stream, ref.key) and row <= ref.row < row + n:
-                array: np.ndarray[Any, Any] = self._h5[path][at + ref.row - row]
+                with _damage_told(self._h5.filename):
+                    array: np.ndarray[Any, Any] = self._h5[path][at + ref.row - row]
                 if array_crc32(array) != ref.crc32:
                     raise NXstxmValueError(
                         f"{self._h5.filename}: row {ref.row} of {key!r} in {path} does not have "
@@ -142,8 +152,15 @@ class _Resolver:
         )
 
 
-def _opened(path: str | Path) -> h5py.File:
+@contextmanager
+def _damage_told(path: str | Path) -> Iterator[None]:
+    """Make one error of the many that HDF5 has for a damaged file."""
     try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise NXstxmOSError(f"{path} can not be opened as HDF5 ({error})") from error
+        yield
+    except NXstxmError:
+        raise
+    except H5_ERRORS as error:
+        raise NXstxmOSError(
+            f"the archive in {path} can not be read ({why(error)}): the file is damaged. "
+            f"suitcase.nxstxm.nexus.validate names the parts that are"
+        ) from error

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ._encoding import LARGE, storage
+from ._encoding import LARGE, open_shape, storage
 
 AnyArray = npt.NDArray[Any]
 #: Bytes that a list or an array may hold in memory.
@@ -58,7 +58,7 @@ class ListWriter:
         if self._dataset is None:
             keywords = storage((32768, *block.shape[1:]), block.dtype, self._compression)
             self._dataset = self._parent.create_dataset(
-                self._name, data=block, maxshape=(None, *block.shape[1:]), **keywords
+                self._name, data=block, maxshape=open_shape(block.shape[1:]), **keywords
             )
         else:
             n = len(self._dataset)

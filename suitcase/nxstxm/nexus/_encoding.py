@@ -117,6 +117,11 @@ def chunk_shape(shape: tuple[int, ...], itemsize: int, target: int = 256 * 1024)
     return tuple(reversed(chunk))
 
 
+def open_shape(shape: tuple[int, ...]) -> tuple[int | None, ...]:
+    """Give ``maxshape`` of a dataset that grows by rows; HDF5 has no chunks of fixed length 0."""
+    return (None, *(size or None for size in shape))
+
+
 def mark_axes(data: h5py.Group, signal: str, axes: Iterable[str]) -> None:
     """Write ``@signal`` and ``@axes`` of an NXdata."""
     data.attrs["signal"] = signal

@@ -6,6 +6,7 @@ that is in one is in all. Memory is bounded by a block, whatever the scan's size
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
@@ -14,6 +15,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from .._errors import NXstxmValueError
 from ..scans import Placement, place, points_per_event
 from ._jobs import EntryJob, Part
 from ._record import REGION, SEQ_NUM, TIME, AnyArray, RunRecord
@@ -22,6 +24,8 @@ Index = npt.NDArray[np.int64]
 #: Points (or, for frames, bytes) that are held at a time.
 POINTS = 65536
 FRAME_BYTES = 8 * 2**20
+#: A plane of so many points, of which less than one in `SPARSE` came, is nobody's plan.
+ABSURD, SPARSE = 2**28, 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +62,13 @@ class PointBlock:
     position: Index
     times: npt.NDArray[np.float64]
 
+    @property
+    def is_rows(self) -> bool:
+        """Whether its points are consecutive rows of the run, one point each, in order."""
+        n = len(self.rows)
+        in_order = n == self.last - self.first and int(self.rows[0]) == self.first
+        return self.per_row == 1 and self.select is None and in_order
+
     def __len__(self) -> int:
         """Count the points."""
         return len(self.position)
@@ -80,6 +91,7 @@ class Points:
         self.per_row = {id(part.record): self._points_per_row(part.record) for part in job.parts}
         self.messages: list[str] = []
         self._orders = {id(p.record): self._order(p.record) for p in job.parts}
+        self._forms: dict[str, tuple[int, ...]] = {}
         self.shape = self._shape()
         self.frame_rows = max(1, FRAME_BYTES // max(self._frame_bytes(), 1))
 
@@ -162,7 +174,22 @@ class Points:
                     default=0,
                 )
                 shape[i] = max(-(-most // inner), 1)
-        return tuple(s or 1 for s in shape)
+        planned = tuple(s or 1 for s in shape)
+        self._refuse_absurd(planned)
+        return planned
+
+    def _refuse_absurd(self, shape: tuple[int, ...]) -> None:
+        """Refuse a picture that no memory holds and that hardly anything came for."""
+        plane = prod(shape[1:] if len(shape) > 2 else shape)
+        arrived = sum(
+            p.record.n_rows.get(p.record.measurement or "", 0) * self.per_row[id(p.record)]
+            for p in self.job.parts
+        )
+        if plane > max(ABSURD, SPARSE * arrived):
+            raise NXstxmValueError(
+                f"entry {self.job.name!r} would have a picture of {shape} points, and {arrived} "
+                f"came: a number in the start document, or a sequence number, is wrong"
+            )
 
     def _frame_bytes(self) -> int:
         """Give the bytes of the largest reading that is one point."""
@@ -307,6 +334,23 @@ class Points:
 
     # -- reading ------------------------------------------------------------------------------
 
+    def form(self, key: str) -> tuple[int, ...]:
+        """Give the shape of a column's readings at one point: that which most of them have."""
+        if key not in self._forms:
+            found: Counter[tuple[int, ...]] = Counter({(): 0})
+            for part in self.job.parts:
+                for piece in part.record.columns.get((part.record.measurement or "", key), ()):
+                    if piece.dtype.kind in "biufc" and prod(piece.shape) > 0:
+                        alone = self.per_row[id(part.record)] == 1 and piece.shape != (1,)
+                        found[piece.shape if alone else ()] += piece.n
+            self._forms[key] = form = max(found, key=lambda shape: found[shape])
+            if found[form] < found.total():
+                self.messages.append(
+                    f"{found.total() - found[form]} readings of {key!r} have not the shape {form} "
+                    f"of the others; they are in the archive only"
+                )
+        return self._forms[key]
+
     def read(
         self, block: PointBlock, key: str, per: str | None = None
     ) -> tuple[AnyArray, npt.NDArray[np.bool_] | None]:
@@ -331,12 +375,15 @@ class Points:
         record, per_row = block.part.record, block.per_row
         stream = record.measurement or ""
         span = block.last - block.first
+        form = self.form(key)
         values: AnyArray | None = None
         present: npt.NDArray[np.bool_] | None = None
         for row, array in record.read(self.h5, stream, key, block.first, block.last):
             if array.dtype.kind not in "biufc":
                 continue
-            n_values = prod(array.shape[1:])
+            n_values = array[:1].size
+            if not n_values:
+                continue
             if self.covers(n_values, per, per_row) > 1:
                 array = array.reshape(len(array), -1)[:, :per_row]
                 whole = array.shape[1] == per_row
@@ -349,6 +396,8 @@ class Points:
                     array = np.repeat(array, per_row, axis=1)
                 elif array.shape[1:] == (1,):
                     array = array[:, 0]
+                elif array.shape[1:] != form:
+                    continue  # one odd frame does not decide for the others
                 whole = True
             if len(array) == span and whole and values is None:
                 values = array
@@ -365,8 +414,8 @@ class Points:
             elif values.shape[1:] == array.shape[1:]:
                 values[row - block.first : row - block.first + len(array)] = array
                 present[row - block.first : row - block.first + len(array)] = True
-        if values is None:
-            return np.full(len(block), np.nan), np.zeros(len(block), bool)
+        if values is None or (per_row > 1 and form):
+            return np.full((len(block), *form), np.nan), np.zeros(len(block), bool)
         return self._chosen(block, values), None if present is None else self._chosen(
             block, present
         )

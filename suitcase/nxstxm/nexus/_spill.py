@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ._encoding import chunk_shape
+from ._encoding import chunk_shape, open_shape
 from ._filters import filters
 from ._record import Piece
 from ._rows import append
@@ -128,5 +128,5 @@ def _new_dataset(h5: h5py.File, path: str, piece: Piece, compression: str) -> No
         # as long as the run seems to be: a scan has hundreds of short runs with dozens of columns
         rows = min(max(CHUNK_BYTES // max(one, 1), 1), max(4 * piece.n, 64))
         chunks = (min(rows, 32768), *chunk_shape(piece.shape, piece.dtype.itemsize))
-    shape = (0, *piece.shape)
-    h5.create_dataset(path, shape, dtype, chunks=chunks, maxshape=(None, *piece.shape), **keywords)
+    keywords |= {"chunks": chunks, "maxshape": open_shape(piece.shape)}
+    h5.create_dataset(path, (0, *piece.shape), dtype, **keywords)

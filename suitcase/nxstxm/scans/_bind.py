@@ -15,10 +15,9 @@ _NUMERIC = ("number", "integer", "array", "boolean")
 
 def bind(plan: ScanPlan, descriptor: Mapping[str, Any]) -> ScanPlan:
     """Settle data keys, shapes and dtypes; see `ScanPlan.bind`."""
-    declared = descriptor.get("data_keys")
-    if not isinstance(declared, Mapping):
+    keys = descriptor.get("data_keys")
+    if not isinstance(keys, Mapping):
         return plan
-    keys = {k: d if isinstance(d, Mapping) else {} for k, d in declared.items()}
     devices = {role: _bind_device(device, keys) for role, device in plan.devices.items()}
     if descriptor.get("name") == BASELINE:
         return replace(plan, devices=devices)
@@ -138,8 +137,9 @@ def _guess_role(plan: ScanPlan, key: str, declared: Any, hinted: set[str] | None
     return "signal"
 
 
-def _declare(detector: Detector, declared: Mapping[str, Any]) -> Detector:
+def _declare(detector: Detector, declared: Any) -> Detector:
     """Take shape, dtype and units from the data key."""
+    declared = declared if isinstance(declared, Mapping) else {}
     shape = declared.get("shape")
     units = declared.get("units")
     dtype = declared.get("dtype_numpy")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import reprlib
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
@@ -122,5 +123,8 @@ def text_or_none(value: Any) -> str | None:
 
 def short(value: Any, length: int = 60) -> str:
     """Show a value in a message, cut when long."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = reprlib.repr(value)
     return text if len(text) <= length else text[: length - 3] + "..."

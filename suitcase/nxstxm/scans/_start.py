@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ._metadata import MetadataError, optional_number, text_or_none
+from ._metadata import MetadataError, optional_number, short, text_or_none
 from ._plan import ScanGroup
 
 
@@ -13,11 +13,11 @@ def common_fields(start: Mapping[str, Any]) -> dict[str, Any]:
     """Read the fields of `ScanPlan` that no dialect owns, as keyword arguments for it."""
     uid, time = start.get("uid"), optional_number(start.get("time"))
     if not isinstance(uid, str) or not uid:
-        raise MetadataError(f"a start document needs a 'uid' that is text; got {uid!r}")
+        raise MetadataError(f"a start document needs a 'uid' that is text; got {short(uid)}")
     if time is None:
         raise MetadataError(
             f"the start document of run {uid:.8} needs a 'time' in seconds since the epoch; "
-            f"got {start.get('time')!r}"
+            f"got {short(start.get('time'))}"
         )
     scan_id = optional_number(start.get("scan_id"))
     return {
@@ -52,6 +52,6 @@ def scan_group(value: Any, run: str) -> ScanGroup | None:
             None if total is None else int(total),
         )
     raise MetadataError(
-        f"scan_group of run {run:.8} is {value!r}; give "
+        f"scan_group of run {run:.8} is {short(value)}; give "
         f'{{"id": ..., "index": ..., "total": ...}} with at least an id'
     )

@@ -169,7 +169,7 @@ def _sequence(value: Any, what: str) -> Sequence[Any]:
     if hasattr(value, "tolist"):
         value = value.tolist()
     if not isinstance(value, (list, tuple)):
-        raise MetadataError(f"shape of {what} is {value!r}, not [nE, nY, nX]")
+        raise MetadataError(f"shape of {what} is {short(value)}, not [nE, nY, nX]")
     return value
 
 
@@ -317,7 +317,7 @@ def _detectors(block: Mapping[str, Any]) -> tuple[Detector, ...]:
         given: Mapping[str, Any] = item if isinstance(item, Mapping) else {"name": item}
         name = given.get("data_key") or given.get("name")
         if not isinstance(name, str) or not name:
-            raise MetadataError(f"a detector of the stxm block is {item!r}; give a data key")
+            raise MetadataError(f"a detector of the stxm block is {short(item)}; give a data key")
         role: Role = given["role"] if given.get("role") in _DETECTOR_ROLES else "signal"
         label = str(given.get("name") or name)
         units = str(given.get("units") or "counts")
