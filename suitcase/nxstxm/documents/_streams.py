@@ -144,15 +144,11 @@ def _size(value: Any) -> int:
     """Estimate the bytes of a reading."""
     if isinstance(value, np.ndarray):
         return value.nbytes
-    if isinstance(value, (list, tuple)):
-        return 8 * len(value) * _inner_length(value)
-    return 8
-
-
-def _inner_length(value: Any) -> int:
-    """Estimate the values in each item of a nested list."""
-    inner = value[0] if len(value) else None
-    return len(inner) * _inner_length(inner) if isinstance(inner, (list, tuple)) and inner else 1
+    size = 8
+    while isinstance(value, (list, tuple)) and value:
+        size *= len(value)
+        value = value[0]
+    return size
 
 
 def _channels(

@@ -14,6 +14,7 @@ import numpy as np
 
 from .._errors import NXstxmError, NXstxmOSError, NXstxmValueError
 from ..documents import ArrayRef, array_crc32, read_archive
+from ._check_heap import refuse_broken_heaps
 from ._tree import H5_ERRORS, open_file, why
 
 
@@ -37,7 +38,7 @@ class ArchivedRun:
 
     def documents(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Read the run's documents, as often as asked."""
-        return read_documents(self.source, self.uid)
+        return _documents(self.source, _archives(self.source), self.uid)
 
 
 def runs_of_file(path: str | Path) -> list[ArchivedRun]:
@@ -48,11 +49,14 @@ def runs_of_file(path: str | Path) -> list[ArchivedRun]:
     NXstxmOSError, NXstxmValueError
         As `read_documents`.
     """
-    return [ArchivedRun(uid, _start_of(path, uid), str(path)) for uid in archived_runs(path)]
+    return [
+        ArchivedRun(uid, _start_of(path, uid, where), str(path))
+        for uid, where in archived_runs(path).items()
+    ]
 
 
-def _start_of(path: str | Path, uid: str) -> Mapping[str, Any]:
-    name, doc = next(read_documents(path, uid), ("nothing", {}))
+def _start_of(path: str | Path, uid: str, where: str) -> Mapping[str, Any]:
+    name, doc = next(_documents(path, {uid: where}, uid), ("nothing", {}))
     if name != "start":
         raise NXstxmValueError(
             f"the archive of run {uid} in {path} begins with {name}, not with a start document"
@@ -73,6 +77,12 @@ def archived_runs(path: str | Path) -> dict[str, str]:
     dict of str to str
         Run uid to the path of its archive in the file, in the order of the runs.
     """
+    with open_file(Path(path)):
+        refuse_broken_heaps(Path(path))
+    return _archives(path)
+
+
+def _archives(path: str | Path) -> dict[str, str]:
     with open_file(Path(path)) as h5, _damage_told(path):
         found: dict[str, tuple[float, str]] = {}
         for name in h5:
@@ -114,7 +124,12 @@ def read_documents(
     NXstxmValueError
         It holds no archive, not of this run, or a damaged one.
     """
-    runs = archived_runs(path)
+    yield from _documents(path, archived_runs(path), uid)
+
+
+def _documents(
+    path: str | Path, runs: Mapping[str, str], uid: str | None
+) -> Iterator[tuple[str, dict[str, Any]]]:
     if not runs or (uid is not None and uid not in runs):
         raise NXstxmValueError(
             f"{path} holds no archive{f' of run {uid}' if uid else ''}; it has "

@@ -11,7 +11,7 @@ from ._canvas import Canvas, ListWriter
 from ._encoding import clean, group, safe_name, text
 from ._filters import has_filters
 from ._points import PointBlock, Points
-from ._record import AnyArray, Piece
+from ._record import AnyArray, Piece, frame_sums, sum_of
 
 if TYPE_CHECKING:
     from ._entry import EntryWriter
@@ -85,6 +85,12 @@ class Channel:
             data = group(writer.entry, self.name, "NXdata")
             self.canvas = Canvas(data, "data", self._points.shape, units, compression)
 
+    @property
+    def _has_sums(self) -> bool:
+        """Whether the sums of its frames were taken when they came."""
+        record = self._points.job.records[0]
+        return (record.measurement or "", sum_of(self.key)) in record.columns
+
     def _pieces(self) -> list[Piece]:
         """Give the pieces of the only run's column."""
         record = self._points.job.records[0]
@@ -109,7 +115,11 @@ class Channel:
 
     def add(self, block: PointBlock) -> None:
         """Add its readings of some points."""
-        read, present = self._points.read(block, self.key, self.detector.per)
+        if self.linked and self._has_sums:
+            # the frames stay where they are; nobody has to read them again
+            read, present = self._points.read(block, sum_of(self.key))
+        else:
+            read, present = self._points.read(block, self.key, self.detector.per)
         if self._list is not None:
             self._list.add(_with_gaps(read, present))
             if present is None and block.is_rows:
@@ -117,9 +127,7 @@ class Channel:
             self._n += len(block)
         if self.canvas is not None:
             # a complex reading has a magnitude to show; the list keeps it whole
-            counts = (np.abs(read) if read.dtype.kind == "c" else read).astype(np.float64)
-            if counts.ndim > 1:
-                counts = counts.reshape(len(counts), -1).sum(axis=1)
+            counts = frame_sums(read)
             if present is not None:
                 counts = np.where(present, counts, np.nan)
             self.canvas.put(block.position, counts)

@@ -13,9 +13,26 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+from .._errors import NXstxmOSError
+
 _SIGNATURE = b"GCOL\x01"
 _HEADER = struct.Struct("<5s3xQ")
 _OBJECT = struct.Struct("<HH4xQ")
+
+
+def refuse_broken_heaps(path: Path) -> None:
+    """Raise an error for a file whose strings can hold HDF5 for ever.
+
+    Raises
+    ------
+    NXstxmOSError
+        With the place of the first damage.
+    """
+    for position in broken_heaps(path):
+        raise NXstxmOSError(
+            f"{path} is damaged: the strings stored at byte {position} can not be read; "
+            "take a copy of the file, or export its documents again"
+        )
 
 
 def broken_heaps(path: Path) -> Iterator[int]:

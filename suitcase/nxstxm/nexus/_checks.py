@@ -18,10 +18,10 @@ from typing import ClassVar, Literal
 import h5py
 import numpy as np
 
-from suitcase.nxstxm._errors import NXstxmError, NXstxmOSError
+from suitcase.nxstxm._errors import NXstxmError
 from suitcase.nxstxm.nexus._check_entry import entry_problems
 from suitcase.nxstxm.nexus._check_fields import unit_value_problems
-from suitcase.nxstxm.nexus._check_heap import broken_heaps
+from suitcase.nxstxm.nexus._check_heap import refuse_broken_heaps
 from suitcase.nxstxm.nexus._check_rules import PLAIN_TEXT_ATTRIBUTES
 from suitcase.nxstxm.nexus._tree import (
     H5_ERRORS,
@@ -59,7 +59,7 @@ def validate(path: str | os.PathLike[str]) -> list[Problem]:
     """
     path = Path(path)
     with open_file(path) as file:
-        _refuse_broken_heaps(path)
+        refuse_broken_heaps(path)
         root, problems = snapshot(file)
         problems.extend(_root_problems(root))
         for group in root.walk():
@@ -69,14 +69,6 @@ def validate(path: str | os.PathLike[str]) -> list[Problem]:
             problems.extend(entry_problems(entry))
         problems.extend(_archive_problems(file, root))
     return problems
-
-
-def _refuse_broken_heaps(path: Path) -> None:
-    for position in broken_heaps(path):
-        raise NXstxmOSError(
-            f"{path} is damaged: the strings stored at byte {position} can not be read; "
-            "take a copy of the file, or export its documents again"
-        )
 
 
 def _root_problems(root: Group) -> Iterator[Problem]:
@@ -160,7 +152,7 @@ def nexusformat_problems(path: str | os.PathLike[str]) -> list[Problem] | None:
     """
     path = Path(path)
     with open_file(path) as file:
-        _refuse_broken_heaps(path)
+        refuse_broken_heaps(path)
         root, damage = snapshot(file)
     if find_spec("nexusformat") is None:
         return None

@@ -24,6 +24,20 @@ STAGING = "staging"
 SEQ_NUM, TIME, REGION = "#seq_num", "#time", "#region"
 
 
+def sum_of(key: str) -> str:
+    """Name the column that holds the sums of a column's frames."""
+    return f"#sum {key}"
+
+
+def frame_sums(frames: AnyArray) -> npt.NDArray[np.float64]:
+    """Sum each frame, shape (n,); of complex frames the magnitudes."""
+    flat = frames.reshape(len(frames), -1)
+    if flat.dtype.kind == "c":
+        flat = np.abs(flat)
+    sums: npt.NDArray[np.float64] = flat.sum(axis=1, dtype=np.float64)
+    return sums
+
+
 @dataclass(frozen=True, eq=False)
 class Piece:
     """Consecutive readings of one shape and dtype.

@@ -7,6 +7,7 @@ lies in the group ``/staging`` of the temporary file until the scan is finished.
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -25,7 +26,7 @@ from ..documents import (
 )
 from ..scans import read_plan
 from ._options import WriterOptions
-from ._record import SEQ_NUM, STAGING, TIME, Piece, RunRecord
+from ._record import SEQ_NUM, STAGING, TIME, Piece, RunRecord, frame_sums, sum_of
 from ._saved import WHOLE, is_assembled, save_record
 from ._scanfile import ScanFile, check_uid
 from ._spill import REFERENCE_BYTES, Spilled, spill
@@ -150,6 +151,9 @@ class RunStage:
                 values = chunk.values
                 values = _as_text(values) if values.dtype.kind == "O" else _native(values)
                 self._note(block.stream, key, chunk.row, values)
+                if values.ndim > 1 and values[0].nbytes >= REFERENCE_BYTES:
+                    # now, while the frames are at hand: the picture needs no second look at them
+                    self._note(block.stream, sum_of(key), chunk.row, frame_sums(values))
         if self._bytes > SPILL_BYTES and self.file is not None:
             self.spill()
 
@@ -293,6 +297,13 @@ def _has_large(column: Any) -> bool:
     return isinstance(column, (list, tuple)) and any(_is_large(value) for value in column)
 
 
+def _as_json(value: Any) -> str:
+    try:
+        return json.dumps(value, default=str)
+    except (TypeError, ValueError, RecursionError):  # odd keys; nested too deeply, or in itself
+        return reprlib.repr(value)
+
+
 def _as_text(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Make text of readings that are no numbers, so that they have a place in the file."""
     out = np.empty(values.shape, object)
@@ -302,6 +313,6 @@ def _as_text(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         elif isinstance(value, bytes):
             plain = value.decode("utf-8", "replace")
         else:
-            plain = json.dumps(value, default=str)
+            plain = _as_json(value)
         out[i] = plain.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
     return out

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ._metadata import texts
 from ._plan import Detector, Device, Role, ScanPlan
 from ._roles import READ_SUFFIXES, ROLE_UNITS, SET_SUFFIXES
 
@@ -103,8 +104,7 @@ def _hinted(hints: Any) -> set[str] | None:
         field
         for hint in hints.values()
         if isinstance(hint, Mapping)
-        for field in hint.get("fields") or ()
-        if isinstance(field, str)
+        for field in texts(hint.get("fields"))
     }
 
 

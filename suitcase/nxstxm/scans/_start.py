@@ -24,9 +24,9 @@ def common_fields(start: Mapping[str, Any]) -> dict[str, Any]:
         "time": time,
         "scan_id": None if scan_id is None else int(scan_id),
         "title": text_or_none(start.get("title")),
-        "sample": _name(start.get("sample") or start.get("sample_name")),
-        "user": _name(start.get("user") or start.get("user_name")),
-        "proposal": text_or_none(start.get("proposal") or start.get("proposal_id")),
+        "sample": _name(start.get("sample")) or _name(start.get("sample_name")),
+        "user": _name(start.get("user")) or _name(start.get("user_name")),
+        "proposal": text_or_none(start.get("proposal")) or text_or_none(start.get("proposal_id")),
         "group": scan_group(start.get("scan_group"), uid),
     }
 
