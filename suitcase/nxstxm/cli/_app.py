@@ -7,6 +7,7 @@ stderr and exit status 1; what fails in another way is a mistake of ours and kee
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -118,10 +119,10 @@ def export(
             _complain(error, file)
             failed = True
     columns = (TextColumn("exporting"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
-        task = progress.add_task("export", total=len(scans))
+    bar = Progress(*columns, console=console, transient=True)
+    # not even started elsewhere: a bar that is switched off still leaves an empty line
+    with bar if console.is_terminal else nullcontext():
+        task = bar.add_task("export", total=len(scans))
         for scan in scans:
             try:
                 path = export_scan(scan.runs, output, file_prefix=prefix, overwrite=overwrite)
@@ -130,8 +131,8 @@ def export(
                 failed = True
             else:
                 told = Text.assemble((str(path), "green"), f"  from {scan.source}")
-                progress.console.print(told, soft_wrap=True)
-            progress.advance(task)
+                console.print(told, soft_wrap=True)
+            bar.advance(task)
     if failed:
         raise typer.Exit(1)
 

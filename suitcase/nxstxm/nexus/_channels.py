@@ -106,6 +106,7 @@ class Channel:
         return (
             isinstance(piece.values, str)
             and len(piece.shape) > 0
+            and piece.dtype.kind != "b"
             and (piece.row, piece.at, piece.n) == (0, 0, n)
             and self._points.per_row[id(records[0])] == 1
             and len(writer.source[piece.values]) == n
@@ -120,6 +121,8 @@ class Channel:
             read, present = self._points.read(block, sum_of(self.key))
         else:
             read, present = self._points.read(block, self.key, self.detector.per)
+        if read.dtype.kind == "b":
+            read = read.astype(np.uint8)  # what NeXus calls a number
         if self._list is not None:
             self._list.add(_with_gaps(read, present))
             if present is None and block.is_rows:
