@@ -100,6 +100,20 @@ class _Stream:
         if len(data) != len(values):
             self._fill_gaps()
 
+    def add_page(
+        self, seq_nums: list[int], times: list[float], columns: Mapping[str, Sequence[Any]]
+    ) -> bool:
+        """Note the rows of a page at once, where they are plain; tell whether that was done."""
+        if self.values and self.values.keys() != columns.keys():
+            return False
+        if not seq_nums or any(type(column[0]) not in _SMALL for column in columns.values()):
+            return False  # arrays: row by row, so that a block is handed on when it is full
+        for key, column in columns.items():
+            self.values.setdefault(key, []).extend(column)
+        self.seq_nums.extend(seq_nums)
+        self.times.extend(times)
+        return True
+
     def _fill_gaps(self) -> None:
         """Give every column as many readings as there are rows."""
         n = len(self.seq_nums)
@@ -286,10 +300,14 @@ class RunStreams:
                 f"an event page of stream {stream.name!r} needs seq_num, time and data as lists "
                 f"of one length ({type(error).__name__}: {error})"
             ) from error
-        for i, seq_num in enumerate(seq_nums):
-            stream.add(seq_num, times[i], {key: column[i] for key, column in columns.items()})
+        if stream.add_page(seq_nums, times, columns):
             if stream.full:
                 self._sink(stream.take())
+        else:
+            for i, seq_num in enumerate(seq_nums):
+                stream.add(seq_num, times[i], {key: column[i] for key, column in columns.items()})
+                if stream.full:
+                    self._sink(stream.take())
         self.last_time = max(self.last_time, *times, 0.0)
 
     def take_bulk_events(self, doc: Document) -> None:
