@@ -187,7 +187,9 @@ def _split(documents: Documents) -> list[Any]:
                 runs[run].append((name, part))
             continue
         # what names an unknown document is refused, with a message, by the run it goes to
-        run = latest if name == "start" else owners.get(str(doc.get(_LINKS.get(name, ""))), latest)
+        link = doc.get(_LINKS.get(name, ""))
+        known = owners.get(link) if isinstance(link, str) else None
+        run = latest if name == "start" or known is None else known
         if name in ("descriptor", "resource", "stream_resource") and isinstance(uid, str):
             owners[uid] = run
         runs[run].append((name, doc))

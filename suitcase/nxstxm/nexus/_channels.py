@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..scans import Detector
+from ._blocks import PointBlock
 from ._canvas import Canvas, ListWriter
 from ._encoding import clean, group, safe_name, text
 from ._filters import has_filters
-from ._points import PointBlock, Points
+from ._points import Points
 from ._record import AnyArray, Piece, frame_sums, sum_of
 
 if TYPE_CHECKING:

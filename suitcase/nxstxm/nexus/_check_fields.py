@@ -68,7 +68,7 @@ def _one_field(found: Field, rule: FieldRule, symbols: Mapping[str, int]) -> Ite
 def _is_kind(found: Field, kind: str) -> bool:
     return {
         "text": found.is_text,
-        "number": found.is_number,
+        "number": found.is_number or found.dtype.kind == "c",
         "float": found.dtype.kind == "f",
         "float64": found.dtype.kind == "f" and found.dtype.itemsize == 8,
     }[kind]

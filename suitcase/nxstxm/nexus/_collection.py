@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -44,16 +45,23 @@ def _write_exit(home: h5py.Group, records: list[RunRecord]) -> None:
     """Write how the runs ended: the worst of them decides."""
     order = ("success", "abort", "fail", "incomplete")
     statuses = [
-        "incomplete" if r.stop is None else str(r.stop.get("exit_status", "success"))
+        "incomplete"
+        if r.stop is None
+        else _word(r.stop.get("exit_status", "success")) or "incomplete"
         for r in records
     ]
     worst = max(statuses, key=lambda s: order.index(s) if s in order else len(order))
     text(home, "exit_status", worst)
-    reasons = [
-        str(r.stop["reason"]) for r in records if r.stop is not None and r.stop.get("reason")
-    ]
-    if reasons:
-        text(home, "reason", "; ".join(dict.fromkeys(reasons)))
+    reasons = [_word(r.stop.get("reason", "")) for r in records if r.stop is not None]
+    if any(reasons):
+        text(home, "reason", "; ".join(dict.fromkeys(filter(None, reasons))))
+
+
+def _word(value: Any) -> str:
+    """Give text as it is, and anything else briefly."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else reprlib.repr(value)
 
 
 def write_baseline(writer: EntryWriter, home: h5py.Group, record: RunRecord) -> None:
@@ -69,10 +77,10 @@ def write_baseline(writer: EntryWriter, home: h5py.Group, record: RunRecord) -> 
         name = safe_name(key, names)
         names.add(name)
         sensor = group(made, name, "NXsensor")
-        text(sensor, "name", str(declared.get("source") or key))
+        text(sensor, "name", _word(declared.get("source", "")) or key)
         text(sensor, "short_name", key)
-        if declared.get("desc"):
-            text(sensor, "description", str(declared["desc"]))
+        if about := _word(declared.get("desc", "")):
+            text(sensor, "description", about)
         given = units.get(key) or declared.get("units")
         _write_readings(writer, sensor, record, "baseline", key, given, "value")
         if shared_times is None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import prod
 
 import h5py
@@ -17,61 +16,15 @@ import numpy.typing as npt
 
 from .._errors import NXstxmValueError
 from ..scans import Placement, place, points_per_event
+from ._blocks import Index, PointBlock, gather
 from ._jobs import EntryJob, Part
 from ._record import REGION, SEQ_NUM, TIME, AnyArray, RunRecord
 
-Index = npt.NDArray[np.int64]
 #: Points (or, for frames, bytes) that are held at a time.
 POINTS = 65536
 FRAME_BYTES = 8 * 2**20
 #: A plane of so many points, of which less than one in `SPARSE` came, is nobody's plan.
 ABSURD, SPARSE = 2**28, 1000
-
-
-@dataclass(frozen=True, eq=False)
-class PointBlock:
-    """Some points of an entry.
-
-    Attributes
-    ----------
-    part : Part
-        The run they belong to.
-    rows : ndarray of int64, shape (r,)
-        Rows of the measurement stream that the block covers, each with `per_row` points.
-    first, last : int
-        The range of rows that holds them.
-    per_row : int
-        Points in a row.
-    select : ndarray of int64, shape (n,), or None
-        Which of the r * per_row points belong to the entry; None for all.
-    axes : dict of str to ndarray of int64, shape (n,)
-        Index of each point along the axes.
-    position : ndarray of int64, shape (n,)
-        Flat index of each point in the entry's array; -1 for points beyond the plan.
-    times : ndarray of float64, shape (n,)
-        Time of the event of each point.
-    """
-
-    part: Part
-    rows: Index
-    first: int
-    last: int
-    per_row: int
-    select: Index | None
-    axes: dict[str, Index]
-    position: Index
-    times: npt.NDArray[np.float64]
-
-    @property
-    def is_rows(self) -> bool:
-        """Whether its points are consecutive rows of the run, one point each, in order."""
-        n = len(self.rows)
-        in_order = n == self.last - self.first and int(self.rows[0]) == self.first
-        return self.per_row == 1 and self.select is None and in_order
-
-    def __len__(self) -> int:
-        """Count the points."""
-        return len(self.position)
 
 
 class Points:
@@ -223,8 +176,8 @@ class Points:
     def _block(self, part: Part, stream: str, rows: Index, per_row: int) -> PointBlock:
         record = part.record
         first, last = int(rows.min()), int(rows.max()) + 1
-        seq = _gather(record, self.h5, stream, SEQ_NUM, rows, first, last)
-        times = _gather(record, self.h5, stream, TIME, rows, first, last)
+        seq = gather(record, self.h5, stream, SEQ_NUM, rows, first, last)
+        times = gather(record, self.h5, stream, TIME, rows, first, last)
         points = ((seq - 1) * per_row)[:, np.newaxis] + np.arange(per_row)
         placed = place(record.plan, points.ravel())
         placed = self._by_region(record, stream, rows, first, last, placed, per_row)
@@ -432,18 +385,3 @@ class Points:
 def _blank(span: int, per_row: int, like: AnyArray) -> tuple[AnyArray, npt.NDArray[np.bool_]]:
     shape = (span, per_row) if per_row > 1 else (span, *like.shape[1:])
     return np.zeros(shape, like.dtype), np.zeros(shape[: 2 if per_row > 1 else 1], bool)
-
-
-def _gather(
-    record: RunRecord,
-    h5: h5py.File,
-    stream: str,
-    key: str,
-    rows: Index,
-    first: int,
-    last: int,
-) -> AnyArray:
-    """Read the books (sequence numbers, times) of some rows."""
-    parts = [array for _, array in record.read(h5, stream, key, first, last)]
-    whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
-    return whole if len(rows) == len(whole) and (np.diff(rows) > 0).all() else whole[rows - first]

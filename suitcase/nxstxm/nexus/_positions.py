@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..scans import Axis, Device
+from ._blocks import PointBlock
 from ._canvas import ListWriter
 from ._encoding import group, text
-from ._points import PointBlock, Points
+from ._points import Points
 from ._record import TIME, AnyArray, RunRecord
 
 if TYPE_CHECKING:

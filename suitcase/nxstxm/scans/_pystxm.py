@@ -19,22 +19,19 @@ from ._metadata import (
     count,
     decode,
     mapping,
-    number,
     numbers,
     optional_number,
-    short,
     text_or_none,
     texts,
 )
 from ._plan import Axis, Detector, Device, EntryPlan, Loop, ScanPlan, ZonePlate
+from ._rois import distances, equal_lengths, positioner_of, single_setpoint, spread
 from ._roles import ROLE_UNITS, axis_name, device_roles
 from ._start import common_fields
 from ._types import Route, ScanType, scan_type
 
 #: Axis of NXdata -> where its roi is, when it is not the X or Y of the region.
 _ROI_OF_AXIS = {"zoneplate_z": (("ZP", "Z"), ("Z",))}
-#: Placeholder of the control program for "no positioner".
-_NO_DEVICE = ("", "NONE", "NULL")
 
 
 def speaks(start: Mapping[str, Any]) -> bool:
@@ -182,8 +179,8 @@ class _Reader:
         given = roi.get("SETPOINTS")
         setpoints = numbers(given, f"SETPOINTS of {where}") if given is not None else ()
         if not setpoints:
-            setpoints = _spread(roi, where)
-        positioner = _positioner(roi)
+            setpoints = spread(roi, where)
+        positioner = positioner_of(roi)
         device = self._device(name, positioner, roi.get("SRC"))
         return Axis(name, setpoints, device.units, role=name)
 
@@ -206,8 +203,8 @@ class _Reader:
                 continue
             if name == "line_position":
                 line = [self._axis(region, n, n[-1].upper()) for n in layout.line]
-                line = _equal_lengths(line, self._what(f"line of region {region}"))
-                axes.append(Axis(name, _distances(line), "um"))
+                line = equal_lengths(line, self._what(f"line of region {region}"))
+                axes.append(Axis(name, distances(line), "um"))
                 positions.extend(line)
             elif name in _ROI_OF_AXIS:
                 axes.append(self._first_axis(region, name))
@@ -235,8 +232,8 @@ class _Reader:
         named = []
         for letter in ("Y", "X"):
             part = roi.get(letter)
-            if isinstance(part, Mapping) and _positioner(part) and part.get("ENABLED", True):
-                named.append(axis_name(str(_positioner(part))))
+            if isinstance(part, Mapping) and positioner_of(part) and part.get("ENABLED", True):
+                named.append(axis_name(str(positioner_of(part))))
         if not named:
             raise MetadataError(
                 f"{self._what('metadata')}: the generic scan of region {region} names no positioner"
@@ -249,7 +246,9 @@ class _Reader:
             return name[-1].upper()
         scanned = self._scanned(region)
         roi = self._roi(region)
-        enabled = [k for k in ("Y", "X") if isinstance(roi.get(k), Mapping) and _positioner(roi[k])]
+        enabled = [
+            k for k in ("Y", "X") if isinstance(roi.get(k), Mapping) and positioner_of(roi[k])
+        ]
         enabled = [k for k in enabled if roi[k].get("ENABLED", True)]
         return enabled[scanned.index(name)]
 
@@ -278,7 +277,7 @@ class _Reader:
         if angle is None:
             angle = optional_number(self.md.get("rotation_angle"))
         if angle is None:
-            angle = _single_setpoint(self._roi(region), "GONI", "T")
+            angle = single_setpoint(self._roi(region), "GONI", "T")
         return EntryPlan(
             name,
             axes,
@@ -390,59 +389,3 @@ class _Reader:
             angles = theta.get("SETPOINTS") if isinstance(theta, Mapping) else None
             return images * max(len(angles) if isinstance(angles, (list, tuple)) else 0, 1)
         return images * len(self.regions)
-
-
-def _positioner(roi: Mapping[str, Any]) -> str | None:
-    name = roi.get("POSITIONER")
-    return name if isinstance(name, str) and name.upper() not in _NO_DEVICE else None
-
-
-def _spread(roi: Mapping[str, Any], where: str) -> tuple[float, ...]:
-    """Make setpoints from START, STOP and NPOINTS, for rois without them."""
-    n = count(roi.get("NPOINTS"), f"NPOINTS of {where}")
-    if n == 0:
-        raise MetadataError(f"{where} has zero points; it needs SETPOINTS or NPOINTS >= 1")
-    first = number(roi.get("START"), f"START of {where}")
-    if n == 1:
-        return (first,)
-    last = number(roi.get("STOP"), f"STOP of {where}")
-    return tuple(first + (last - first) * i / (n - 1) for i in range(n))
-
-
-def _single_setpoint(roi: Mapping[str, Any], *path: str) -> float | None:
-    """Give the setpoint of a device that stands still during the scan."""
-    part: Any = roi
-    for step in path:
-        part = part.get(step) if isinstance(part, Mapping) else None
-    points = part.get("SETPOINTS") if isinstance(part, Mapping) else None
-    if isinstance(points, (list, tuple)) and len(points) == 1:
-        return optional_number(points[0])
-    return None
-
-
-def _equal_lengths(line: list[Axis], where: str) -> list[Axis]:
-    """Repeat a coordinate that stands still along the line; anything else is an error."""
-    n = max(len(a.setpoints or ()) for a in line)
-    out = []
-    for axis in line:
-        points = axis.setpoints or ()
-        if len(points) == 1:
-            points = points * n
-        if len(points) != n:
-            raise MetadataError(
-                f"{where}: {' and '.join(f'{a.name} has {a.size}' for a in line)} points; "
-                f"they must be equal"
-            )
-        out.append(replace(axis, setpoints=points, size=n))
-    return out
-
-
-def _distances(line: list[Axis]) -> tuple[float, ...]:
-    """Give the distance of each point of a line from its first, micrometres."""
-    points = list(zip(*(a.setpoints or () for a in line), strict=True))
-    if not points:
-        raise MetadataError(f"a line without points: {short([a.name for a in line])}")
-    start = points[0]
-    return tuple(
-        sum((p - s) ** 2 for p, s in zip(point, start, strict=True)) ** 0.5 for point in points
-    )
