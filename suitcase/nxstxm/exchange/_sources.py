@@ -11,7 +11,7 @@ from typing import Any
 from .._errors import NXstxmTypeError, NXstxmValueError
 from ..documents import StoredRun, stored_runs
 from ..nexus import ArchivedRun, runs_of_file
-from ..scans import group_runs, read_plan
+from ..scans import group_runs, read_plan, run_uid
 
 Document = Mapping[str, Any]
 Documents = Iterable[tuple[str, Document]]
@@ -132,7 +132,7 @@ def runs_of(source: Any, uids: Iterable[str] | None = None) -> list[tuple[Docume
             )
         source = [run for scan in source for run in scan.runs]
     begun = [_peek(run) for run in _runs(source)]
-    have = [str(start.get("uid")) for start, _ in begun]
+    have = [run_uid(start) for start, _ in begun]
     twice = sorted({uid for uid in have if have.count(uid) > 1})
     if twice:
         raise NXstxmValueError(f"the source has run {', '.join(twice)} more than once")
@@ -146,7 +146,7 @@ def runs_of(source: Any, uids: Iterable[str] | None = None) -> list[tuple[Docume
         begun = [run for uid, run in zip(have, begun, strict=True) if uid in wanted]
     if not begun:
         raise NXstxmValueError("there is no run to export: the source is empty")
-    return sorted(begun, key=lambda run: (_time(run[0]), str(run[0].get("uid"))))
+    return sorted(begun, key=lambda run: (_time(run[0]), run_uid(run[0])))
 
 
 def _runs(source: Any) -> list[Any]:
@@ -177,7 +177,7 @@ def _split(documents: Documents) -> list[Any]:
     for name, doc in documents:
         uid = doc.get("uid")
         if name == "start":
-            latest = str(uid)
+            latest = run_uid(doc)
             runs.setdefault(latest, [])
             owners[latest] = latest
         elif not runs:

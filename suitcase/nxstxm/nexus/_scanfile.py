@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import reprlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -205,8 +206,8 @@ def check_uid(uid: Any) -> None:
     """Refuse a uid that could lead out of the folder, since it becomes part of a file name."""
     if not isinstance(uid, str) or not re.fullmatch(r"[A-Za-z0-9_\-]{1,80}", uid):
         raise NXstxmValueError(
-            f"uid {uid!r} can not be part of a file name; a uid has up to 80 letters, digits, "
-            f"'-' and '_'"
+            f"uid {reprlib.repr(uid)} can not be part of a file name; a uid has up to 80 letters, "
+            f"digits, '-' and '_'"
         )
 
 

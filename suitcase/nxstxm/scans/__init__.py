@@ -17,6 +17,7 @@ from ._plan import (
 )
 from ._read import read_plan
 from ._roles import ROLE_UNITS, polarization_from_code, role_of
+from ._start import run_uid
 from ._types import (
     LAYOUTS,
     Layout,
@@ -64,6 +65,7 @@ __all__ = [
     "polarization_from_code",
     "read_plan",
     "role_of",
+    "run_uid",
     "scan_types",
     "single_2d_scans",
     "single_entry_scans",

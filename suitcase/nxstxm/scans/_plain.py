@@ -9,7 +9,7 @@ from typing import Any
 from ._metadata import optional_number, texts
 from ._plan import Axis, Device, EntryPlan, Loop, ScanPlan
 from ._roles import ROLE_NAMES, ROLE_UNITS, axis_name
-from ._start import common_fields
+from ._start import common_fields, run_uid
 from ._types import ScanType
 
 
@@ -57,7 +57,7 @@ def read(start: Mapping[str, Any]) -> ScanPlan:
         Loop(axis.name, axis.size, snake) for axis, snake in zip(axes, snaked, strict=True)
     )
     return ScanPlan(
-        run=str(start.get("uid", "?")),
+        run=run_uid(start),
         dialect="plain",
         scan_type=ScanType.GENERIC_SCAN,
         entries=(EntryPlan(None, tuple(axes), (), ()),),

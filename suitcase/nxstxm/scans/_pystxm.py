@@ -27,7 +27,7 @@ from ._metadata import (
 from ._plan import Axis, Detector, Device, EntryPlan, Loop, ScanPlan, ZonePlate
 from ._rois import distances, equal_lengths, positioner_of, single_setpoint, spread
 from ._roles import ROLE_UNITS, axis_name, device_roles
-from ._start import common_fields
+from ._start import common_fields, run_uid
 from ._types import Route, ScanType, scan_type
 
 #: Axis of NXdata -> where its roi is, when it is not the X or Y of the region.
@@ -76,7 +76,7 @@ class _Reader:
 
     def __init__(self, start: Mapping[str, Any]) -> None:
         self.start = start
-        self.run = str(start.get("uid", "?"))
+        self.run = run_uid(start)
         self.md = mapping(start["metadata"], self._what("metadata"))
         if "scan_type" not in self.md:
             raise MetadataError(

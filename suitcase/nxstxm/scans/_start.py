@@ -9,11 +9,23 @@ from ._metadata import MetadataError, optional_number, short, text_or_none
 from ._plan import ScanGroup
 
 
-def common_fields(start: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the fields of `ScanPlan` that no dialect owns, as keyword arguments for it."""
-    uid, time = start.get("uid"), optional_number(start.get("time"))
+def run_uid(start: Mapping[str, Any]) -> str:
+    """Give the uid of a start document; everything that names a run needs one.
+
+    Raises
+    ------
+    MetadataError
+        There is none, or it is no text.
+    """
+    uid = start.get("uid")
     if not isinstance(uid, str) or not uid:
         raise MetadataError(f"a start document needs a 'uid' that is text; got {short(uid)}")
+    return uid
+
+
+def common_fields(start: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the fields of `ScanPlan` that no dialect owns, as keyword arguments for it."""
+    uid, time = run_uid(start), optional_number(start.get("time"))
     if time is None:
         raise MetadataError(
             f"the start document of run {uid:.8} needs a 'time' in seconds since the epoch; "

@@ -28,7 +28,7 @@ from ._metadata import (
 )
 from ._plan import Axis, Detector, Device, EntryPlan, Loop, Polarization, Role, ScanPlan
 from ._roles import ROLE_NAMES, ROLE_UNITS, axis_name, polarization_from_any
-from ._start import common_fields, scan_group
+from ._start import common_fields, run_uid, scan_group
 from ._types import ScanType, scan_type
 
 _KEYS = ("shape", "energies", "x_extent", "y_extent")
@@ -85,7 +85,7 @@ def read(start: Mapping[str, Any]) -> ScanPlan:
     MetadataError
         The block lacks a key, or a value makes no sense.
     """
-    run = str(start.get("uid", "?"))
+    run = run_uid(start)
     what = f"the stxm block of run {run:.8}"
     bare = "stxm" not in start
     block = _bare_raster(start) if bare else mapping(start["stxm"], what)
