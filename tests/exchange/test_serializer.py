@@ -17,6 +17,7 @@ from suitcase.nxstxm import Serializer, export, finish_export
 from suitcase.nxstxm._errors import NXstxmError, NXstxmStateError, NXstxmTypeError
 from suitcase.nxstxm.documents import DocumentError
 from suitcase.nxstxm.nexus import validate
+from suitcase.nxstxm.sim import ScanRequest, scan_documents
 
 from .documents import ONE, STACK, Document, camera_stack, first_uid, lean, pages, plain_run, scan
 from .same import holds, same_file
@@ -330,3 +331,27 @@ def test_large_arrays_of_every_dtype_and_order_come_back(tmp_path: Path) -> None
         u = docs[0][1]["uid"]
         export(docs, tmp_path, "joined", first_uid=u)
         same_file(path, finish_export(tmp_path, f"joined-{order.__name__}", u))
+
+
+@pytest.mark.parametrize("kind", ["event", "event_page"])
+def test_a_data_key_that_is_no_text_is_refused_and_nothing_of_its_event_is_noted(
+    tmp_path: Path, kind: str
+) -> None:
+    (docs,) = scan_documents(ScanRequest(6))
+    at = max(i for i, (name, _) in enumerate(docs) if name == "event")
+    bad = {**docs[at][1], "data": {**docs[at][1]["data"], 1: 2}}
+    if kind == "event_page":
+        bad = {
+            **bad,
+            "seq_num": [bad["seq_num"]],
+            "time": [bad["time"]],
+            "data": {key: [value] for key, value in bad["data"].items()},
+        }
+    serializer = Serializer(tmp_path, "x")
+    for name, doc in docs[:at]:
+        serializer(name, doc)
+    with pytest.raises(DocumentError, match="a data key is text"):
+        serializer(kind, bad)
+    for name, doc in docs[at:]:
+        serializer(name, doc)
+    holds(tmp_path / "x.hdf5", [docs])

@@ -87,6 +87,8 @@ class _Stream:
 
     def add(self, seq_num: int, time: float, data: Mapping[str, Any]) -> None:
         values = self.values
+        if data.keys() != values.keys():
+            _check_names(data)
         for key, value in data.items():
             column = values.get(key)
             if column is None:
@@ -152,6 +154,13 @@ class _Stream:
         self.seq_nums, self.times, self.values = [], [], {}
         self.has_gaps, self.n_bytes = False, 0
         return block
+
+
+def _check_names(data: Mapping[Any, Any]) -> None:
+    """Refuse data keys that are no text, before any of an event is noted."""
+    for key in data:
+        if not isinstance(key, str):
+            raise TypeError(f"a data key is text, not {type(key).__name__}")
 
 
 def _size(value: Any) -> int:
@@ -292,6 +301,7 @@ class RunStreams:
             seq_nums = [_number(n) for n in doc["seq_num"]]
             times = [float(t) for t in doc["time"]]
             columns = {key: _rows(column) for key, column in doc["data"].items()}
+            _check_names(columns)
             lengths = {len(times), *(len(column) for column in columns.values())}
             if lengths != {len(seq_nums)}:
                 raise ValueError(f"{len(seq_nums)} seq_num beside lengths of {sorted(lengths)}")
