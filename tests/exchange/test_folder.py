@@ -103,7 +103,7 @@ def test_a_file_that_a_viewer_holds_on_windows_is_tried_again(
 
     monkeypatch.setattr(_scanfile.os, "replace", held)
     monkeypatch.setattr(_scanfile, "_on_windows", lambda: True)
-    final = publish(temporary, tmp_path / "x.hdf5", overwrite=True, kept=temporary)
+    final = publish(temporary, tmp_path / "x.hdf5", overwrite=True, kept=None)
     assert (len(tries), final.read_bytes()) == (3, b"all of it")
 
 
@@ -117,8 +117,8 @@ def test_a_file_system_without_links_gets_its_file_and_never_loses_another(
     monkeypatch.setattr(_scanfile.os, "link", no_links)
     temporary, final = tmp_path / "x.tmp", tmp_path / "x.hdf5"
     temporary.write_bytes(b"new")
-    assert publish(temporary, final, overwrite=False, kept=temporary).read_bytes() == b"new"
+    assert publish(temporary, final, overwrite=False, kept=None).read_bytes() == b"new"
     temporary.write_bytes(b"newer")
     with pytest.raises(NXstxmError, match="exists already"):
-        publish(temporary, final, overwrite=False, kept=temporary)
+        publish(temporary, final, overwrite=False, kept=None)
     assert (final.read_bytes(), temporary.read_bytes()) == (b"new", b"newer")

@@ -5,6 +5,7 @@ from ._archive_file import write_archive
 from ._archive_reader import ArchiveError, read_archive
 from ._columns import Chunk
 from ._equal import difference, documents_equal, values_equal
+from ._frames import Frames
 from ._packing import ArrayRef
 from ._raw_arrays import array_crc32
 from ._replay import StoredRun, replay, stored_runs
@@ -18,6 +19,7 @@ __all__ = [
     "Block",
     "Chunk",
     "DocumentError",
+    "Frames",
     "RunStreams",
     "StoredRun",
     "array_crc32",

@@ -27,11 +27,17 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from suitcase.nxstxm._errors import NXstxmStateError, NXstxmValueError
-from suitcase.nxstxm.documents._packing import PACKING_ERRORS, fast_packer, pack_carefully
+from suitcase.nxstxm.documents._packing import (
+    PACKING_ERRORS,
+    ArrayRef,
+    checksum_at,
+    fast_packer,
+    pack_carefully,
+)
 
 MAGIC = b"\x89NXD\r\n\x1a\x01"
 MARK = b"\xc1NXblock"
@@ -119,15 +125,26 @@ class ArchiveWriter:
         self._level = level if compression == "zlib" else 0
         self._block_bytes = block_bytes
         self._pack = fast_packer()
-        self._pending: list[bytes] = []
+        self._pending: list[bytes | bytearray] = []
+        self._unchecked: list[tuple[bytearray, int]] = []
         self._pending_bytes = 0
         self._next_block = 0
         self._closed = False
         self._put(MAGIC)
 
-    def append(self, name: str, doc: Mapping[str, Any]) -> None:
+    def append(self, name: str, doc: Mapping[str, Any], unchecked: Iterable[ArrayRef] = ()) -> None:
         """
         Add one document. It is packed at once, so it may be changed afterwards.
+
+        Parameters
+        ----------
+        name : str
+            Kind of document.
+        doc : Mapping
+            The document.
+        unchecked : iterable of ArrayRef
+            References in the document whose checksum, still 0, `check` will give; no block is
+            written before that.
 
         Raises
         ------
@@ -139,12 +156,24 @@ class ArchiveWriter:
         if self._closed:
             raise NXstxmStateError(f"the archive is closed: no {name} document can be added")
         try:
-            record = self._pack((name, doc))
+            record: bytes | bytearray = self._pack((name, doc))
         except PACKING_ERRORS:
             record = pack_carefully(name, doc)
+        for ref in unchecked:
+            if not isinstance(record, bytearray):
+                record = bytearray(record)
+            self._unchecked.append((record, checksum_at(record, ref)))
         self._pending.append(record)
         self._pending_bytes += len(record)
         self.n_documents += 1
+        if self._pending_bytes >= self._block_bytes and not self._unchecked:
+            self.flush()
+
+    def check(self, checksums: Iterable[int]) -> None:
+        """Give the checksums of all references that lack theirs, in the order they came."""
+        for (record, at), checksum in zip(self._unchecked, checksums, strict=True):
+            record[at : at + 4] = checksum.to_bytes(4, "big")
+        self._unchecked.clear()
         if self._pending_bytes >= self._block_bytes:
             self.flush()
 
@@ -157,6 +186,8 @@ class ArchiveWriter:
         """
         if not self._pending:
             return
+        if self._unchecked:
+            raise NXstxmStateError(f"{len(self._unchecked)} references have no checksum yet")
         raw = b"".join(self._pending)
         stored, code = raw, STORED
         if self._level:

@@ -13,7 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._frames import Frames
+
 AnyArray = npt.NDArray[Any]
+#: Arrays of this size (bytes) and more are not copied into one.
+LARGE_BYTES = 64 * 1024
 _SCALARS = (int, float, complex, bool, np.number, np.bool_)
 
 
@@ -25,12 +29,12 @@ class Chunk:
     ----------
     row : int
         Row of the stream (order of arrival in the run) of the first reading.
-    values : ndarray, shape (n, ...)
+    values : ndarray or Frames, shape (n, ...)
         One reading a row; dtype object only for text and what is no array at all.
     """
 
     row: int
-    values: AnyArray
+    values: AnyArray | Frames
 
 
 def chunks(
@@ -68,10 +72,10 @@ def chunks(
             or arrays[i].shape != arrays[begin].shape
             or not _alike(arrays[i], arrays[begin])
         ):
-            stacked = _stack(arrays[begin:i])
-            if not isinstance(values[begin], np.ndarray):
-                stacked = _as_declared(stacked, declared)
-            yield Chunk(rows[begin], stacked)
+            if isinstance(values[begin], np.ndarray):
+                yield Chunk(rows[begin], _together(arrays[begin:i]))
+            else:
+                yield Chunk(rows[begin], _as_declared(np.stack(arrays[begin:i]), declared))
             begin = i
 
 
@@ -125,10 +129,11 @@ def _alike(a: AnyArray, b: AnyArray) -> bool:
     return a.dtype == b.dtype
 
 
-def _stack(arrays: Sequence[AnyArray]) -> AnyArray:
+def _together(arrays: Sequence[AnyArray]) -> AnyArray | Frames:
+    first = arrays[0]
     if len(arrays) == 1:
-        return arrays[0][np.newaxis]
-    return np.stack(arrays)
+        return first[np.newaxis]
+    return Frames(arrays) if first.nbytes >= LARGE_BYTES else np.stack(arrays)
 
 
 def _as_declared(array: AnyArray, declared: Mapping[str, Any]) -> AnyArray:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import Enum
 from pathlib import PurePath
@@ -30,6 +30,8 @@ from suitcase.nxstxm.documents._raw_arrays import (
 )
 
 # The numbers of msgpack's extension types are part of the format: never reuse one.
+#: Begins a number of 4 bytes in msgpack.
+_UINT32 = b"\xce"
 _ARRAY, _OBJECT_ARRAY, _SCALAR, _ARRAY_REF = 1, 2, 3, 4
 _COMPLEX, _BIG_INT, _SET, _FROZENSET = 5, 6, 7, 8
 _DATETIME, _DATE, _TIME, _TIMEDELTA = 9, 10, 11, 12
@@ -233,7 +235,7 @@ _ENCODERS: tuple[tuple[type | tuple[type, ...], Callable[[_Encoder, Any], object
         lambda _, v: msgpack.ExtType(_COMPLEX, _TWO_DOUBLES.pack(v.real, v.imag)),
     ),
     (np.generic, _Encoder.scalar),
-    (ArrayRef, lambda encoder, v: encoder.packed(_ARRAY_REF, astuple(v))),
+    (ArrayRef, lambda _, v: msgpack.ExtType(_ARRAY_REF, _reference_bytes(v))),
     (Mapping, lambda _, v: dict(v)),
     (int, lambda _, v: msgpack.ExtType(_BIG_INT, _int_to_bytes(v))),
     (Enum, lambda encoder, v: encoder.plain(v.value)),
@@ -246,6 +248,20 @@ _ENCODERS: tuple[tuple[type | tuple[type, ...], Callable[[_Encoder, Any], object
     (set, lambda encoder, v: encoder.packed(_SET, list(v))),
     (frozenset, lambda encoder, v: encoder.packed(_FROZENSET, list(v))),
 )
+
+
+def _reference_bytes(ref: ArrayRef) -> bytes:
+    """Pack a reference with its checksum last and as long as any, so that it can be filled in."""
+    rest: bytes = msgpack.packb(
+        (ref.run, ref.stream, ref.key, ref.row, 0), unicode_errors="surrogatepass"
+    )
+    return rest[:-1] + _UINT32 + ref.crc32.to_bytes(4, "big")
+
+
+def checksum_at(record: bytes | bytearray, ref: ArrayRef) -> int:
+    """Find where the 4 bytes of a reference's checksum are in a packed document."""
+    packed: bytes = msgpack.packb(msgpack.ExtType(_ARRAY_REF, _reference_bytes(ref)))
+    return record.index(packed) + len(packed) - 4
 
 
 def _int_to_bytes(value: int) -> bytes:

@@ -1,9 +1,14 @@
 """The ways in and out: suitcase serializers, whole scans, stored documents."""
 
+from typing import TYPE_CHECKING
+
+from ._export import export, finish_export
 from ._names import PrefixError, resolve_prefix, safe_file_name
 from ._scan import ExportError, export_scan, export_scans
-from ._serializer import Serializer, export, finish_export
 from ._sources import StoredScan, scans_in
+
+if TYPE_CHECKING:
+    from ._serializer import Serializer
 
 __all__ = [
     "ExportError",
@@ -18,3 +23,14 @@ __all__ = [
     "safe_file_name",
     "scans_in",
 ]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Fetch the one name that needs ``event_model`` when somebody asks for it (PEP 562)."""
+        if name == "Serializer":
+            from ._serializer import Serializer
+
+            return Serializer
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

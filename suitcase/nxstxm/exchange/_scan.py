@@ -86,7 +86,7 @@ def export_scan(
             for name, doc in documents:
                 if name != "start":
                     stage.take(name, doc)
-                elif doc.get("uid") != start.get("uid"):
+                elif not _is(doc.get("uid"), start.get("uid")):
                     stage.streams.take_start(doc)
             writer.end(stage)
     except BaseException as error:
@@ -95,6 +95,10 @@ def export_scan(
             tell_where(error, writer.file.path)
         raise
     return writer.finish()
+
+
+def _is(uid: Any, other: Any) -> bool:
+    return isinstance(uid, str) and uid == other
 
 
 def export_scans(

@@ -69,9 +69,10 @@ class ScanWriter:
                 each.spill()
 
     def keep(self) -> None:
-        """Leave what came in the temporary file, after an error."""
+        """Leave what came in the temporary file, after an error, where others can find it."""
         for stage in self._stages:
             stage.keep()
+        self.file.share()
 
     def finish(self) -> Path:
         """Write the file and give it its final name; after an error the scan stays."""

@@ -102,7 +102,7 @@ def finish_staged(
         name = name_of(start, chosen)
         if assembled:
             final = path.with_name(f"{name}{SUFFIX}")
-            return publish(path, final, overwrite=chosen.overwrite, kept=path)
+            return publish(path, final, overwrite=chosen.overwrite, kept=file)
         return _finish(file, records, name, chosen)
 
 
@@ -117,18 +117,19 @@ def _finish(
         return Path()
     final = path.with_name(f"{name}{SUFFIX}")
     if final.exists() and not options.overwrite:
-        raise name_taken(final, path)  # before the work, not after it
+        raise name_taken(final, file)  # before the work, not after it
     if not _on_disk(records) or _has_one_with_frames(records):
         # small, or one run with large frames that need not be copied
         with file.opened() as h5:
             assemble(h5, h5, records, options, file.first_uid)
-        return publish(path, final, overwrite=options.overwrite, kept=path)
+        file.close()
+        return publish(path, final, overwrite=options.overwrite, kept=file)
     complete = path.with_name(f"{path.name.removesuffix('.tmp')}.new.tmp")
     fresh = ScanFile(complete, file.first_uid)
     try:
         with file.opened("r") as source, fresh.opened("w") as h5:
             assemble(h5, source, records, options, file.first_uid)
-        publish(complete, final, overwrite=options.overwrite, kept=path)
+        publish(complete, final, overwrite=options.overwrite, kept=file)
     except BaseException:
         complete.unlink(missing_ok=True)  # all that is in it is in the temporary file too
         raise

@@ -79,6 +79,8 @@ class Channel:
             self.linked = True
             home["data"] = writer.h5[self._pieces()[0].values]  # the first link goes with staging
             home["data"].attrs["units"] = units
+            if self._has_sums:
+                self._points.unread.add(self.key)
         else:
             self._list = ListWriter(home, "data", units, compression)
         self._path = f"{home.name}/data"

@@ -46,7 +46,8 @@ class Points:
         self._orders = {id(p.record): self._order(p.record) for p in job.parts}
         self._forms: dict[str, tuple[int, ...]] = {}
         self.shape = self._shape()
-        self.frame_rows = max(1, FRAME_BYTES // max(self._frame_bytes(), 1))
+        #: Columns whose readings stay where they are: a walk need not be short for their sake.
+        self.unread: set[str] = set()
 
     # -- how the run's rows relate to points ---------------------------------------------------
 
@@ -80,7 +81,7 @@ class Points:
         """Tell whether every row of every run is a point of the entry, in the order it came."""
         if any(self._orders[id(part.record)] is not None for part in self.job.parts):
             return False
-        return all(block.select is None for block in self.blocks())
+        return all(block.select is None for block in self.blocks(books_only=True))
 
     def _highest(self, record: RunRecord) -> int:
         stream = record.measurement
@@ -145,19 +146,26 @@ class Points:
             )
 
     def _frame_bytes(self) -> int:
-        """Give the bytes of the largest reading that is one point."""
+        """Give the bytes of the largest reading of a row that a walk reads."""
         most = 8
         for part in self.job.parts:
             stream = part.record.measurement
             for (s, key), pieces in part.record.columns.items():
-                if s == stream and not key.startswith("#"):
+                if s == stream and not key.startswith("#") and key not in self.unread:
                     most = max(most, *(prod(p.shape) * p.dtype.itemsize for p in pieces))
         return most
 
     # -- walking ------------------------------------------------------------------------------
 
-    def blocks(self) -> Iterator[PointBlock]:
-        """Walk through the points in the order of time."""
+    def blocks(self, *, books_only: bool = False) -> Iterator[PointBlock]:
+        """Walk through the points in the order of time.
+
+        Parameters
+        ----------
+        books_only : bool
+            No readings are read on the way, so that a block may have as many rows as it likes.
+        """
+        frame_rows = POINTS if books_only else max(1, FRAME_BYTES // self._frame_bytes())
         for part in self.job.parts:
             record = part.record
             stream = record.measurement
@@ -166,7 +174,7 @@ class Points:
             per_row = self.per_row[id(record)]
             order = self._orders[id(record)]
             n = record.n_rows[stream] if order is None else len(order)
-            step = max(1, min(POINTS // per_row, self.frame_rows))
+            step = max(1, min(POINTS // per_row, frame_rows))
             for at in range(0, n, step):
                 rows = np.arange(at, min(at + step, n)) if order is None else order[at : at + step]
                 block = self._block(part, stream, rows, per_row)

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from ..documents import Frames
 from ..scans import ScanPlan
 
 AnyArray = npt.NDArray[Any]
@@ -29,8 +30,10 @@ def sum_of(key: str) -> str:
     return f"#sum {key}"
 
 
-def frame_sums(frames: AnyArray) -> npt.NDArray[np.float64]:
+def frame_sums(frames: AnyArray | Frames) -> npt.NDArray[np.float64]:
     """Sum each frame, shape (n,); of complex frames the magnitudes."""
+    if isinstance(frames, Frames):
+        return np.concatenate([frame_sums(frame[np.newaxis]) for frame in frames])
     flat = frames.reshape(len(frames), -1)
     if flat.dtype.kind == "c":
         flat = np.abs(flat)
@@ -48,7 +51,7 @@ class Piece:
         Row of the stream of the first reading.
     n : int
         Number of readings.
-    values : ndarray or str
+    values : ndarray, Frames or str
         The readings, shape (m, ...), or the path of the dataset that holds them.
     at : int
         Where in `values` the first reading is.
@@ -60,7 +63,7 @@ class Piece:
 
     row: int
     n: int
-    values: AnyArray | str
+    values: AnyArray | Frames | str
     at: int
     shape: tuple[int, ...]
     dtype: np.dtype[Any]

@@ -7,8 +7,10 @@ from typing import Any
 import h5py
 import numpy as np
 
+from ..documents import Frames
 
-def append(dataset: h5py.Dataset, values: np.ndarray[Any, Any]) -> None:
+
+def append(dataset: h5py.Dataset, values: np.ndarray[Any, Any] | Frames) -> None:
     """Append rows to a dataset; frames go to their chunks as they are."""
     at, n = len(dataset), len(values)
     dataset.resize(at + n, 0)
@@ -20,7 +22,10 @@ def append(dataset: h5py.Dataset, values: np.ndarray[Any, Any]) -> None:
         and n
     ):
         origin = (0,) * (values.ndim - 1)
-        for i in range(n):
-            dataset.id.write_direct_chunk((at + i, *origin), np.ascontiguousarray(values[i]))
+        for i, frame in enumerate(values):
+            dataset.id.write_direct_chunk((at + i, *origin), np.ascontiguousarray(frame))
+    elif isinstance(values, Frames) and whole:
+        for i, frame in enumerate(values):
+            dataset[at + i] = frame
     else:
         dataset[at:] = values

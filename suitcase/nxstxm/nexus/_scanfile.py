@@ -1,8 +1,9 @@
 """The temporary file of a scan: found or made, locked while it is written, published once.
 
-It is open only while a block is written, so that several serializers, threads and processes may
-add runs to one scan. A lock file beside it, removed at once, keeps them apart; HDF5's own locks are
-often switched off on network file systems.
+A file that several writers share is open only while a block is written, so that serializers,
+threads and processes may add their runs to one scan. A lock file beside it, removed at once, keeps
+them apart; HDF5's own locks are often switched off on network file systems. A file that one writer
+has for itself is found by nobody else: it needs no lock and stays open between the blocks.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import os
 import re
 import reprlib
 import time
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,6 +33,8 @@ from .._errors import (
 from ._steady import SteadyFile
 
 SUFFIX = ".hdf5"
+#: Ends the name of a temporary file that one writer has for itself; others look for ``.<uid>.tmp``.
+_OWN = ".own.tmp"
 _LOCK_TIMEOUT = 120.0
 _RENAME_PATIENCE = 10.0  # seconds that a viewer on Windows may hold the file
 
@@ -44,11 +48,15 @@ class ScanFile:
         The path, or a buffer that can be read and written.
     first_uid : str
         Identity of the scan.
+    own : bool
+        One writer has it for itself; see `share`.
     """
 
-    def __init__(self, target: Path | IO[bytes], first_uid: str) -> None:
+    def __init__(self, target: Path | IO[bytes], first_uid: str, *, own: bool = False) -> None:
         self.target = target
         self.first_uid = first_uid
+        self._own = own
+        self._open: _Open | None = None
 
     @property
     def path(self) -> Path | None:
@@ -70,7 +78,7 @@ class ScanFile:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep all other writers of the scan out."""
-        if self.path is None:
+        if self.path is None or self._own:
             yield
             return
         with _lock(self.path.parent, self.first_uid):
@@ -80,8 +88,21 @@ class ScanFile:
     def opened(self, mode: str = "r+") -> Iterator[h5py.File]:
         """Open it without a lock; see `session`."""
         try:
-            if self.path is None or mode == "r":
+            if self.path is None:
                 with h5py.File(self.target, mode) as h5:
+                    yield h5
+            elif self._own and mode == "r+":
+                if self._open is None:
+                    self._open = _Open(self.path)
+                try:
+                    with self._open.change() as h5:
+                        yield h5
+                except BaseException as error:
+                    self.close(error)
+                    raise
+            elif mode == "r":
+                self.close()
+                with h5py.File(self.path, mode) as h5:
                     yield h5
             else:
                 with SteadyFile(self.path, f"{mode[0]}+b") as steady, h5py.File(steady, mode) as h5:
@@ -94,10 +115,56 @@ class ScanFile:
                 f"it; export the scan again if its file is not there"
             ) from error
         except OSError as error:
+            self.share()
             raise NXstxmOSError(
                 f"{self.target} could not be written ({error}). What was written before is in "
                 f"that file; free space or mend the folder, then export the run again"
             ) from error
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Close a file that stayed open; an error takes back what it has of the last block."""
+        held, self._open = self._open, None
+        if held is not None:
+            held.close(error)
+
+    def share(self) -> None:
+        """Let others find a file that one writer had for itself: after an error it is kept.
+
+        It gets the name ``*.<first_uid>.tmp`` unless another file has it.
+        """
+        self.close()
+        path = self.path
+        if path is None or not self._own:
+            return
+        shared = path.with_name(f"{path.name.removesuffix(_OWN)}.tmp")
+        with suppress(OSError), _lock(path.parent, self.first_uid):
+            if not shared.exists():
+                os.replace(path, shared)  # noqa: PTH105 - the atomic call, by its name
+                self.target, self._own = shared, False
+
+
+class _Open:
+    """A file that stays open between the blocks of its only writer."""
+
+    def __init__(self, path: Path) -> None:
+        stack = ExitStack()
+        self._steady = stack.enter_context(SteadyFile(path, "r+b"))
+        self._h5 = stack.enter_context(h5py.File(self._steady, "r+"))
+        self._stack = stack
+        # a writer that is dropped without a word closes it too, at the latest when Python ends
+        self._at_end = weakref.finalize(self, stack.close)
+
+    @contextmanager
+    def change(self) -> Iterator[h5py.File]:
+        """Write a block; it is on the disk when this is left without an error."""
+        yield self._h5
+        self._h5.flush()
+        self._steady.commit()
+
+    def close(self, error: BaseException | None) -> None:
+        """Close it; an error takes back what was not on the disk."""
+        if self._at_end.detach() is not None:
+            self._stack.__exit__(type(error) if error else None, error, None)
 
 
 def temporary_file(directory: Path, prefix: str, first_uid: str) -> ScanFile:
@@ -158,14 +225,14 @@ def new_temporary_file(
         raise NXstxmOSError(f"folder {directory} can not be made ({error})") from error
     for number in range(1, 1000):
         name = prefix if number == 1 else f"{prefix}-{number}"
-        path = directory / f"{name}.{uid}.tmp"
+        path = directory / f"{name}.{uid}{_OWN}"
         try:
             _create(path, uid)
         except FileExistsError:
             continue  # of another writer of the same scan, or what a killed one left
         except OSError as error:
             raise NXstxmOSError(f"{path} can not be made ({error})") from error
-        return ScanFile(path, uid)
+        return ScanFile(path, uid, own=True)
     raise NXstxmOSError(f"{directory} holds 999 temporary files of run {uid}; remove them")
 
 
@@ -230,8 +297,8 @@ def _several(directory: Path, first_uid: str, found: list[Path]) -> NXstxmStateE
 
 
 @contextmanager
-def _lock(directory: Path, first_uid: str) -> Iterator[None]:
-    path = directory / f".{first_uid}.lock"
+def _lock(directory: Path, name: str) -> Iterator[None]:
+    path = directory / f".{name}.lock"
     lock = SoftFileLock(path, timeout=_LOCK_TIMEOUT, poll_interval=0.01)
     try:
         lock.acquire()
@@ -248,16 +315,21 @@ def _lock(directory: Path, first_uid: str) -> Iterator[None]:
         lock.release()
 
 
-def name_taken(final: Path, kept: Path | None = None) -> NXstxmFileExistsError:
+def name_taken(final: Path, kept: ScanFile | None = None) -> NXstxmFileExistsError:
     """Make the error that says that a file is in the way, and where the scan is."""
-    where = "" if kept is None else f"; nothing is lost, the scan is in {kept.name}"
+    where = f"; nothing is lost, the scan is in {_shared_name(kept)}" if kept else ""
     return NXstxmFileExistsError(
         f"{final} exists already{where}. Choose another prefix, move the old file, or say "
         f"overwrite=True"
     )
 
 
-def publish(temporary: Path, final: Path, *, overwrite: bool, kept: Path | None) -> Path:
+def _shared_name(kept: ScanFile) -> str:
+    kept.share()
+    return Path(str(kept.target)).name
+
+
+def publish(temporary: Path, final: Path, *, overwrite: bool, kept: ScanFile | None) -> Path:
     """Give a complete file its final name.
 
     The file is flushed to disk, linked to its name (which is atomic and never replaces a file),
@@ -269,8 +341,8 @@ def publish(temporary: Path, final: Path, *, overwrite: bool, kept: Path | None)
         The names, in one folder.
     overwrite : bool
         Replace an existing file.
-    kept : Path or None
-        The file that stays when this fails, for the message.
+    kept : ScanFile or None
+        The file that stays when this fails: it is shared, and the message names it.
 
     Returns
     -------
@@ -297,7 +369,7 @@ def publish(temporary: Path, final: Path, *, overwrite: bool, kept: Path | None)
             # Windows refuses while a viewer holds the file; elsewhere this is final
             held = _on_windows() and isinstance(error, PermissionError)
             if not held or time.monotonic() > deadline:
-                where = "" if kept is None else f"; the scan is in {kept.name}"
+                where = f"; the scan is in {_shared_name(kept)}" if kept else ""
                 raise NXstxmOSError(f"{final} can not be written ({error}){where}") from error
             time.sleep(0.05)
     _fsync(final.parent)
@@ -310,15 +382,17 @@ def _on_windows() -> bool:
 
 
 def _link(temporary: Path, final: Path) -> None:
-    """Link, then unlink; where there are no links, reserve the name first."""
+    """Link, then unlink; where there are no links, look first."""
     try:
         os.link(temporary, final)
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS):
             raise
-        # FAT and some network folders: an empty file takes the name, then is replaced
-        final.touch(exist_ok=False)
-        os.replace(temporary, final)  # noqa: PTH105
+        # FAT and some network folders: our own writers keep each other out
+        with _lock(final.parent, final.name):
+            if final.exists():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(final)) from None
+            os.replace(temporary, final)  # noqa: PTH105
         return
     temporary.unlink()
 

@@ -6,11 +6,9 @@ lies in the group ``/staging`` of the temporary file until the scan is finished.
 
 from __future__ import annotations
 
-import json
-import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import h5py
@@ -21,18 +19,31 @@ from ..documents import (
     ArchiveWriter,
     ArrayRef,
     Block,
+    Frames,
     RunStreams,
     array_crc32,
 )
-from ..scans import read_plan
+from ..scans import as_json, read_plan
+from ._beside import beside
 from ._options import WriterOptions
-from ._record import SEQ_NUM, STAGING, TIME, Piece, RunRecord, frame_sums, sum_of
+from ._record import SEQ_NUM, STAGING, TIME, AnyArray, Piece, RunRecord, frame_sums, sum_of
 from ._saved import WHOLE, is_assembled, save_record
 from ._scanfile import ScanFile, check_uid
 from ._spill import REFERENCE_BYTES, Spilled, spill
 
 #: A run with more bytes than this in memory goes to the temporary file.
 SPILL_BYTES = 8 * 2**20
+#: Arrays that are held because their checksums are still to be taken, bytes.
+UNCHECKED_BYTES = 16 * 2**20
+
+
+class _Sums(NamedTuple):
+    """Frames of a column whose sums are wanted."""
+
+    stream: str
+    key: str
+    row: int
+    frames: AnyArray | Frames
 
 
 class RunStage:
@@ -61,6 +72,8 @@ class RunStage:
         self._parts: list[bytes] = []
         self._bytes = 0
         self._archive = ArchiveWriter(self._hold) if archive else None
+        #: Arrays that the archive refers to and whose checksums it has not got yet.
+        self._unchecked: list[AnyArray] = []
         self._spilled = Spilled()
         self.take("start", start)
 
@@ -74,11 +87,16 @@ class RunStage:
         doc : Mapping
             The document.
         """
-        archived = self._referring(name, doc) if self._archive is not None else doc
+        large: list[tuple[ArrayRef, AnyArray]] = []
+        archived = self._referring(name, doc, large) if self._archive is not None else doc
         self._enter(name, doc)
         if self._archive is not None:
             # last: what the books refuse is not archived, so that the archive can be replayed
-            self._archive.append(name, archived)
+            self._archive.append(name, archived, [ref for ref, _ in large])
+            if large:
+                self._unchecked += [array for _, array in large]
+                if sum(array.nbytes for array in self._unchecked) > UNCHECKED_BYTES:
+                    self._note_looks(*self._look())
         if self._bytes > SPILL_BYTES and self.file is not None:
             self.spill()
 
@@ -104,8 +122,13 @@ class RunStage:
         self._parts.append(data)
         self._bytes += len(data)
 
-    def _referring(self, name: str, doc: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Replace large arrays of an event by references to the columns that will hold them."""
+    def _referring(
+        self, name: str, doc: Mapping[str, Any], large: list[tuple[ArrayRef, AnyArray]]
+    ) -> Mapping[str, Any]:
+        """Replace large arrays of an event by references to the columns that will hold them.
+
+        The references, and what they stand for, are added to `large`.
+        """
         if name not in ("event", "event_page"):
             return doc
         data = doc.get("data")
@@ -119,18 +142,20 @@ class RunStage:
             else:
                 return doc
             stream, row = self._next_row(doc)
-            refs = {k: self._refer(stream, k, row, v) for k, v in data.items() if _is_large(v)}
+            refs = {
+                k: self._refer(stream, k, row, v, large) for k, v in data.items() if _is_large(v)
+            }
         else:
-            large = [k for k, column in data.items() if _has_large(column)]
-            if not large:
+            keys = [k for k, column in data.items() if _has_large(column)]
+            if not keys:
                 return doc
             stream, row = self._next_row(doc)
             refs = {
                 k: [
-                    self._refer(stream, k, row + i, v) if _is_large(v) else v
+                    self._refer(stream, k, row + i, v, large) if _is_large(v) else v
                     for i, v in enumerate(data[k])
                 ]
-                for k in large
+                for k in keys
             }
         return {**doc, "data": {**data, **refs}}
 
@@ -138,26 +163,58 @@ class RunStage:
         stream = self.streams.stream_of(doc.get("descriptor"))
         return stream, self.streams.n_rows.get(stream, 0)
 
-    def _refer(self, stream: str, key: str, row: int, value: Any) -> ArrayRef:
+    def _refer(
+        self,
+        stream: str,
+        key: str,
+        row: int,
+        value: AnyArray,
+        large: list[tuple[ArrayRef, AnyArray]],
+    ) -> ArrayRef:
         self.record.references.add((stream, key))
-        return ArrayRef(self.record.uid, stream, key, row, array_crc32(_native(value)))
+        ref = ArrayRef(self.record.uid, stream, key, row, 0)
+        large.append((ref, _native(value)))
+        return ref
 
     def _take(self, block: Block) -> None:
-        """Note a block of a stream."""
+        """Note a block of a stream; what is many bytes by now goes to the file."""
         self._note(block.stream, SEQ_NUM, block.row, block.seq_nums)
         self._note(block.stream, TIME, block.row, block.times)
+        frames: list[_Sums] = []
         for key, chunks in block.columns.items():
             for chunk in chunks:
                 values = chunk.values
-                values = _as_text(values) if values.dtype.kind == "O" else _native(values)
+                if isinstance(values, Frames):
+                    values = values.in_native_order()
+                else:
+                    values = _as_text(values) if values.dtype.kind == "O" else _native(values)
                 self._note(block.stream, key, chunk.row, values)
                 if values.ndim > 1 and values[0].nbytes >= REFERENCE_BYTES:
                     # now, while the frames are at hand: the picture needs no second look at them
-                    self._note(block.stream, sum_of(key), chunk.row, frame_sums(values))
-        if self._bytes > SPILL_BYTES and self.file is not None:
-            self.spill()
+                    frames.append(_Sums(block.stream, key, chunk.row, values))
+        if self._bytes <= SPILL_BYTES or self.file is None:
+            self._note_looks(*self._look(frames))
+            return
+        with beside(lambda: self._look(frames)) as looks:
+            try:
+                self.spill()
+            finally:
+                self._note_looks(*looks.result())
 
-    def _note(self, stream: str, key: str, row: int, values: np.ndarray[Any, Any]) -> None:
+    def _look(self, frames: Sequence[_Sums] = ()) -> tuple[list[int], list[tuple[_Sums, AnyArray]]]:
+        """Look at large arrays: take checksums of some, sums of others; nothing is noted."""
+        checksums = [array_crc32(array) for array in self._unchecked]
+        return checksums, [(each, frame_sums(each.frames)) for each in frames]
+
+    def _note_looks(self, checksums: list[int], sums: list[tuple[_Sums, AnyArray]]) -> None:
+        """Note what `_look` saw."""
+        if self._archive is not None:
+            self._archive.check(checksums)
+        self._unchecked = []
+        for each, values in sums:
+            self._note(each.stream, sum_of(each.key), each.row, values)
+
+    def _note(self, stream: str, key: str, row: int, values: np.ndarray[Any, Any] | Frames) -> None:
         piece = Piece(row, len(values), values, 0, values.shape[1:], values.dtype)
         self.record.columns.setdefault((stream, key), []).append(piece)
         self._bytes += values.nbytes
@@ -171,6 +228,7 @@ class RunStage:
             The record; a run without a stop document has ``stop`` None.
         """
         self.streams.flush()
+        self._note_looks(*self._look())
         record = self.record
         if self._archive is not None:
             self._archive.close()
@@ -297,13 +355,6 @@ def _has_large(column: Any) -> bool:
     return isinstance(column, (list, tuple)) and any(_is_large(value) for value in column)
 
 
-def _as_json(value: Any) -> str:
-    try:
-        return json.dumps(value, default=str)
-    except (TypeError, ValueError, RecursionError):  # odd keys; nested too deeply, or in itself
-        return reprlib.repr(value)
-
-
 def _as_text(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Make text of readings that are no numbers, so that they have a place in the file."""
     out = np.empty(values.shape, object)
@@ -313,6 +364,6 @@ def _as_text(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         elif isinstance(value, bytes):
             plain = value.decode("utf-8", "replace")
         else:
-            plain = _as_json(value)
+            plain = as_json(value)
         out[i] = plain.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
     return out

@@ -85,6 +85,21 @@ class SteadyFile:
         if self.error is not None and (error is None or isinstance(error, Exception)):
             raise self.error
 
+    def commit(self) -> None:
+        """Write the changes: an error goes back to this from now on.
+
+        Raises
+        ------
+        OSError
+            The first error; nothing but leaving the ``with`` block makes sense then.
+        """
+        if self.error is None:
+            self._commit()
+        if self.error is not None:
+            raise self.error
+        self._pages.clear()
+        self._old = -(-self._size // PAGE) * PAGE
+
     def _commit(self) -> None:
         """Write the changes of old places, from the end on: only the end may need new space."""
         try:

@@ -2,7 +2,7 @@
 
 from ._grouping import group_runs, is_part
 from ._make import make_standard_metadata, stxm_metadata
-from ._metadata import MetadataError
+from ._metadata import MetadataError, as_json
 from ._place import Placement, place, points_per_event
 from ._plan import (
     Axis,
@@ -54,6 +54,7 @@ __all__ = [
     "ScanType",
     "UnknownScanTypeError",
     "ZonePlate",
+    "as_json",
     "focus_scans",
     "group_runs",
     "is_part",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ._metadata import MetadataError, decode, number, numbers, optional_number
+from ._metadata import MetadataError, decode, number, numbers, optional_number, stated
 from ._plan import Polarization
 from ._roles import polarization_from_code
 
@@ -119,7 +119,7 @@ def _flat_dwells(single: Mapping[str, Any], n: int, where: str) -> tuple[float |
 
 
 def _energy_regions(roi: Mapping[str, Any], where: str) -> list[_Region]:
-    given = decode(roi.get("EV_ROIS") or (), f"EV_ROIS of {where}")
+    given = decode(stated(roi, "EV_ROIS", ()), f"EV_ROIS of {where}")
     if not isinstance(given, (list, tuple)):
         raise MetadataError(f"EV_ROIS of {where} is a {type(given).__name__}, not a list")
     regions = []

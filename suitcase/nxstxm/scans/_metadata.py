@@ -128,3 +128,22 @@ def short(value: Any, length: int = 60) -> str:
     except RecursionError:
         text = reprlib.repr(value)
     return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def stated(found: Mapping[str, Any], key: str, default: Any = None) -> Any:
+    """Give what a mapping says of a key; nothing, and what is empty, is the default.
+
+    Arrays have no truth: ``found.get(key) or default`` fails for one.
+    """
+    value = found.get(key)
+    if value is None or (isinstance(value, (str, list, tuple, Mapping)) and not value):
+        return default
+    return value
+
+
+def as_json(value: Any, *, sort_keys: bool = False) -> str:
+    """Give something from a document as JSON; what JSON can not say, shortened and as Python."""
+    try:
+        return json.dumps(value, default=str, sort_keys=sort_keys)
+    except (TypeError, ValueError, RecursionError):  # odd keys; nested too deeply, or in itself
+        return reprlib.repr(value)

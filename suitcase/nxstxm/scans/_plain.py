@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from ._metadata import optional_number, texts
+from ._metadata import as_json, optional_number, text_or_none, texts
 from ._plan import Axis, Device, EntryPlan, Loop, ScanPlan
 from ._roles import ROLE_NAMES, ROLE_UNITS, axis_name
 from ._start import common_fields, run_uid
@@ -63,9 +62,7 @@ def read(start: Mapping[str, Any]) -> ScanPlan:
         entries=(EntryPlan(None, tuple(axes), (), ()),),
         loops=loops,
         devices=devices,
-        request=json.dumps(
-            {k: start[k] for k in ("plan_name", "plan_args", "motors") if k in start}, default=str
-        ),
+        request=as_json({k: start[k] for k in ("plan_name", "plan_args", "motors") if k in start}),
         expected_runs=1,
         **common_fields(start),
     )
@@ -124,15 +121,15 @@ def _pattern_args(start: Mapping[str, Any]) -> list[Any]:
     """Give motors and positions of a list plan, one after the other; of other plans nothing."""
     given = start.get("plan_pattern_args")
     args = given.get("args") if isinstance(given, Mapping) else None
-    is_list = start.get("plan_pattern") == "outer_list_product"
+    is_list = text_or_none(start.get("plan_pattern")) == "outer_list_product"
     return list(args) if is_list and isinstance(args, (list, tuple)) else []
 
 
 def _setpoints(start: Mapping[str, Any], i: int, size: int | None) -> tuple[float, ...] | None:
     """Give the setpoints along one dimension of a grid; None when only the motor knows."""
-    if str(start.get("plan_name", "")).startswith(("rel_", "relative_")):
+    if (text_or_none(start.get("plan_name")) or "").startswith(("rel_", "relative_")):
         return None  # what the plan tells is relative to where the motors stood
-    if start.get("plan_pattern") == "outer_list_product":
+    if text_or_none(start.get("plan_pattern")) == "outer_list_product":
         listed = _pattern_args(start)[2 * i + 1 : 2 * i + 2]
         points = [optional_number(p) for p in listed[0]] if _is_list(listed) else []
         found = tuple(p for p in points if p is not None)

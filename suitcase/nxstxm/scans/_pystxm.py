@@ -8,7 +8,6 @@ without. Dwell times are milliseconds there and seconds here.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,11 +15,13 @@ from typing import Any
 from ._energies import EnergyList, energy_list
 from ._metadata import (
     MetadataError,
+    as_json,
     count,
     decode,
     mapping,
     numbers,
     optional_number,
+    stated,
     text_or_none,
     texts,
 )
@@ -127,7 +128,7 @@ class _Reader:
         return _Where(
             text_or_none(index.get("entry")),
             None if energy is None else count(energy, self._what("e_idx in img_idx_map")),
-            count(index.get("pol_idx") or 0, self._what("pol_idx in img_idx_map")),
+            count(stated(index, "pol_idx", 0), self._what("pol_idx in img_idx_map")),
             None if region is None else str(region),
             optional_number(index.get("rotation_angle")),
         )
@@ -222,7 +223,7 @@ class _Reader:
             roi: Any = self._roi(region)
             for step in path:
                 roi = roi.get(step) if isinstance(roi, Mapping) else None
-            if isinstance(roi, Mapping) and (roi.get("SETPOINTS") or roi.get("START") is not None):
+            if isinstance(roi, Mapping) and stated(roi, "SETPOINTS", roi.get("START")) is not None:
                 return self._axis(region, name, *path)
         raise MetadataError(f"{self._what('metadata')} has no setpoints for {name}")
 
@@ -363,13 +364,15 @@ class _Reader:
         )
 
     def _request(self) -> str:
-        request = self.md.get("wdg_com") or self.rois
-        return request if isinstance(request, str) else json.dumps(request, default=str)
+        request = self.md.get("wdg_com")
+        if isinstance(request, str) and request:
+            return request
+        return as_json(request if isinstance(request, Mapping) and request else self.rois)
 
     def _signature(self) -> str:
         """Digest what all runs of a scan have in common."""
         common = [self.type, self.regions, self.rois, self.single.get("EV_ROIS")]
-        text = json.dumps(common, sort_keys=True, default=str)
+        text = as_json(common, sort_keys=True)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
     def _expected_runs(self, roi: Mapping[str, Any]) -> int | None:

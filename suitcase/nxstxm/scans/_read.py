@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .._errors import NXstxmError
 from . import _plain, _pystxm, _stxm
-from ._metadata import MetadataError
+from ._metadata import MetadataError, short
 from ._plan import ScanPlan
 
 #: (does it speak this dialect, read it), the first that does wins; plain Bluesky is the last.
@@ -42,5 +43,14 @@ def read_plan(start: Mapping[str, Any]) -> ScanPlan:
         raise MetadataError(f"a start document is a mapping, not a {type(start).__name__}")
     for speaks, read in DIALECTS:
         if speaks(start):
-            return read(start)
+            try:
+                return read(start)
+            except NXstxmError:
+                raise
+            except (TypeError, ValueError, RecursionError) as error:
+                # nothing that a dialect asked for: arrays where text belongs, lists in themselves
+                raise MetadataError(
+                    f"the start document of run {short(start.get('uid'))} can not be read "
+                    f"({type(error).__name__}: {short(str(error))}); mend what is odd in it"
+                ) from error
     raise AssertionError("the plain dialect reads everything")  # pragma: no cover

@@ -12,17 +12,18 @@ Single line-by-line images of the same programs have no block: ``shape`` [nY, nX
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ._metadata import (
     MetadataError,
+    as_json,
     count,
     mapping,
     numbers,
     optional_number,
     short,
+    stated,
     text_or_none,
     texts,
 )
@@ -32,7 +33,9 @@ from ._start import common_fields, run_uid, scan_group
 from ._types import ScanType, scan_type
 
 _KEYS = ("shape", "energies", "x_extent", "y_extent")
-_DETECTOR_ROLES = ("signal", "i0", "reference", "camera")
+_ROLES_OF_DETECTORS: dict[str, Role] = {
+    "signal": "signal", "i0": "i0", "reference": "reference", "camera": "camera",
+}  # fmt: skip
 
 
 def speaks(start: Mapping[str, Any]) -> bool:
@@ -157,7 +160,7 @@ def read(start: Mapping[str, Any]) -> ScanPlan:
         visits=tuple(visits),
         detectors=_detectors(block),
         devices=devices,
-        request=json.dumps(dict(block), default=str),
+        request=as_json(dict(block)),
         signature=_signature(block, kind),
         expected_runs=group.total if group is not None else 1,
         messages=tuple(messages),
@@ -225,7 +228,7 @@ def _position_names(kind: ScanType, block: Mapping[str, Any]) -> tuple[str, str]
     if len(axes) >= 2 and axes[-1].endswith("_x"):
         return axes[-1], axes[-2]
     if kind.layout.axes == ():
-        x, y = (axis_name(str(block.get(k) or k)) for k in ("x_motor", "y_motor"))
+        x, y = (axis_name(text_or_none(block.get(k)) or k) for k in ("x_motor", "y_motor"))
         return x, y if y != x else f"{y}_2"
     return "sample_x", "sample_y"
 
@@ -308,19 +311,19 @@ def _is_sample(block: Mapping[str, Any]) -> bool:
 def _detectors(block: Mapping[str, Any]) -> tuple[Detector, ...]:
     """Read ``data_field`` and ``detectors``: names, role to name, or mappings with a role."""
     found = {name: Detector(name, "signal", per="line") for name in texts(block.get("data_field"))}
-    listed = block.get("detectors") or ()
+    listed = stated(block, "detectors", ())
     if isinstance(listed, Mapping):
         listed = [
             {"role": role, "name": name} for role, names in listed.items() for name in texts(names)
         ]
     for item in listed if isinstance(listed, (list, tuple)) else (listed,):
-        given: Mapping[str, Any] = item if isinstance(item, Mapping) else {"name": item}
-        name = given.get("data_key") or given.get("name")
+        said: Mapping[str, Any] = item if isinstance(item, Mapping) else {"name": item}
+        name = stated(said, "data_key", said.get("name"))
         if not isinstance(name, str) or not name:
             raise MetadataError(f"a detector of the stxm block is {short(item)}; give a data key")
-        role: Role = given["role"] if given.get("role") in _DETECTOR_ROLES else "signal"
-        label = str(given.get("name") or name)
-        units = str(given.get("units") or "counts")
+        role = _ROLES_OF_DETECTORS.get(text_or_none(said.get("role")) or "", "signal")
+        label = text_or_none(said.get("name")) or name
+        units = text_or_none(said.get("units")) or "counts"
         # frames of a camera belong to a point; anything else comes line by line
         per = None if role == "camera" else found[name].per if name in found else "line"
         found[name] = Detector(label, role, name, units, per)
@@ -329,5 +332,5 @@ def _detectors(block: Mapping[str, Any]) -> tuple[Detector, ...]:
 
 def _signature(block: Mapping[str, Any], kind: ScanType) -> str:
     common = {k: block.get(k) for k in ("x_extent", "y_extent", "x_motor", "y_motor", "data_field")}
-    text = json.dumps([kind, common], sort_keys=True, default=str)
+    text = as_json([kind, common], sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
