@@ -81,6 +81,26 @@ def test_the_exporting_rooms_need_no_extra():
     assert not loaded & EXTRAS_ONLY
 
 
+def test_an_export_reads_no_schemas_and_draws_nothing(tmp_path):
+    script = (
+        "import sys; opened = []; "
+        "sys.addaudithook(lambda e, a: opened.append(str(a[0])) if e == 'open' else None)\n"
+        "from suitcase.nxstxm import export, export_scan\n"
+        "from suitcase.nxstxm.sim import all_requests, scan_documents\n"
+        "runs = scan_documents(all_requests()['pystxm2019-sample_image-lines'])\n"
+        f"export_scan(runs, {str(tmp_path)!r}); export(runs[0], {str(tmp_path)!r})\n"
+        "print(*[n for n in opened if n.endswith(('.json', '.xsd', '.xml'))], '|', *sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    schemas, _, modules = done.stdout.partition("|")
+    assert schemas.split() == []
+    loaded = {name.partition(".")[0] for name in modules.split()}
+    assert not loaded & {"event_model", "jsonschema", "matplotlib", "rich", "xarray", "bluesky"}
+    assert len(list(tmp_path.glob("*.hdf5"))) == 2
+
+
 def test_the_package_lives_beside_other_suitcases():
     loaded = modules_after("import suitcase.nxstxm, suitcase.utils, suitcase.jsonl")
     assert "suitcase" in loaded

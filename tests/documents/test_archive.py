@@ -265,6 +265,29 @@ def test_a_wrong_or_missing_referenced_array_is_damage():
     assert len(damage) == 1
 
 
+def test_checksums_of_references_may_come_later():
+    """In any sizes: 0 and the largest number are packed as the others."""
+    crcs = [0, 1, 127, 128, 65535, 65536, 2**31, 2**32 - 1]
+    documents = [
+        ("event", {"n": i, "data": {k: ArrayRef("run \u2603", "primary", k, i, crc) for k in "ab"}})
+        for i, crc in enumerate(crcs)
+    ]
+    expected = archived(documents)
+    data = bytearray()
+    writer = ArchiveWriter(data.extend, block_bytes=100)
+    for i, (name, doc) in enumerate(documents):
+        refs = [ArrayRef("run \u2603", "primary", k, i, 0) for k in "ab"]
+        writer.append(name, {**doc, "data": dict(zip("ab", refs, strict=True))}, refs)
+    assert len(data) == 8  # the magic: no block without checksums
+    with pytest.raises(NXstxmStateError, match="16 references have no checksum"):
+        writer.flush()
+    with pytest.raises(ValueError, match="zip"):
+        writer.check(crcs)
+    writer.check([crc for crc in crcs for _ in "ab"])
+    writer.close()
+    assert difference(read_archive(data), read_archive(expected)) is None
+
+
 def test_a_document_may_be_changed_after_it_was_appended():
     data = bytearray()
     writer = ArchiveWriter(data.extend)

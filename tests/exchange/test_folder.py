@@ -117,6 +117,13 @@ def test_a_file_system_without_links_gets_its_file_and_never_loses_another(
     monkeypatch.setattr(_scanfile.os, "link", no_links)
     temporary, final = tmp_path / "x.tmp", tmp_path / "x.hdf5"
     temporary.write_bytes(b"new")
+    real = os.replace
+
+    def replace(source: Any, target: Any) -> None:
+        assert not final.exists()  # nobody ever sees an empty file under the final name
+        real(source, target)
+
+    monkeypatch.setattr(_scanfile.os, "replace", replace)
     assert publish(temporary, final, overwrite=False, kept=None).read_bytes() == b"new"
     temporary.write_bytes(b"newer")
     with pytest.raises(NXstxmError, match="exists already"):

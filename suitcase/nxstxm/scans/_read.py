@@ -47,7 +47,7 @@ def read_plan(start: Mapping[str, Any]) -> ScanPlan:
                 return read(start)
             except NXstxmError:
                 raise
-            except (TypeError, ValueError, RecursionError) as error:
+            except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
                 # nothing that a dialect asked for: arrays where text belongs, lists in themselves
                 raise MetadataError(
                     f"the start document of run {short(start.get('uid'))} can not be read "

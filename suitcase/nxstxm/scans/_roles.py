@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
+from ._metadata import optional_number, short
 from ._plan import Device, Polarization
 
 #: Role -> names under which control programs know the device, best first.
@@ -199,11 +200,14 @@ def polarization_from_any(value: object) -> Polarization | None:
             return Polarization(value)
         stokes = _BY_CODE[code][1]
         return Polarization(value, stokes)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return linear_polarization(float(value), name=f"linear {float(value):g} deg")
-    if isinstance(value, Iterable):
-        parts = [float(v) for v in value]
+    if hasattr(value, "tolist"):
+        value = value.tolist()  # numpy's, as live documents have them
+    angle = optional_number(value)
+    if angle is not None:
+        return linear_polarization(angle, name=f"linear {angle:g} deg")
+    if isinstance(value, (list, tuple)) and len(value) == 4:
+        parts = [p for p in map(optional_number, value) if p is not None]
         if len(parts) == 4 and parts[0] > 0:
             i, q, u, v = (p / parts[0] for p in parts)
             return Polarization("Stokes vector", (i, q, u, v))
-    return Polarization(str(value))
+    return Polarization(short(value))
