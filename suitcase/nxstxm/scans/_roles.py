@@ -191,6 +191,11 @@ def polarization_from_any(value: object) -> Polarization | None:
     -------
     Polarization or None
         None for None; a name that is not known is kept as a name, without a Stokes vector.
+
+    Raises
+    ------
+    ValueError
+        It is none of these.
     """
     if value is None:
         return None
@@ -210,4 +215,4 @@ def polarization_from_any(value: object) -> Polarization | None:
         if len(parts) == 4 and parts[0] > 0:
             i, q, u, v = (p / parts[0] for p in parts)
             return Polarization("Stokes vector", (i, q, u, v))
-    return Polarization(short(value))
+    raise ValueError(f"{short(value)} is no polarization")

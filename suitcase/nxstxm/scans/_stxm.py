@@ -273,7 +273,7 @@ def _polarizations(block: Mapping[str, Any], n: int, what: str) -> tuple[Polariz
         )
     try:
         found = tuple(polarization_from_any(p) for p in listed)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise MetadataError(
             f"polarization of {what} is {short(given)}; give a name such as 'LH', an angle in "
             f"degrees, a Stokes vector of four numbers, or one of these for each energy"
