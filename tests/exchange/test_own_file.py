@@ -28,10 +28,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def long_run() -> list[Document]:
-    """Give a run of 25 MiB, which does not wait in memory."""
+    """Give a run of 40 MiB, which does not wait in memory."""
     chance = np.random.default_rng(5)
     return list(
-        plain_run(50, {"camera": (256, 256)}, lambda _i, _key: chance.standard_normal((256, 256)))
+        plain_run(80, {"camera": (256, 256)}, lambda _i, _key: chance.standard_normal((256, 256)))
     )
 
 
@@ -51,6 +51,8 @@ def test_it_is_whole_on_the_disk_after_every_block(frames: list[Document], tmp_p
     for number, (name, doc) in enumerate(frames[:-1]):
         serializer(name, doc)
         assert names(tmp_path) == [f"x.{uid}.own.tmp"]
+        if number % 4:
+            continue
         copy = tmp_path / "copy"
         shutil.copy(tmp_path / f"x.{uid}.own.tmp", copy)  # what a power cut would leave
         with h5py.File(copy) as h5:

@@ -19,7 +19,7 @@ from ._equal import shown
 
 #: A block is handed on when it has this many rows or bytes of arrays.
 BLOCK_ROWS = 16384
-BLOCK_BYTES = 8 * 2**20
+BLOCK_BYTES = 16 * 2**20
 
 #: No run has so many readings.
 LARGEST = 2**40

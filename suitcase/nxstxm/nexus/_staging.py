@@ -34,7 +34,7 @@ from ._spill import REFERENCE_BYTES, Spilled, spill
 #: A run with more bytes than this in memory goes to the temporary file.
 SPILL_BYTES = 8 * 2**20
 #: Arrays that are held because their checksums are still to be taken, bytes.
-UNCHECKED_BYTES = 16 * 2**20
+UNCHECKED_BYTES = 32 * 2**20
 
 
 class _Sums(NamedTuple):
