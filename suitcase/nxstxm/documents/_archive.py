@@ -28,8 +28,10 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from suitcase.nxstxm._beside import Beside
 from suitcase.nxstxm._errors import NXstxmStateError, NXstxmValueError
 from suitcase.nxstxm.documents._packing import (
     PACKING_ERRORS,
@@ -79,6 +81,15 @@ def parse_header(data: bytes) -> Header | None:
     return header if header.compression in (STORED, DEFLATED) else None
 
 
+@dataclass
+class _Block:
+    """A block that is not written yet, compressed by another thread if there is time."""
+
+    raw: bytes
+    n_records: int
+    deflated: Beside[bytes] | None = None
+
+
 class ArchiveWriter:
     """
     Pack documents into an archive and hand its bytes on.
@@ -95,7 +106,8 @@ class ArchiveWriter:
     level : int
         Of zlib: 1 is quick, 9 is small.
     block_bytes : int
-        A block is written when its records are this long (bytes, uncompressed), or by `flush`.
+        A block is made when its records are this long (bytes, uncompressed), and written when
+        the next one is, or by `flush`.
 
     Attributes
     ----------
@@ -127,6 +139,7 @@ class ArchiveWriter:
         self._pack = fast_packer()
         self._pending: list[bytes | bytearray] = []
         self._unchecked: list[tuple[bytearray, int]] = []
+        self._block: _Block | None = None
         self._pending_bytes = 0
         self._next_block = 0
         self._closed = False
@@ -167,7 +180,7 @@ class ArchiveWriter:
         self._pending_bytes += len(record)
         self.n_documents += 1
         if self._pending_bytes >= self._block_bytes and not self._unchecked:
-            self.flush()
+            self._hand_over()
 
     def check(self, checksums: Iterable[int]) -> None:
         """Give the checksums of all references that lack theirs, in the order they came."""
@@ -175,7 +188,7 @@ class ArchiveWriter:
             record[at : at + 4] = checksum.to_bytes(4, "big")
         self._unchecked.clear()
         if self._pending_bytes >= self._block_bytes:
-            self.flush()
+            self._hand_over()
 
     def flush(self) -> None:
         """
@@ -184,19 +197,39 @@ class ArchiveWriter:
         When `write` raises, the block is kept and the next flush writes it again. A reader that
         goes on after damage finds the second try.
         """
-        if not self._pending:
-            return
         if self._unchecked:
             raise NXstxmStateError(f"{len(self._unchecked)} references have no checksum yet")
-        raw = b"".join(self._pending)
-        stored, code = raw, STORED
-        if self._level:
-            compressed = zlib.compress(raw, self._level)
-            if len(compressed) < len(raw):
-                stored, code = compressed, DEFLATED
-        self._put_block(code, len(self._pending), stored, len(raw))
+        self._write_block()
+        if self._pending:
+            self._begin_block()
+            self._write_block()
+
+    def _hand_over(self) -> None:
+        """Begin a block of what was appended; it is written when the next one is full."""
+        self._write_block()
+        self._begin_block()
+        block = self._block
+        if block is not None and self._level:
+            level = self._level
+            block.deflated = Beside(lambda: zlib.compress(block.raw, level))
+
+    def _begin_block(self) -> None:
+        self._block = _Block(b"".join(self._pending), len(self._pending))
         self._pending.clear()
         self._pending_bytes = 0
+
+    def _write_block(self) -> None:
+        block = self._block
+        if block is None:
+            return
+        stored, code = block.raw, STORED
+        if self._level:
+            deflated = block.deflated
+            compressed = deflated.result() if deflated else zlib.compress(block.raw, self._level)
+            if len(compressed) < len(block.raw):
+                stored, code = compressed, DEFLATED
+        self._put_block(code, block.n_records, stored, len(block.raw))
+        self._block = None
 
     def close(self) -> None:
         """Write what is left and the end mark; again is harmless. What `write` fills stays open."""

@@ -85,8 +85,10 @@ class _Stream:
         for key, declared in data_keys.items():
             self.keys[key] = declared if isinstance(declared, Mapping) else {}
 
-    def add(self, seq_num: int, time: float, data: Mapping[str, Any]) -> None:
+    def add(self, seq_num: int, time: float, data: Mapping[str, Any]) -> bool:
+        """Note a row; tell whether it is plain: numbers and text, nothing larger."""
         values = self.values
+        plain = True
         if data.keys() != values.keys():
             _check_names(data)
         for key, value in data.items():
@@ -96,11 +98,13 @@ class _Stream:
                 self.has_gaps = self.has_gaps or bool(column)
             column.append(value)
             if type(value) not in _SMALL:
+                plain = False
                 self.n_bytes += _size(value)
         self.seq_nums.append(seq_num)
         self.times.append(time)
         if len(data) != len(values):
             self._fill_gaps()
+        return plain
 
     def add_page(
         self, seq_nums: list[int], times: list[float], columns: Mapping[str, Sequence[Any]]
@@ -216,6 +220,8 @@ class RunStreams:
         Rows so far, by stream.
     last_time : float
         Time of the latest document.
+    plain : bool
+        The latest event or page has nothing but numbers and text.
     """
 
     def __init__(self, sink: Callable[[Block], None]) -> None:
@@ -223,6 +229,7 @@ class RunStreams:
         self.stop: Document | None = None
         self.descriptors: list[Document] = []
         self.last_time = 0.0
+        self.plain = True
         self._sink = sink
         self._streams: dict[str, _Stream] = {}
         self._by_descriptor: dict[str, _Stream] = {}
@@ -282,7 +289,7 @@ class RunStreams:
         stream = self._stream(doc.get("descriptor"))
         try:
             seq_num, time, data = _number(doc["seq_num"]), float(doc["time"]), doc["data"]
-            stream.add(seq_num, time, data)
+            self.plain = stream.add(seq_num, time, data)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise DocumentError(
                 f"event {shown(doc.get('uid'))} of stream {stream.name!r} needs a whole seq_num, a "
@@ -310,7 +317,8 @@ class RunStreams:
                 f"an event page of stream {stream.name!r} needs seq_num, time and data as lists "
                 f"of one length ({type(error).__name__}: {error})"
             ) from error
-        if stream.add_page(seq_nums, times, columns):
+        self.plain = stream.add_page(seq_nums, times, columns)
+        if self.plain:
             if stream.full:
                 self._sink(stream.take())
         else:

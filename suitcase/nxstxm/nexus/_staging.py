@@ -14,6 +14,7 @@ from uuid import uuid4
 import h5py
 import numpy as np
 
+from .._beside import Beside
 from .._errors import NXstxmStateError
 from ..documents import (
     ArchiveWriter,
@@ -24,7 +25,6 @@ from ..documents import (
     array_crc32,
 )
 from ..scans import as_json, read_plan
-from ._beside import beside
 from ._options import WriterOptions
 from ._record import SEQ_NUM, STAGING, TIME, AnyArray, Piece, RunRecord, frame_sums, sum_of
 from ._saved import WHOLE, is_assembled, save_record
@@ -88,11 +88,11 @@ class RunStage:
             The document.
         """
         large: list[tuple[ArrayRef, AnyArray]] = []
-        archived = self._referring(name, doc, large) if self._archive is not None else doc
         self._enter(name, doc)
         if self._archive is not None:
             # last: what the books refuse is not archived, so that the archive can be replayed
-            self._archive.append(name, archived, [ref for ref, _ in large])
+            archived = doc if self.streams.plain else self._referring(name, doc, large)
+            self._archive.append(name, archived, [ref for ref, _ in large] if large else ())
             if large:
                 self._unchecked += [array for _, array in large]
                 if sum(array.nbytes for array in self._unchecked) > UNCHECKED_BYTES:
@@ -141,7 +141,7 @@ class RunStage:
                     break
             else:
                 return doc
-            stream, row = self._next_row(doc)
+            stream, row = self._row(doc, 1)
             refs = {
                 k: self._refer(stream, k, row, v, large) for k, v in data.items() if _is_large(v)
             }
@@ -149,7 +149,7 @@ class RunStage:
             keys = [k for k, column in data.items() if _has_large(column)]
             if not keys:
                 return doc
-            stream, row = self._next_row(doc)
+            stream, row = self._row(doc, len(doc["seq_num"]))
             refs = {
                 k: [
                     self._refer(stream, k, row + i, v, large) if _is_large(v) else v
@@ -159,9 +159,10 @@ class RunStage:
             }
         return {**doc, "data": {**data, **refs}}
 
-    def _next_row(self, doc: Mapping[str, Any]) -> tuple[str, int]:
+    def _row(self, doc: Mapping[str, Any], n: int) -> tuple[str, int]:
+        """Give the stream of a document that was entered, and the first of its `n` rows."""
         stream = self.streams.stream_of(doc.get("descriptor"))
-        return stream, self.streams.n_rows.get(stream, 0)
+        return stream, self.streams.n_rows[stream] - n
 
     def _refer(
         self,
@@ -195,11 +196,11 @@ class RunStage:
         if self._bytes <= SPILL_BYTES or self.file is None:
             self._note_looks(*self._look(frames))
             return
-        with beside(lambda: self._look(frames)) as looks:
-            try:
-                self.spill()
-            finally:
-                self._note_looks(*looks.result())
+        looks = Beside(lambda: self._look(frames))
+        try:
+            self.spill()
+        finally:
+            self._note_looks(*looks.result())
 
     def _look(self, frames: Sequence[_Sums] = ()) -> tuple[list[int], list[tuple[_Sums, AnyArray]]]:
         """Look at large arrays: take checksums of some, sums of others; nothing is noted."""
