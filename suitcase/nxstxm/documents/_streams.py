@@ -143,7 +143,7 @@ class _Stream:
                 rows = [r for r, v in zip(every_row, values, strict=True) if v is not _MISSING]
                 values = [v for v in values if v is not _MISSING]
             declared = self.keys.get(key, {})
-            if isinstance(values[0], Mapping) or any(type(v) is dict for v in values):
+            if isinstance(values[0], Mapping) or dict in set(map(type, values)):
                 columns |= _channels(key, rows, values, declared)
             else:
                 columns[key] = tuple(chunks(rows, values, declared))
@@ -305,8 +305,7 @@ class RunStreams:
         stream = self._stream(doc.get("descriptor"))
         try:
             # all of it is looked at before any of it is noted: a page is taken whole or not at all
-            seq_nums = [_number(n) for n in doc["seq_num"]]
-            times = [float(t) for t in doc["time"]]
+            seq_nums, times = list(map(_number, doc["seq_num"])), list(map(float, doc["time"]))
             columns = {key: _rows(column) for key, column in doc["data"].items()}
             _check_names(columns)
             lengths = {len(times), *(len(column) for column in columns.values())}

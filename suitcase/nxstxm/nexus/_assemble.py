@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,7 @@ def _write_root(h5: h5py.File, default: str, options: WriterOptions, first_uid: 
     h5.attrs["NX_class"] = "NXroot"  # the last of all: see `is_assembled`
 
 
+@cache
 def _version() -> str:
     from importlib.metadata import PackageNotFoundError, version
 

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ._encoding import LARGE, open_shape, storage
+from ._encoding import LARGE, mark, open_shape, storage
 
 AnyArray = npt.NDArray[Any]
 #: Bytes that a list or an array may hold in memory.
@@ -98,7 +98,7 @@ class ListWriter:
                 keywords = storage(block.shape, block.dtype, self._compression)
             dataset = self._parent.create_dataset(self._name, data=block, **keywords)
         if self._units is not None:
-            dataset.attrs["units"] = self._units
+            mark(dataset, "units", self._units)
         return dataset
 
 
@@ -147,7 +147,7 @@ class Canvas:
         else:
             keywords["fillvalue"] = np.nan
             self._dataset = parent.create_dataset(name, shape, np.float64, **keywords)
-            self._dataset.attrs["units"] = units
+            mark(self._dataset, "units", units)
             self._held = np.full(self._plane_size, np.nan)
         self._plane = 0
         self._missing: dict[int, int] = {}  # by plane that is written
@@ -195,7 +195,7 @@ class Canvas:
         if self._whole:
             parent, name, units, keywords = self._create
             dataset = parent.create_dataset(name, data=self._held.reshape(self.shape), **keywords)
-            dataset.attrs["units"] = units
+            mark(dataset, "units", units)
             return dataset
         self._store()
         return self._dataset

@@ -9,7 +9,7 @@ import numpy as np
 from ..scans import Detector
 from ._blocks import PointBlock
 from ._canvas import Canvas, ListWriter
-from ._encoding import clean, group, safe_name, text
+from ._encoding import group, mark, safe_name, text
 from ._filters import has_filters
 from ._points import Points
 from ._record import AnyArray, Piece, frame_sums, sum_of
@@ -71,8 +71,8 @@ class Channel:
         """Make its NXdetector and, for a picture, its NXdata."""
         home = group(writer.instrument, self.name, "NXdetector")
         key = self.key.lstrip("#")
-        home.attrs["role"] = self.detector.role
-        home.attrs["data_key"] = clean(key)
+        mark(home, "role", self.detector.role)
+        mark(home, "data_key", key)
         text(home, "local_name", key)
         units, compression = self.detector.units, writer.options.compression
         if writer.source == writer.h5 and self._is_one_dataset_of_frames(writer, compression):

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import h5py
 import numpy as np
 
 from ..scans import ROLE_UNITS, Axis
-from ._encoding import mark_axes, values, word
+from ._encoding import mark, mark_axes, values, word
 from ._positions import axis_values
 from ._record import AnyArray
 
@@ -34,39 +35,43 @@ def write_data(writer: EntryWriter, name: str, units: str) -> None:
     data = writer.entry[name]
     first = next(c.name for c in writer.channels if c.is_picture)
     word(data, "stxm_scan_type", writer.job.scan_type.label)
-    data["data"].attrs["long_name"] = f"{name} ({units})"
-    if name != first:
+    mark(data["data"], "long_name", f"{name} ({units})")
+    mark_axes(data, "data", [axis.name for axis in writer.plan.axes])
+    if name == first:
+        _write_axes(writer, data)
+    else:
         # every picture of an entry has the same axes: one copy, many names
-        for member in writer.entry[first]:
+        axes = writer.entry[first]
+        for member in axes:
             if member not in ("data", "stxm_scan_type"):
-                data[member] = writer.entry[first][member]
-        for attribute, value in writer.entry[first].attrs.items():
-            if attribute not in ("NX_class",):
-                data.attrs[attribute] = value
-        return
+                data.id.links.create_hard(member.encode(), axes.id, member.encode())
+        for attribute in axes.attrs:
+            if attribute.endswith("_indices"):
+                data.attrs[attribute] = axes.attrs[attribute]
+
+
+def _write_axes(writer: EntryWriter, data: h5py.Group) -> None:
+    """Write what the dimensions of every picture of an entry are."""
     plan = writer.plan
-    mark_axes(data, "data", [axis.name for axis in plan.axes])
     for i, (axis, size) in enumerate(zip(plan.axes, writer.points.shape, strict=True)):
-        _write_axis(writer, axis, axis_values(writer, axis, size))
+        _write_axis(writer, data, axis, axis_values(writer, axis, size))
         data.attrs[f"{axis.name}_indices"] = i
     along = [i for i, axis in enumerate(plan.axes) if axis.name == "line_position"]
     for axis in plan.positions:
         if axis.name not in data and axis.setpoints:
-            _write_axis(writer, axis, np.asarray(axis.setpoints, float))
+            _write_axis(writer, data, axis, np.asarray(axis.setpoints, float))
             if along and axis.size != 1:
                 data.attrs[f"{axis.name}_indices"] = along[0]
-    _fill_in(writer)
+    _fill_in(writer, data)
 
 
-def _write_axis(writer: EntryWriter, axis: Axis, positions: AnyArray) -> None:
-    data = writer.entry[next(c.name for c in writer.channels if c.is_picture)]
+def _write_axis(writer: EntryWriter, data: h5py.Group, axis: Axis, positions: AnyArray) -> None:
     units = axis.units or writer.measured.units(axis.role) or ROLE_UNITS.get(axis.role, "")
     values(data, axis.name, positions, units or "1")
 
 
-def _fill_in(writer: EntryWriter) -> None:
+def _fill_in(writer: EntryWriter, data: h5py.Group) -> None:
     """Write the members that every NXdata has, where no axis is called so."""
-    data = writer.entry[next(c.name for c in writer.channels if c.is_picture)]
     plan = writer.plan
     if "energy" not in data:
         energies = plan.energies

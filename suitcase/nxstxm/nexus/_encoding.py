@@ -14,11 +14,18 @@ from typing import Any
 import h5py
 import numpy as np
 import numpy.typing as npt
+from h5py import h5a, h5d, h5p, h5s, h5t
 
 from ._filters import filters
 
 AnyArray = npt.NDArray[Any]
 _TEXT = h5py.string_dtype("utf-8")
+# A file has some hundreds of scalar strings: what h5py would find out for each is made once.
+_TEXT_IN_FILE = h5t.py_create(_TEXT, logical=True)
+_TEXT_IN_MEMORY = h5t.py_create(_TEXT)
+_SCALAR = h5s.create(h5s.SCALAR)
+_WITHOUT_TIMES = h5p.create(h5p.DATASET_CREATE)
+_WITHOUT_TIMES.set_obj_track_times(False)
 #: Arrays larger than this are chunked and, when asked, compressed.
 LARGE = 64 * 1024
 
@@ -57,13 +64,20 @@ def clean(text: str) -> str:
 def group(parent: h5py.Group, name: str, nx_class: str) -> h5py.Group:
     """Create a group of a NeXus class."""
     made = parent.create_group(name)
-    made.attrs["NX_class"] = nx_class
+    mark(made, "NX_class", nx_class)
     return made
 
 
-def text(parent: h5py.Group, name: str, value: str) -> h5py.Dataset:
+def text(parent: h5py.Group, name: str, value: str) -> None:
     """Write a scalar string."""
-    return parent.create_dataset(name, data=clean(value), dtype=_TEXT)
+    place = h5d.create(parent.id, name.encode(), _TEXT_IN_FILE, _SCALAR, _WITHOUT_TIMES)
+    place.write(h5s.ALL, h5s.ALL, np.array(clean(value), _TEXT), _TEXT_IN_MEMORY)
+
+
+def mark(item: h5py.HLObject, name: str, value: str) -> None:
+    """Write an attribute that is a scalar string and not there yet."""
+    place = h5a.create(item.id, name.encode(), _TEXT_IN_FILE, _SCALAR)
+    place.write(np.array(clean(value), _TEXT), _TEXT_IN_MEMORY)
 
 
 def texts(parent: h5py.Group, name: str, values: Iterable[str]) -> h5py.Dataset:
@@ -92,7 +106,7 @@ def values(
         keywords = storage(array.shape, array.dtype, compression)
     dataset = parent.create_dataset(name, data=array, **keywords)
     if units is not None:
-        dataset.attrs["units"] = clean(units)
+        mark(dataset, "units", units)
     for key, value in attributes.items():
         dataset.attrs[key] = value
     return dataset
@@ -124,5 +138,5 @@ def open_shape(shape: tuple[int, ...]) -> tuple[int | None, ...]:
 
 def mark_axes(data: h5py.Group, signal: str, axes: Iterable[str]) -> None:
     """Write ``@signal`` and ``@axes`` of an NXdata."""
-    data.attrs["signal"] = signal
+    mark(data, "signal", signal)
     data.attrs["axes"] = np.array([axis.encode("ascii") for axis in axes])
