@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ._encoding import LARGE, mark, open_shape, storage
+from ._encoding import DEPTH, LARGE, chunk_shape, mark, open_shape, storage
+from ._filters import filters
 
 AnyArray = npt.NDArray[Any]
 #: Bytes that a list or an array may hold in memory.
@@ -56,7 +57,7 @@ class ListWriter:
         if self._dataset is not None and not _fits(block.dtype, self._dataset.dtype):
             self._widen(np.result_type(block.dtype, self._dataset.dtype))
         if self._dataset is None:
-            keywords = storage((32768, *block.shape[1:]), block.dtype, self._compression)
+            keywords = growing(block.shape[1:], block.dtype, self._compression)
             self._dataset = self._parent.create_dataset(
                 self._name, data=block, maxshape=open_shape(block.shape[1:]), **keywords
             )
@@ -102,6 +103,11 @@ class ListWriter:
         return dataset
 
 
+def growing(shape: tuple[int, ...], dtype: np.dtype[Any], compression: str) -> dict[str, Any]:
+    """Choose chunks and filters for a list of readings of a shape that grows."""
+    return {"chunks": chunk_shape((32768, *shape), dtype.itemsize), **filters(compression)}
+
+
 def _fits(new: np.dtype[Any], old: np.dtype[Any]) -> bool:
     return np.result_type(new, old) == old
 
@@ -109,8 +115,8 @@ def _fits(new: np.dtype[Any], old: np.dtype[Any]) -> bool:
 class Canvas:
     """A float64 array, NaN where nothing was put.
 
-    A small one is held whole. Of a large one only the plane that is being filled is: points come
-    plane by plane unless something is wrong, and then they are still put right.
+    A small one is held whole. Of a large one only the images that are being filled are: points come
+    image by image unless something is wrong, and then they are still put right.
 
     Parameters
     ----------
@@ -124,6 +130,8 @@ class Canvas:
         Its unit.
     compression : str
         Filter for large arrays.
+    sparse : bool
+        Most of it will stay empty: then that takes no room in the file.
     """
 
     def __init__(
@@ -133,24 +141,36 @@ class Canvas:
         shape: tuple[int, ...],
         units: str,
         compression: str = "none",
+        *,
+        sparse: bool = False,
     ) -> None:
         self.shape = shape
-        n_planes = shape[0] if len(shape) > 2 else 1
-        self._plane_size = prod(shape) // max(n_planes, 1)
-        self._whole = prod(shape) * 8 <= HELD_BYTES or n_planes == 1
+        n_images = shape[0] if len(shape) > 2 else 1
+        image = prod(shape) // max(n_images, 1)
+        self._whole = prod(shape) * 8 <= HELD_BYTES or n_images == 1
+        # as many images at a time as a compressed chunk is deep: it is written once
+        self._depth = max(min(DEPTH, HELD_BYTES // (8 * max(image, 1))), 1)
+        self._slab_size = image * self._depth
         keywords: dict[str, Any] = {}
         if prod(shape) * 8 > LARGE:
-            keywords = storage(shape, np.dtype(np.float64), compression)
+            keywords = storage(shape, np.dtype(np.float64), compression, self._depth)
         if self._whole:
             self._held = np.full(prod(shape), np.nan)
             self._create = (parent, name, units, keywords)
         else:
-            keywords["fillvalue"] = np.nan
-            self._dataset = parent.create_dataset(name, shape, np.float64, **keywords)
+            if sparse and not keywords:
+                keywords = {"chunks": chunk_shape((1, *shape[1:]), 8)}
+            self._chunked = "chunks" in keywords
+            if not self._chunked:
+                # HDF5 would fill it all with NaN before the first image is written
+                keywords["fill_time"] = "never"
+            self._dataset = parent.create_dataset(
+                name, shape, np.float64, fillvalue=np.nan, **keywords
+            )
             mark(self._dataset, "units", units)
-            self._held = np.full(self._plane_size, np.nan)
-        self._plane = 0
-        self._missing: dict[int, int] = {}  # by plane that is written
+            self._held = np.full(self._slab_size, np.nan)
+        self._slab = 0
+        self._missing: dict[int, int] = {}  # by slab that is written
 
     def put(self, position: npt.NDArray[np.int64], values: AnyArray) -> None:
         """Put values at flat positions; the last of equal positions stays; -1 is left out."""
@@ -160,42 +180,53 @@ class Canvas:
         if self._whole:
             self._held[position] = values
             return
-        planes = position // self._plane_size
-        edges = np.flatnonzero(np.diff(planes)) + 1
+        slabs = position // self._slab_size
+        edges = np.flatnonzero(np.diff(slabs)) + 1
         for pos, val in zip(np.split(position, edges), np.split(values, edges), strict=True):
             if len(pos):
-                self._turn(int(pos[0] // self._plane_size))
-                self._held[pos % self._plane_size] = val
+                self._turn(int(pos[0] // self._slab_size))
+                self._held[pos % self._slab_size] = val
 
-    def _turn(self, plane: int) -> None:
-        """Make `plane` the one that is held."""
-        if plane == self._plane:
+    def _turn(self, slab: int) -> None:
+        """Make `slab` the one that is held."""
+        if slab == self._slab:
             return
         self._store()
-        self._plane = plane
-        if plane in self._missing:
-            self._held = self._dataset[plane].reshape(-1)
-        else:
-            self._held[:] = np.nan
+        self._slab = slab
+        self._held[:] = np.nan
+        if slab in self._missing:
+            written = self._dataset[self._images(slab)].reshape(-1)
+            self._held[: len(written)] = written
+
+    def _images(self, slab: int) -> slice:
+        return slice(slab * self._depth, min((slab + 1) * self._depth, self.shape[0]))
 
     def _store(self) -> None:
-        self._dataset[self._plane] = self._held.reshape(self.shape[1:])
-        self._missing[self._plane] = int(np.isnan(self._held).sum())
+        images = self._images(self._slab)
+        shape = (images.stop - images.start, *self.shape[1:])
+        held = self._held[: prod(shape)]
+        self._dataset[images] = held.reshape(shape)
+        self._missing[self._slab] = int(np.isnan(held).sum())
 
     @property
     def missing(self) -> int:
         """Points that have no value, once it is closed."""
         if self._whole:
             return int(np.isnan(self._held).sum())
-        unwritten = self.shape[0] - len(self._missing)
-        return sum(self._missing.values()) + unwritten * self._plane_size
+        unwritten = set(range(-(-self.shape[0] // self._depth))) - set(self._missing)
+        images = sum(len(range(self.shape[0])[self._images(slab)]) for slab in unwritten)
+        return sum(self._missing.values()) + images * self._slab_size // self._depth
 
     def close(self) -> h5py.Dataset:
-        """Write what is held."""
+        """Write what is held, and NaN where nothing was."""
         if self._whole:
             parent, name, units, keywords = self._create
             dataset = parent.create_dataset(name, data=self._held.reshape(self.shape), **keywords)
             mark(dataset, "units", units)
             return dataset
         self._store()
+        for slab in range(-(-self.shape[0] // self._depth)):
+            if slab not in self._missing and not self._chunked:
+                self._turn(slab)
+                self._store()
         return self._dataset

@@ -86,7 +86,10 @@ class Channel:
         self._path = f"{home.name}/data"
         if self.is_picture:
             data = group(writer.entry, self.name, "NXdata")
-            self.canvas = Canvas(data, "data", self._points.shape, units, compression)
+            points = self._points
+            self.canvas = Canvas(
+                data, "data", points.shape, units, compression, sparse=points.are_sparse
+            )
 
     @property
     def _has_sums(self) -> bool:

@@ -26,8 +26,10 @@ _TEXT_IN_MEMORY = h5t.py_create(_TEXT)
 _SCALAR = h5s.create(h5s.SCALAR)
 _WITHOUT_TIMES = h5p.create(h5p.DATASET_CREATE)
 _WITHOUT_TIMES.set_obj_track_times(False)
-#: Arrays larger than this are chunked and, when asked, compressed.
-LARGE = 64 * 1024
+#: Arrays larger than this are, when asked, compressed, in chunks of about that size (bytes).
+LARGE = CHUNK_BYTES = 64 * 1024
+#: Images that a compressed chunk covers in part.
+DEPTH = 4
 
 
 def safe_name(name: str, taken: Iterable[str] = ()) -> str:
@@ -113,11 +115,35 @@ def values(
 
 
 def storage(
-    shape: tuple[int, ...], dtype: np.dtype[Any], compression: str = "none"
+    shape: tuple[int, ...], dtype: np.dtype[Any], compression: str = "none", depth: int = DEPTH
 ) -> dict[str, Any]:
-    """Choose chunks (about 256 KiB, whole images where they fit) and filters for an array."""
-    keywords: dict[str, Any] = {"chunks": chunk_shape(shape, dtype.itemsize)}
-    return keywords | filters(compression)
+    """Choose how an array of a known shape is stored: ``create_dataset``'s keywords.
+
+    Without compression in one piece: images, spectra and all of it are read faster than from any
+    chunks that serve both. Compressed in chunks that are `depth` images deep. The measurements are
+    in docs/explanations/speed.md.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Its shape.
+    dtype : dtype
+        Its dtype.
+    compression : str
+        As of `filters`.
+    depth : int
+        Images that a chunk covers in part, at most.
+    """
+    if compression == "none" or 0 in shape:
+        return {}
+    if len(shape) < 3:
+        chunks = chunk_shape(shape, dtype.itemsize)
+    else:
+        depth = max(min(depth, shape[0]), 1)
+        side = max(int((CHUNK_BYTES // (dtype.itemsize * depth)) ** 0.5), 1)
+        image = (-(-n // -(-n // side)) for n in shape[-2:])  # tiles of nearly one size
+        chunks = (depth, *(1 for _ in shape[1:-2]), *image)
+    return {"chunks": chunks, **filters(compression)}
 
 
 def chunk_shape(shape: tuple[int, ...], itemsize: int, target: int = 256 * 1024) -> tuple[int, ...]:

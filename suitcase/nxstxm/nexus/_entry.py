@@ -267,7 +267,8 @@ class EntryWriter:
         if not self.measured.has_ring_current():
             return
         control = group(self.entry, "control", "NXmonitor")
-        canvas = Canvas(control, "data", self.points.shape, "mA", self.options.compression)
+        points, compression = self.points, self.options.compression
+        canvas = Canvas(control, "data", points.shape, "mA", compression, sparse=points.are_sparse)
         for block in self.points.blocks():
             canvas.put(block.position, self.measured.ring_current(block))
         canvas.close().attrs["source"] = self.measured.source_of("ring_current")

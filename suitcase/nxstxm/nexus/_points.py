@@ -49,6 +49,19 @@ class Points:
         #: Columns whose readings stay where they are: a walk need not be short for their sake.
         self.unread: set[str] = set()
 
+    @property
+    def arrived(self) -> int:
+        """Points that came, those of other entries of the same runs with them."""
+        return sum(
+            p.record.n_rows.get(p.record.measurement or "", 0) * self.per_row[id(p.record)]
+            for p in self.job.parts
+        )
+
+    @property
+    def are_sparse(self) -> bool:
+        """Whether less than half of what was planned can have come."""
+        return 2 * self.arrived < prod(self.shape)
+
     # -- how the run's rows relate to points ---------------------------------------------------
 
     def detector_keys(self, record: RunRecord) -> list[tuple[str, str | None]]:
@@ -135,10 +148,7 @@ class Points:
     def _refuse_absurd(self, shape: tuple[int, ...]) -> None:
         """Refuse a picture that no memory holds and that hardly anything came for."""
         plane = prod(shape[1:] if len(shape) > 2 else shape)
-        arrived = sum(
-            p.record.n_rows.get(p.record.measurement or "", 0) * self.per_row[id(p.record)]
-            for p in self.job.parts
-        )
+        arrived = self.arrived
         if plane > max(ABSURD, SPARSE * arrived):
             raise NXstxmValueError(
                 f"entry {self.job.name!r} would have a picture of {shape} points, and {arrived} "
