@@ -4,7 +4,8 @@ from ._archive import ArchiveWriter, is_archive
 from ._archive_file import write_archive
 from ._archive_reader import ArchiveError, read_archive
 from ._columns import Chunk
-from ._equal import difference, documents_equal, values_equal
+from ._equal import difference, documents_equal, shown, values_equal
+from ._filling import Filling, UnfilledError
 from ._frames import Frames
 from ._packing import ArrayRef
 from ._raw_arrays import array_crc32
@@ -19,15 +20,18 @@ __all__ = [
     "Block",
     "Chunk",
     "DocumentError",
+    "Filling",
     "Frames",
     "RunStreams",
     "StoredRun",
+    "UnfilledError",
     "array_crc32",
     "difference",
     "documents_equal",
     "is_archive",
     "read_archive",
     "replay",
+    "shown",
     "stored_runs",
     "unpack_documents",
     "values_equal",

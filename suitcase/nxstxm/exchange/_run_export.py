@@ -56,6 +56,7 @@ class RunExport:
                 f"directory is a {type(directory).__name__}; give a folder or a suitcase manager"
             )
         self._stage: RunStage | None = None
+        self._filling = self._options.filling()
         self._scan: ScanWriter | None = None
         self._file: ScanFile | None = None
         self._final: Path | None = None
@@ -87,7 +88,8 @@ class RunExport:
                 f"a {name} document came after run {self._stage.record.uid:.8} was closed"
             )
         try:
-            self._stage.take(name, doc)
+            for each in self._filling(name, doc):
+                self._stage.take(*each)
             if name == "stop":
                 self._finish()
         except NXstxmError as error:
@@ -121,6 +123,9 @@ class RunExport:
         if self._closed or stage is None:
             return
         self._closed = True
+        self._filling.close()
+        for message in self._filling.messages:
+            stage.note(message)
         if self._scan is not None:
             self._scan.end(stage)
             self._final = self._scan.finish()

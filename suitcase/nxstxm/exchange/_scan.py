@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -83,11 +84,15 @@ def export_scan(
     try:
         for start, documents in begun:
             stage = writer.run(start)
-            for name, doc in documents:
-                if name != "start":
-                    stage.take(name, doc)
-                elif not _is(doc.get("uid"), start.get("uid")):
-                    stage.streams.take_start(doc)
+            with closing(chosen.filling()) as filling:
+                for name, doc in documents:
+                    if name != "start":
+                        for each in filling(name, doc):
+                            stage.take(*each)
+                    elif not _is(doc.get("uid"), start.get("uid")):
+                        stage.streams.take_start(doc)
+                for message in filling.messages:
+                    stage.note(message)
             writer.end(stage)
     except BaseException as error:
         writer.keep()

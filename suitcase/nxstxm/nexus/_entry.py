@@ -69,7 +69,7 @@ class EntryWriter:
         self.shared = shared
         self.points = Points(job, source)
         self.messages: list[str] = list(
-            dict.fromkeys(m for r in job.records for m in r.plan.messages)
+            dict.fromkeys(m for r in job.records for m in (*r.plan.messages, *r.notes))
         )
         self.channels = find_channels(self.points, self.messages)
         self.measured = Measured(self.points, self.messages)

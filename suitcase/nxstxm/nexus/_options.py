@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .._errors import NXstxmTypeError, NXstxmValueError, OptionError
+from ..documents import Filling, shown
 from ._filters import Compression, filters
 
 if TYPE_CHECKING:
@@ -74,6 +75,12 @@ class WriterOptions:
         Replace an existing file.
     entry_writer : type of EntryWriter or None
         A subclass whose ``write_*`` methods a facility overrides.
+    handler_registry : Mapping of str to callable
+        Handlers for readings that lie in files, by spec, before those of installed packages.
+    root_map : Mapping of str to str
+        Root of such files, as the documents name it, to where it is now.
+    fill_or_fail : bool
+        Raise when such a reading can not be read; otherwise it is left out, and the entry says so.
     """
 
     facility: Facility = field(default_factory=Facility)
@@ -82,6 +89,9 @@ class WriterOptions:
     compression: Compression = "none"
     overwrite: bool = False
     entry_writer: type[EntryWriter] | None = None
+    handler_registry: Mapping[str, Any] = field(default_factory=dict)
+    root_map: Mapping[str, str] = field(default_factory=dict)
+    fill_or_fail: bool = False
 
     @classmethod
     def of(cls, **options: Any) -> WriterOptions:
@@ -109,8 +119,18 @@ class WriterOptions:
         compression = options.get("compression") or "none"
         filters(compression)  # raises for one that can not be used here
         options["compression"] = compression
+        for name in ("handler_registry", "root_map"):
+            given = options.get(name) or {}
+            if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
+                raise OptionError(f"{name} is {shown(given)}; give a mapping of text")
+            options[name] = dict(given)
         options["overwrite"] = bool(options.get("overwrite", False))
+        options["fill_or_fail"] = bool(options.get("fill_or_fail", False))
         return cls(**options)
+
+    def filling(self) -> Filling:
+        """Make what fills the events of a run."""
+        return Filling(self.handler_registry, self.root_map, fill_or_fail=self.fill_or_fail)
 
     def saved(self) -> dict[str, Any]:
         """Give what a temporary file remembers, as arguments for `of`."""

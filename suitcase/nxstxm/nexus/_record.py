@@ -100,6 +100,8 @@ class RunRecord:
         Documents in the archive.
     references : set of (stream, key)
         Columns that the archive refers to instead of holding a copy.
+    notes : list of str
+        What is to be said in its entries, besides what the plan says.
     """
 
     plan: ScanPlan
@@ -112,6 +114,7 @@ class RunRecord:
     archive: str | list[bytes] = field(default_factory=list)
     n_documents: int = 0
     references: set[tuple[str, str]] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def uid(self) -> str:

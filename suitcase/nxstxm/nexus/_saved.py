@@ -37,6 +37,7 @@ def save_record(home: h5py.Group, record: RunRecord, options: WriterOptions) -> 
         "archive": record.archive,
         "n_documents": record.n_documents,
         "references": [list(r) for r in sorted(record.references)],
+        "notes": record.notes,
         "devices": dict(options.devices),
         "options": options.saved(),
     }
@@ -97,7 +98,7 @@ def read_records(
         record = RunRecord(plan, saved["start"], saved["stop"], saved["descriptors"], columns)
         record.n_rows, record.last_time = saved["n_rows"], saved["last_time"]
         record.archive, record.n_documents = saved["archive"], saved["n_documents"]
-        record.references = references
+        record.references, record.notes = references, saved["notes"]
         records.append(record)
         options.append(saved["options"])
     order = sorted(range(len(records)), key=lambda i: (records[i].plan.time, records[i].uid))

@@ -100,6 +100,10 @@ class RunStage:
         if self._bytes > SPILL_BYTES and self.file is not None:
             self.spill()
 
+    def note(self, message: str) -> None:
+        """Say something in the entries that are made of the run."""
+        self.record.notes.append(message)
+
     def _enter(self, name: str, doc: Mapping[str, Any]) -> None:
         """Enter a document into the books of the run."""
         streams = self.streams
