@@ -378,6 +378,13 @@ def test_a_random_scan_is_in_the_file_as_it_arrived(request: ScanRequest, fate: 
     comes_out_right(request, fate)
 
 
+@pytest.mark.parametrize("style", ["points", "lines", "images"])
+def test_an_image_of_one_point_is_one_number(style: Any) -> None:
+    region = Region(0, Span(0.0, 0.0, 1), Span(0.0, 0.0, 1))
+    request = ScanRequest(6, regions=(region,), style=style, include_baseline=False, motors=False)
+    comes_out_right(request, Fate(0, 0.0, 0.0, "", "event", "as made", "at once"))
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @thorough

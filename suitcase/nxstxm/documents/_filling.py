@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from typing import Any
 
 import numpy as np
@@ -29,35 +29,12 @@ class UnfilledError(NXstxmError, OSError):
     """Readings that lie in a file can not be read."""
 
 
-class InstalledHandlers(Mapping[str, Any]):
-    """Handlers that installed packages announce, each imported when it is needed.
-
-    Parameters
-    ----------
-    own : Mapping of str to callable
-        Handlers by spec that come before those that are installed.
-    """
-
-    def __init__(self, own: Mapping[str, Any]) -> None:
-        self._own = own
-        self._found: dict[str, EntryPoint] | None = None
-
-    def _installed(self) -> dict[str, EntryPoint]:
-        if self._found is None:
-            self._found = {point.name: point for point in entry_points(group=HANDLERS)}
-        return self._found
-
-    def __getitem__(self, spec: str) -> Any:
-        """Give the handler of a spec; KeyError where there is none."""
-        return self._own[spec] if spec in self._own else self._installed()[spec].load()
-
-    def __iter__(self) -> Iterator[str]:
-        """Give all specs."""
-        return iter({**self._installed(), **self._own})
-
-    def __len__(self) -> int:
-        """Count the specs."""
-        return len({**self._installed(), **self._own})
+def installed_handler(spec: str) -> Any:
+    """Give the handler that an installed package announces for a spec; None where there is none."""
+    for point in entry_points(group=HANDLERS):
+        if point.name == spec:
+            return point.load()
+    return None
 
 
 class Filling:
@@ -87,13 +64,14 @@ class Filling:
         fill_or_fail: bool = False,
     ) -> None:
         self.messages: list[str] = []
-        self._handlers = handler_registry or {}
+        self._handlers = dict(handler_registry or {})
         self._root_map = dict(root_map or {})
         self._or_fail = fill_or_fail
         self._filler: Any = None
         self._external: dict[str, tuple[str, ...]] = {}  # descriptor to keys
         self._resource_of: dict[str, str] = {}  # datum to resource
         self._resources: dict[str, Document] = {}
+        self._specs: set[str] = set()
         self._given_up: set[str] = set()  # resources
 
     def __call__(self, name: str, doc: Document) -> Iterator[tuple[str, Document]]:
@@ -114,6 +92,12 @@ class Filling:
                 yield from self._filled(name, doc, keys)
                 return
         yield name, doc
+
+    def knowing(self, handlers: Mapping[str, Any], roots: Mapping[str, str]) -> Filling:
+        """Add what the source of the run knows, behind what the user said; give itself."""
+        self._handlers = {**handlers, **self._handlers}
+        self._root_map = {**roots, **self._root_map}
+        return self
 
     def close(self) -> None:
         """Close the files."""
@@ -141,6 +125,7 @@ class Filling:
     def _note_external(self, name: str, doc: Document) -> None:
         if name == "resource":
             self._resources[str(doc.get("uid"))] = doc
+            self._find_handler(str(doc.get("spec")))
         elif name == "datum":
             self._resource_of[str(doc.get("datum_id"))] = str(doc.get("resource"))
         elif name == "datum_page":
@@ -165,9 +150,23 @@ class Filling:
         # here, since event_model reads a dozen schemas when it is imported
         from event_model import Filler
 
-        handlers: Any = InstalledHandlers(self._handlers)
         # without retries: what is not there is asked for once a resource, not once a point
-        return Filler(handlers, root_map=self._root_map, inplace=True, retry_intervals=[])
+        return Filler({}, root_map=self._root_map, inplace=True, retry_intervals=[])
+
+    def _find_handler(self, spec: str) -> None:
+        """Let the filler know a handler, when the first file of its kind comes."""
+        if spec in self._specs:
+            return
+        self._specs.add(spec)
+        try:
+            handler = self._handlers.get(spec) or installed_handler(spec)
+        except Exception as error:  # noqa: BLE001 - importing a program of others
+            self._give_up(f"the handler for {shown(spec)} can not be imported ({error})")
+            return
+        if handler is not None:
+            if self._filler is None:
+                self._filler = self._new_filler()
+            self._filler.register_handler(spec, handler)
 
     # -- events -----------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from functools import partial
@@ -14,6 +14,7 @@ from typing import Any
 from .._errors import NXstxmError, tell_where
 from ..nexus import WriterOptions
 from ..scans import read_plan
+from ._scan_in import Patience
 from ._scan_writer import ScanWriter
 from ._sources import StoredScan, runs_of
 
@@ -40,22 +41,33 @@ def export_scan(
     source: Any,
     directory: str | Path,
     *,
-    uids: Sequence[str] | None = None,
+    uids: Any = None,
     file_prefix: str | None = None,
+    timeout: float = 10.0,
+    incomplete: bool = False,
+    progress: Callable[[str], object] | None = None,
     **options: Any,
 ) -> Path:
     """Write one scan, all its runs in any order, into one finished file.
 
     Parameters
     ----------
-    source : path, iterable of runs, or documents
-        The path of stored documents of one scan; runs (objects with ``documents()``, such as
-        stored runs and headers, or lists of documents); or the documents of one or several runs
-        as one stream, one after the other or woven into each other.
+    source : catalog, path, iterable of runs, or documents
+        A catalog of databroker or Tiled, or ``"tiled:ADDRESS"`` or ``"databroker:NAME"``, with
+        `uids`; the path of stored documents of one scan; runs (objects with ``documents()``, such
+        as headers and stored runs, or lists of documents); or the documents of one or several
+        runs as one stream, one after the other or woven into each other.
     directory : str or Path
         The folder.
-    uids : sequence of str, optional
-        Only these runs of the source.
+    uids : str, sequence of str, or what the RunEngine returned, optional
+        Of a catalog: some or all runs of the scan; the catalog is searched for the others. Of
+        anything else: only these runs.
+    timeout : float
+        Seconds to wait for runs of a catalog that are not there yet, or have not stopped.
+    incomplete : bool
+        After that time export a run that has not stopped, as far as it came.
+    progress : callable, optional
+        Told in words what is waited for.
     file_prefix : str, optional
         Template of the name, filled from the first run; by default scan number and the beginning
         of the uid.
@@ -71,25 +83,29 @@ def export_scan(
     ------
     NXstxmValueError
         The source holds no run, several scans, or not the runs asked for.
+    NXstxmKeyError
+        The catalog has no such run.
+    UnfinishedError
+        A run of the catalog did not stop in time.
     """
     chosen = WriterOptions.of(**options)
-    begun = runs_of(source, uids)
-    first = begun[0][0]
+    begun = runs_of(source, uids, Patience(timeout, incomplete, progress))
+    first = begun[0].start
     if file_prefix is None:
         numbered = isinstance(first.get("scan_id"), int)
         file_prefix = "{scan_id:05d}-{uid:.8}" if numbered else "{uid}"
-    for start, _ in begun:
-        read_plan(start)  # a start that makes no sense makes no file
+    for run in begun:
+        read_plan(run.start)  # a start that makes no sense makes no file
     writer = ScanWriter(Path(directory).expanduser(), first, file_prefix, chosen)
     try:
-        for start, documents in begun:
-            stage = writer.run(start)
-            with closing(chosen.filling()) as filling:
-                for name, doc in documents:
+        for run in begun:
+            stage = writer.run(run.start)
+            with closing(chosen.filling().knowing(run.handlers, run.roots)) as filling:
+                for name, doc in run.documents:
                     if name != "start":
                         for each in filling(name, doc):
                             stage.take(*each)
-                    elif not _is(doc.get("uid"), start.get("uid")):
+                    elif not _is(doc.get("uid"), run.start.get("uid")):
                         stage.streams.take_start(doc)
                 for message in filling.messages:
                     stage.note(message)

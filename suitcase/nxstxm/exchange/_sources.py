@@ -6,15 +6,18 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from .._errors import NXstxmTypeError, NXstxmValueError
 from ..documents import StoredRun, stored_runs
 from ..nexus import ArchivedRun, runs_of_file
 from ..scans import group_runs, read_plan, run_uid
+from ._catalog import Catalog, Document, Documents, Run, opened, register_source
+from ._databroker import open_databroker
+from ._scan_in import AT_ONCE, Patience, scan_in, uids_of
+from ._tiled import open_tiled
 
-Document = Mapping[str, Any]
-Documents = Iterable[tuple[str, Document]]
 #: By which key a document says where it belongs; one without any follows the latest start.
 _LINKS = {
     "descriptor": "run_start",
@@ -28,6 +31,29 @@ _LINKS = {
     "stream_resource": "run_start",
     "stream_datum": "stream_resource",
 }
+
+
+register_source("tiled", open_tiled)
+register_source("databroker", open_databroker)
+
+
+class FoundRun(NamedTuple):
+    """A run that is to be exported.
+
+    Attributes
+    ----------
+    start : Mapping
+        Its start document.
+    documents : iterable of (name, document)
+        All of its documents, to be read once.
+    handlers, roots : Mapping
+        What its source knows of files of detectors: handlers by spec, and where roots are now.
+    """
+
+    start: Document
+    documents: Documents
+    handlers: Mapping[str, Any] = MappingProxyType({})
+    roots: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -102,19 +128,21 @@ def _is_hdf5(path: str | Path) -> bool:
         return False
 
 
-def runs_of(source: Any, uids: Iterable[str] | None = None) -> list[tuple[Document, Documents]]:
+def runs_of(source: Any, uids: Any = None, patience: Patience = AT_ONCE) -> list[FoundRun]:
     """Find the runs in a source.
 
     Parameters
     ----------
-    source : path, StoredScan, object with ``documents()``, iterable of runs, or of documents
+    source : catalog, path, StoredScan, run, iterable of runs, or of documents
         See `export_scan`.
-    uids : iterable of str, optional
-        Only these runs.
+    uids : str, iterable of str or a RunEngine's result, optional
+        Only these runs; of a catalog, the scan that they belong to.
+    patience : Patience
+        How long to wait for runs that are on their way into a catalog.
 
     Returns
     -------
-    list of (start, documents)
+    list of FoundRun
         In the order of time.
 
     Raises
@@ -122,6 +150,12 @@ def runs_of(source: Any, uids: Iterable[str] | None = None) -> list[tuple[Docume
     NXstxmTypeError, NXstxmValueError
         It is no source, holds several scans, no run, not those asked for, or one twice.
     """
+    known = opened(source)
+    if isinstance(known, Catalog):
+        source = _of_catalog(known) if uids is None else scan_in(known, uids, patience)
+        uids = None
+    elif known is not None:
+        source = known
     if isinstance(source, (str, Path)):
         source = scans_in(source)
         if len(source) > 1 and uids is None:
@@ -132,12 +166,12 @@ def runs_of(source: Any, uids: Iterable[str] | None = None) -> list[tuple[Docume
             )
         source = [run for scan in source for run in scan.runs]
     begun = [_peek(run) for run in _runs(source)]
-    have = [run_uid(start) for start, _ in begun]
+    have = [run_uid(run.start) for run in begun]
     twice = sorted({uid for uid in have if have.count(uid) > 1})
     if twice:
         raise NXstxmValueError(f"the source has run {', '.join(twice)} more than once")
     if uids is not None:
-        wanted = list(uids)
+        wanted = uids_of(uids)
         missing = [uid for uid in wanted if uid not in have]
         if missing:
             raise NXstxmValueError(
@@ -146,7 +180,18 @@ def runs_of(source: Any, uids: Iterable[str] | None = None) -> list[tuple[Docume
         begun = [run for uid, run in zip(have, begun, strict=True) if uid in wanted]
     if not begun:
         raise NXstxmValueError("there is no run to export: the source is empty")
-    return sorted(begun, key=lambda run: (_time(run[0]), run_uid(run[0])))
+    return sorted(begun, key=lambda run: (_time(run.start), run_uid(run.start)))
+
+
+def _of_catalog(catalog: Catalog) -> list[Run]:
+    """Give the runs of a catalog that holds one scan."""
+    runs = {run_uid(run.start): run for run in catalog.runs()}
+    groups = group_runs(read_plan(run.start) for run in runs.values())
+    if len(groups) > 1:
+        raise NXstxmValueError(
+            f"{catalog.name} holds {len(groups)} scans, not one; name the runs of yours with uids="
+        )
+    return [runs[plan.run] for group in groups for plan in group]
 
 
 def _runs(source: Any) -> list[Any]:
@@ -166,7 +211,7 @@ def _runs(source: Any) -> list[Any]:
     items: Iterator[Any] = itertools.chain([head], iterator)
     if isinstance(head, (tuple, list)) and len(head) == 2 and isinstance(head[0], str):
         return _split(items)
-    return list(items)
+    return [opened(item) or item for item in items]
 
 
 def _split(documents: Documents) -> list[Any]:
@@ -206,13 +251,16 @@ def _bulk_parts(doc: Document, owners: Mapping[str, str], latest: str) -> dict[s
     return dict(parts)
 
 
-def _peek(run: Any) -> tuple[Document, Documents]:
+def _peek(run: Any) -> FoundRun:
     """Give the start document of a run, and all its documents."""
     if callable(getattr(run, "documents", None)):
         start = getattr(run, "start", None)
         if isinstance(start, Mapping):
             # nothing is opened before its turn: a scan may have more runs than files can be open
-            return start, (pair for each in (run,) for pair in each.documents())
+            documents = (pair for each in (run,) for pair in each.documents())
+            return FoundRun(
+                start, documents, getattr(run, "handlers", {}), getattr(run, "roots", {})
+            )
         run = run.documents()
     if not isinstance(run, Iterable):
         raise NXstxmTypeError(f"a {type(run).__name__} is no run; give lists of documents")
@@ -223,7 +271,7 @@ def _peek(run: Any) -> tuple[Document, Documents]:
     name, doc = head
     if name != "start" or not isinstance(doc, Mapping):
         raise NXstxmValueError(f"a run begins with a {name!r} document, not with its start")
-    return doc, itertools.chain([(name, doc)], iterator)
+    return FoundRun(doc, itertools.chain([(name, doc)], iterator))
 
 
 def _time(start: Document) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,7 +112,7 @@ class Channel:
         n = records[0].n_rows[records[0].measurement or ""]
         return (
             isinstance(piece.values, str)
-            and len(piece.shape) > 0
+            and prod(piece.shape) > 1
             and piece.dtype.kind != "b"
             and (piece.row, piece.at, piece.n) == (0, 0, n)
             and self._points.per_row[id(records[0])] == 1

@@ -312,7 +312,7 @@ class Points:
             for part in self.job.parts:
                 for piece in part.record.columns.get((part.record.measurement or "", key), ()):
                     if piece.dtype.kind in "biufc" and prod(piece.shape) > 0:
-                        alone = self.per_row[id(part.record)] == 1 and piece.shape != (1,)
+                        alone = self.per_row[id(part.record)] == 1 and prod(piece.shape) != 1
                         found[piece.shape if alone else ()] += piece.n
             self._forms[key] = form = max(found, key=lambda shape: found[shape])
             if found[form] < found.total():
@@ -359,8 +359,8 @@ class Points:
                 array = array.reshape(len(array), -1)[:, :per_row]
                 whole = array.shape[1] == per_row
             else:
-                if per_row > 1 or array.shape[1:] == (1,):
-                    array = array.reshape(len(array), -1)[:, :1] if n_values == 1 else array
+                if n_values == 1:  # a number, however many brackets are around it
+                    array = array.reshape(len(array), 1)
                 if per_row > 1:
                     if n_values != 1:
                         continue  # a frame for a whole line has no place at its points

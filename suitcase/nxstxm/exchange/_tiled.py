@@ -1,0 +1,348 @@
+"""Tiled, and databroker 2, which is a client of it.
+
+A server that has the exporter of documents gives documents. Any other gives metadata, tables and
+arrays, of which the documents are made here. Readings that only the server reaches come from it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from .._errors import NXstxmError, NXstxmKeyError, NXstxmOSError
+from ._catalog import Catalog, Document, Documents, Run, comes_from, plain
+
+PREFIX = "tiled:"
+#: Bytes of arrays that are asked for at a time.
+ASKED_BYTES = 16 * 2**20
+#: Columns of a stream's table that are no readings, and what begins the times of readings.
+_BOOKS, _TIME_OF = ("seq_num", "time"), "ts_"
+
+
+class TiledRun:
+    """A run on a Tiled server.
+
+    Parameters
+    ----------
+    node : BlueskyRun
+        The client of the run.
+    """
+
+    def __init__(self, node: Any) -> None:
+        self._node = node
+
+    @property
+    def start(self) -> Document:
+        """The start document."""
+        return dict(plain(self._node.metadata["start"]))
+
+    @property
+    def stop(self) -> Document | None:
+        """The stop document, if there was one when the run was asked for."""
+        stop = self._node.metadata.get("stop")
+        return None if not stop else dict(plain(stop))
+
+    def documents(self) -> Documents:
+        """Give the documents; each call asks the server anew.
+
+        Raises
+        ------
+        NXstxmOSError
+            The server can not be reached, or can not read the run.
+        """
+        with _asking(self._node):
+            given = self._exported()
+            streams = _Streams(self._node)
+            for name, doc in self._made(streams) if given is None else given:
+                yield from streams.completed(name, plain(doc))
+
+    def _exported(self) -> Iterator[tuple[str, Document]] | None:
+        """Give what the server's exporter gives; None where it has none."""
+        if not hasattr(self._node, "documents"):
+            return None
+        try:
+            documents = iter(self._node.documents(fill=False))
+            first = next(documents)
+        except (StopIteration, NotImplementedError):
+            return None
+        except Exception as error:
+            response = getattr(error, "response", None)
+            if getattr(response, "status_code", None) in (404, 406, 501):
+                return None
+            raise
+
+        def all_of_them() -> Iterator[tuple[str, Document]]:
+            yield first
+            yield from documents
+
+        return all_of_them()
+
+    def _made(self, streams: _Streams) -> Iterator[tuple[str, Document]]:
+        """Make documents of what the run consists of."""
+        start = self.start
+        yield "start", start
+        for stream in streams:
+            descriptor = streams.descriptor(stream, start)
+            yield "descriptor", descriptor
+            yield from streams.pages(stream, descriptor)
+        stop = self.stop
+        if stop is not None:
+            yield "stop", stop
+
+
+class _Streams:
+    """The streams of a run: what is in their tables, and their arrays."""
+
+    def __init__(self, node: Any) -> None:
+        home = node.get("streams", node)
+        self._nodes = {name: home[name] for name in home if "data_keys" in home[name].metadata}
+        self._parts: dict[str, dict[str, Any]] = {}
+        self._of_descriptor: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._rows: dict[str, int] = {}
+        self._read: set[str] = set()  # data keys, and resources, whose readings are in the events
+
+    def __iter__(self) -> Iterator[str]:
+        """Give the names of the streams, the baseline's first as a RunEngine does."""
+        return iter(sorted(self._nodes, key=lambda name: (name != "baseline", name)))
+
+    def _arrays(self, stream: str) -> dict[str, Any]:
+        """Give the arrays of a stream that are not in its tables."""
+        if stream not in self._parts:
+            node = self._nodes.get(stream)
+            parts = getattr(node, "base", node) if node is not None else {}
+            self._parts[stream] = {key: parts[key] for key in parts}
+        return {k: p for k, p in self._parts[stream].items() if p.structure_family == "array"}
+
+    def descriptor(self, stream: str, start: Document) -> dict[str, Any]:
+        """Make the descriptor of a stream."""
+        said = plain(self._nodes[stream].metadata)
+        data_keys = said["data_keys"]
+        objects: dict[str, list[str]] = {}
+        for key, declared in data_keys.items():
+            objects.setdefault(str(declared.get("object_name") or key), []).append(key)
+        return {
+            "uid": said.get("uid") or str(uuid.uuid5(_space(start), stream)),
+            "run_start": start["uid"],
+            "time": said.get("time", start.get("time", 0.0)),
+            "name": stream,
+            "data_keys": data_keys,
+            "object_keys": objects,
+            "configuration": said.get("configuration") or {},
+            "hints": said.get("hints") or {},
+        }
+
+    def pages(self, stream: str, descriptor: Document) -> Iterator[tuple[str, Document]]:
+        """Make pages of a stream's tables, one of each of their parts."""
+        self._arrays(stream)
+        declared = set(descriptor["data_keys"])
+        for part in self._parts[stream].values():
+            if part.structure_family != "table":
+                continue
+            for number in range(part.structure().npartitions):
+                table = part.read_partition(number)
+                columns = {str(key): _listed(table[key]) for key in table}
+                seq_nums = [int(n) for n in columns.get("seq_num", ())]
+                if not seq_nums:
+                    continue
+                data = {key: column for key, column in columns.items() if key in declared}
+                times = {
+                    key.removeprefix(_TIME_OF): column
+                    for key, column in columns.items()
+                    if key.startswith(_TIME_OF) and key not in declared
+                }
+                space = uuid.UUID(str(descriptor["uid"]))
+                yield (
+                    "event_page",
+                    {
+                        "uid": [str(uuid.uuid5(space, str(n))) for n in seq_nums],
+                        "descriptor": descriptor["uid"],
+                        "seq_num": seq_nums,
+                        "time": [float(t) for t in columns["time"]],
+                        "data": data,
+                        "timestamps": times,
+                        "filled": {},
+                    },
+                )
+
+    def completed(self, name: str, doc: dict[str, Any]) -> Iterator[tuple[str, Document]]:
+        """Add to a document the readings that only the server has."""
+        if name == "descriptor":
+            doc = self._note(doc)
+        elif name in ("event", "event_page"):
+            stream, keys = self._of_descriptor.get(doc["descriptor"], ("", ()))
+            lacking = [key for key in keys if key not in doc["data"]]
+            n = len(doc["seq_num"]) if name == "event_page" else 1
+            at = self._rows.get(stream, 0)
+            self._rows[stream] = at + n
+            if lacking and name == "event":
+                doc = {**doc, "data": {**doc["data"], **self._row(stream, lacking, at)}}
+            elif lacking:
+                yield from self._cut(stream, lacking, at, doc)
+                return
+        elif name == "stream_resource" and doc.get("data_key") in self._read:
+            self._read.add(str(doc.get("uid")))
+            return
+        elif name == "stream_datum" and doc.get("stream_resource") in self._read:
+            return
+        yield name, doc
+
+    def _note(self, doc: dict[str, Any]) -> dict[str, Any]:
+        """Note which readings of a stream are arrays; they will be in its events."""
+        stream = doc.get("name", "primary")
+        arrays = self._arrays(stream)
+        keys = tuple(key for key in doc["data_keys"] if key in arrays)
+        self._of_descriptor[doc["uid"]] = (stream, keys)
+        self._read.update(keys)
+        data_keys = {
+            key: {k: v for k, v in declared.items() if key not in keys or k != "external"}
+            for key, declared in doc["data_keys"].items()
+        }
+        return {**doc, "data_keys": data_keys}
+
+    def _row(self, stream: str, keys: list[str], row: int) -> dict[str, Any]:
+        arrays = self._arrays(stream)
+        return {key: np.asarray(arrays[key][row : row + 1])[0] for key in keys}
+
+    def _cut(
+        self, stream: str, keys: list[str], at: int, page: dict[str, Any]
+    ) -> Iterator[tuple[str, Document]]:
+        """Cut a page so that no more is asked for at a time than memory can hold."""
+        arrays = self._arrays(stream)
+        n = len(page["seq_num"])
+        row_bytes = max(
+            int(np.prod(arrays[k].shape[1:], dtype=np.int64)) * arrays[k].dtype.itemsize
+            for k in keys
+        )
+        step = max(ASKED_BYTES // max(row_bytes, 1), 1)
+        for first in range(0, n, step):
+            last = min(first + step, n)
+            read = {key: list(np.asarray(arrays[key][at + first : at + last])) for key in keys}
+            short = {key: len(rows) for key, rows in read.items() if len(rows) != last - first}
+            if short:
+                raise NXstxmOSError(
+                    f"stream {stream!r} has {n} events, but the arrays of {', '.join(short)} are "
+                    f"shorter"
+                )
+
+            def some(column: Any, a: int = first, b: int = last) -> Any:
+                return column[a:b]
+
+            yield (
+                "event_page",
+                {
+                    "uid": some(page["uid"]),
+                    "descriptor": page["descriptor"],
+                    "seq_num": some(page["seq_num"]),
+                    "time": some(page["time"]),
+                    "data": {**{k: some(v) for k, v in page["data"].items()}, **read},
+                    "timestamps": {k: some(v) for k, v in page["timestamps"].items()},
+                    "filled": {k: some(v) for k, v in (page.get("filled") or {}).items()},
+                },
+            )
+
+
+def _listed(column: Any) -> list[Any]:
+    """Give a column of a table as a list; arrays in it stay arrays."""
+    return list(column.tolist())
+
+
+def _space(start: Document) -> uuid.UUID:
+    try:
+        return uuid.UUID(str(start["uid"]))
+    except ValueError:
+        return uuid.uuid5(uuid.NAMESPACE_OID, str(start["uid"]))
+
+
+class TiledCatalog:
+    """A container of runs on a Tiled server.
+
+    Parameters
+    ----------
+    node : CatalogOfBlueskyRuns or Container
+        The client of the container.
+    """
+
+    def __init__(self, node: Any) -> None:
+        self._node = node
+
+    @property
+    def name(self) -> str:
+        """Where it is, without what the address keeps secret."""
+        address = str(getattr(self._node, "uri", "")).partition("?")[0]
+        return f"Tiled catalog {address}".strip()
+
+    def run(self, uid: str) -> Run:
+        """Give a run; see `Catalog.run`."""
+        with _asking(self._node):
+            try:
+                return TiledRun(self._node[uid])
+            except (KeyError, ValueError) as error:  # databroker 2 has its own for short uids
+                raise NXstxmKeyError(f"{self.name} has no run {uid}") from error
+
+    def runs(
+        self, *, since: float | None = None, until: float | None = None, scan_id: int | None = None
+    ) -> Iterator[Run]:
+        """Find runs; see `Catalog.runs`."""
+        with _asking(self._node):
+            from tiled.queries import Key
+
+            found = self._node
+            if since is not None:
+                found = found.search(Key("start.time") >= since)
+            if until is not None:
+                found = found.search(Key("start.time") < until)
+            if scan_id is not None:
+                found = found.search(Key("start.scan_id") == scan_id)
+            for node in found.values():
+                if "start" in node.metadata:
+                    yield TiledRun(node)
+
+
+def open_tiled(thing: Any) -> Catalog | Run | None:
+    """Make a catalog or a run of a client of Tiled, or of databroker 2.
+
+    ``"tiled:ADDRESS"`` is what the server has there, ``"tiled:PROFILE"`` what a profile of Tiled's
+    names.
+    """
+    if isinstance(thing, str) and thing.startswith(PREFIX):
+        thing = _connected(thing.removeprefix(PREFIX))
+    elif comes_from(thing, "databroker") and not comes_from(thing, "tiled"):
+        thing = getattr(thing, "v2", None)  # of databroker 2's first interface
+    if thing is None or not comes_from(thing, "tiled"):
+        return None
+    if "start" in getattr(thing, "metadata", {}):
+        return TiledRun(thing)
+    return TiledCatalog(thing) if hasattr(thing, "search") else None
+
+
+def _connected(where: str) -> Any:
+    try:
+        from tiled.client import from_profile, from_uri
+    except ImportError as error:
+        raise NXstxmOSError(
+            f"{PREFIX}{where} needs Tiled's client, which is not installed: pip install "
+            f"'suitcase-nxstxm[tiled]'"
+        ) from error
+    with _asking(where.partition("?")[0]):
+        return from_uri(where) if "://" in where else from_profile(where)
+
+
+@contextmanager
+def _asking(node: Any) -> Iterator[None]:
+    """Make one clear error of what can go wrong between a client and its server."""
+    try:
+        yield
+    except NXstxmError:
+        raise
+    except Exception as error:
+        if not comes_from(error, "httpx", "httpcore", "tiled") and not isinstance(error, OSError):
+            raise
+        where = str(getattr(node, "uri", node)).partition("?")[0]
+        raise NXstxmOSError(
+            f"Tiled at {where} did not answer as it should ({type(error).__name__}: "
+            f"{str(error)[:300]}); see that the server runs and that you may read there"
+        ) from error
