@@ -119,12 +119,12 @@ def open_databroker(thing: Any) -> Catalog | Run | None:
         return _by_name(thing.removeprefix(PREFIX))
     if not comes_from(thing, "databroker", "intake") or comes_from(thing, "tiled"):
         return None
-    second = getattr(thing, "v2", None)  # of a Broker, which wraps a catalog
-    if second is not None and not comes_from(second, "tiled") and hasattr(second, "search"):
-        return DatabrokerCatalog(second)
-    broker = getattr(thing, "db", None)  # of a Header
-    if broker is not None and hasattr(broker, "v2") and hasattr(thing, "documents"):
-        return DatabrokerCatalog(broker.v2).run(thing.start["uid"])
+    second = getattr(getattr(thing, "db", thing), "v2", None)  # what a Broker, or a Header's, wraps
+    if comes_from(second, "tiled"):
+        return None  # databroker 2
+    if second is not None:
+        catalog = DatabrokerCatalog(second)
+        return catalog.run(thing.start["uid"]) if hasattr(thing, "documents") else catalog
     if hasattr(thing, "canonical"):
         return DatabrokerRun(thing)
     if hasattr(thing, "search") and hasattr(thing, "force_reload"):

@@ -100,7 +100,7 @@ class _Streams:
     def __init__(self, node: Any) -> None:
         home = node.get("streams", node)
         self._nodes = {name: home[name] for name in home if "data_keys" in home[name].metadata}
-        self._parts: dict[str, dict[str, Any]] = {}
+        self._known: dict[str, dict[str, Any]] = {}
         self._of_descriptor: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._rows: dict[str, int] = {}
         self._read: set[str] = set()  # data keys, and resources, whose readings are in the events
@@ -110,12 +110,19 @@ class _Streams:
         return iter(sorted(self._nodes, key=lambda name: (name != "baseline", name)))
 
     def _arrays(self, stream: str) -> dict[str, Any]:
-        """Give the arrays of a stream that are not in its tables."""
-        if stream not in self._parts:
+        """Give the readings of a stream that are arrays.
+
+        Short ones may be in its tables, as text: the server makes arrays of them.
+        """
+        if stream not in self._known:
             node = self._nodes.get(stream)
-            parts = getattr(node, "base", node) if node is not None else {}
-            self._parts[stream] = {key: parts[key] for key in parts}
-        return {k: p for k, p in self._parts[stream].items() if p.structure_family == "array"}
+            declared = {} if node is None else plain(node.metadata["data_keys"])
+            self._known[stream] = {
+                key: node[key]
+                for key, said in declared.items()
+                if (said.get("dtype") == "array" or said.get("external")) and key in node
+            }
+        return self._known[stream]
 
     def descriptor(self, stream: str, start: Document) -> dict[str, Any]:
         """Make the descriptor of a stream."""
@@ -137,9 +144,10 @@ class _Streams:
 
     def pages(self, stream: str, descriptor: Document) -> Iterator[tuple[str, Document]]:
         """Make pages of a stream's tables, one of each of their parts."""
-        self._arrays(stream)
-        declared = set(descriptor["data_keys"])
-        for part in self._parts[stream].values():
+        declared = set(descriptor["data_keys"]) - set(self._arrays(stream))
+        node = self._nodes[stream]
+        parts = getattr(node, "base", node)
+        for part in (parts[name] for name in parts):
             if part.structure_family != "table":
                 continue
             for number in range(part.structure().npartitions):
