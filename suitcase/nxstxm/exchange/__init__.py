@@ -2,23 +2,30 @@
 
 from typing import TYPE_CHECKING
 
+from ._catalog import Catalog, Run, register_source
 from ._export import export, finish_export
 from ._names import PrefixError, resolve_prefix, safe_file_name
 from ._scan import ExportError, export_scan, export_scans
-from ._sources import StoredScan, scans_in
+from ._scan_in import UnfinishedError
+from ._sources import CatalogScan, StoredScan, scans_in
 
 if TYPE_CHECKING:
     from ._serializer import Serializer
 
 __all__ = [
+    "Catalog",
+    "CatalogScan",
     "ExportError",
     "PrefixError",
+    "Run",
     "Serializer",
     "StoredScan",
+    "UnfinishedError",
     "export",
     "export_scan",
     "export_scans",
     "finish_export",
+    "register_source",
     "resolve_prefix",
     "safe_file_name",
     "scans_in",

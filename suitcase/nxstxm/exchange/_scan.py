@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import closing
 from functools import partial
 from multiprocessing import get_context
@@ -16,7 +16,7 @@ from ..nexus import WriterOptions
 from ..scans import read_plan
 from ._scan_in import Patience
 from ._scan_writer import ScanWriter
-from ._sources import StoredScan, runs_of
+from ._sources import CatalogScan, StoredScan, runs_of
 
 
 class ExportError(NXstxmError, RuntimeError):
@@ -123,19 +123,27 @@ def _is(uid: Any, other: Any) -> bool:
 
 
 def export_scans(
-    sources: Iterable[Any], directory: str | Path, *, jobs: int = 1, **options: Any
+    sources: Iterable[Any],
+    directory: str | Path,
+    *,
+    jobs: int = 1,
+    progress: Callable[[int, int], object] | None = None,
+    **options: Any,
 ) -> list[Path]:
     """Write many scans, one file each.
 
     Parameters
     ----------
     sources : iterable
-        Scans as `scans_in` finds them, or sources as `export_scan` takes them.
+        Scans as `scans_in` finds them, scans of catalogs (`CatalogScan`), or sources as
+        `export_scan` takes them.
     directory : str or Path
         The folder.
     jobs : int
         Processes that share the work. For more than one, sources must be picklable, and a script
         needs its ``if __name__ == "__main__":``.
+    progress : callable, optional
+        Told how many scans are done, by success or failure, and how many there are.
     **options
         As of `export_scan`.
 
@@ -150,13 +158,21 @@ def export_scans(
         Some failed; all others were written first.
     """
     listed = list(sources)
+    tell = progress or (lambda _done, _all: None)
+    tell(0, len(listed))
+    outcomes: list[Path | Exception]
     if jobs > 1:
         # Other ways to start processes copy this one with its open files and locks.
         with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
             calls = [pool.submit(export_scan, item, directory, **options) for item in listed]
+            for done, _ in enumerate(as_completed(calls), 1):
+                tell(done, len(listed))
             outcomes = [_attempt(call.result) for call in calls]
     else:
-        outcomes = [_attempt(partial(export_scan, item, directory, **options)) for item in listed]
+        outcomes = []
+        for item in listed:
+            outcomes.append(_attempt(partial(export_scan, item, directory, **options)))
+            tell(len(outcomes), len(listed))
     failures = [
         (_label(item), outcome)
         for item, outcome in zip(listed, outcomes, strict=True)
@@ -183,6 +199,6 @@ def _attempt(call: Callable[[], Path]) -> Path | Exception:
 
 
 def _label(item: Any) -> str:
-    if isinstance(item, StoredScan):
+    if isinstance(item, (StoredScan, CatalogScan)):
         return item.name
     return str(item) if isinstance(item, (str, Path)) else type(item).__name__

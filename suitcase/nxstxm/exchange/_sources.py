@@ -78,6 +78,28 @@ class StoredScan:
         return self.source if number is None else f"{self.source} (scan {number})"
 
 
+@dataclass(frozen=True)
+class CatalogScan:
+    """A scan in a catalog, named so that another process can find it.
+
+    Attributes
+    ----------
+    source : str or other
+        ``"tiled:ADDRESS"``, ``"databroker:NAME"``, or what else opens a catalog; for several
+        processes it must be picklable.
+    uids : tuple of str
+        Runs of the scan; the catalog is searched for the others.
+    """
+
+    source: Any
+    uids: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The source and the first run."""
+        return f"{self.source} {self.uids[0] if self.uids else ''}".strip()
+
+
 def scans_in(paths: str | Path | Iterable[str | Path]) -> list[StoredScan]:
     """Find the scans in stored documents.
 
@@ -150,6 +172,8 @@ def runs_of(source: Any, uids: Any = None, patience: Patience = AT_ONCE) -> list
     NXstxmTypeError, NXstxmValueError
         It is no source, holds several scans, no run, not those asked for, or one twice.
     """
+    if isinstance(source, CatalogScan):
+        source, uids = source.source, source.uids
     known = opened(source)
     if isinstance(known, Catalog):
         source = _of_catalog(known) if uids is None else scan_in(known, uids, patience)

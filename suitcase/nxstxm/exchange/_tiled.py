@@ -115,7 +115,7 @@ class _Streams:
         Short ones may be in its tables, as text: the server makes arrays of them.
         """
         if stream not in self._known:
-            node = self._nodes.get(stream)
+            node: Any = self._nodes.get(stream)
             declared = {} if node is None else plain(node.metadata["data_keys"])
             self._known[stream] = {
                 key: node[key]
