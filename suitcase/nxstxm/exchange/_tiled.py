@@ -103,6 +103,7 @@ class _Streams:
         self._known: dict[str, dict[str, Any]] = {}
         self._of_descriptor: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._rows: dict[str, int] = {}
+        self._blocks: dict[tuple[str, str], tuple[int, np.ndarray[Any, Any]]] = {}
         self._read: set[str] = set()  # data keys, and resources, whose readings are in the events
 
     def __iter__(self) -> Iterator[str]:
@@ -117,11 +118,12 @@ class _Streams:
         if stream not in self._known:
             node: Any = self._nodes.get(stream)
             declared = {} if node is None else plain(node.metadata["data_keys"])
-            self._known[stream] = {
+            parts = {
                 key: node[key]
                 for key, said in declared.items()
                 if (said.get("dtype") == "array" or said.get("external")) and key in node
             }
+            self._known[stream] = {k: part for k, part in parts.items() if hasattr(part, "dtype")}
         return self._known[stream]
 
     def descriptor(self, stream: str, start: Document) -> dict[str, Any]:
@@ -182,14 +184,15 @@ class _Streams:
             doc = self._note(doc)
         elif name in ("event", "event_page"):
             stream, keys = self._of_descriptor.get(doc["descriptor"], ("", ()))
-            lacking = [key for key in keys if key not in doc["data"]]
             n = len(doc["seq_num"]) if name == "event_page" else 1
             at = self._rows.get(stream, 0)
             self._rows[stream] = at + n
-            if lacking and name == "event":
-                doc = {**doc, "data": {**doc["data"], **self._row(stream, lacking, at)}}
-            elif lacking:
-                yield from self._cut(stream, lacking, at, doc)
+            if keys and name == "event":
+                # an exporter may have made lists of them, with the dtype lost on the way
+                read = {key: self._values(stream, key, at, 1)[0] for key in keys}
+                doc = {**doc, "data": {**doc["data"], **read}}
+            elif keys:
+                yield from self._cut(stream, keys, at, doc)
                 return
         elif name == "stream_resource" and doc.get("data_key") in self._read:
             self._read.add(str(doc.get("uid")))
@@ -211,46 +214,45 @@ class _Streams:
         }
         return {**doc, "data_keys": data_keys}
 
-    def _row(self, stream: str, keys: list[str], row: int) -> dict[str, Any]:
-        arrays = self._arrays(stream)
-        return {key: np.asarray(arrays[key][row : row + 1])[0] for key in keys}
+    def _values(self, stream: str, key: str, at: int, n: int) -> np.ndarray[Any, Any]:
+        """Read rows of an array, asking the server for many at a time."""
+        first, block = self._blocks.get((stream, key), (0, np.empty(0)))
+        if not first <= at <= at + n <= first + len(block):
+            array = self._arrays(stream)[key]
+            first, block = at, np.asarray(array[at : at + max(n, _rows_of(array))])
+            self._blocks[stream, key] = first, block
+        found = block[at - first : at - first + n]
+        if len(found) < n:
+            raise NXstxmOSError(
+                f"stream {stream!r} has an event {at + n}, but {key!r} has only "
+                f"{first + len(block)} values"
+            )
+        return found
 
     def _cut(
-        self, stream: str, keys: list[str], at: int, page: dict[str, Any]
+        self, stream: str, keys: tuple[str, ...], at: int, page: dict[str, Any]
     ) -> Iterator[tuple[str, Document]]:
         """Cut a page so that no more is asked for at a time than memory can hold."""
-        arrays = self._arrays(stream)
         n = len(page["seq_num"])
-        row_bytes = max(
-            int(np.prod(arrays[k].shape[1:], dtype=np.int64)) * arrays[k].dtype.itemsize
-            for k in keys
-        )
-        step = max(ASKED_BYTES // max(row_bytes, 1), 1)
+        step = min(_rows_of(self._arrays(stream)[key]) for key in keys)
         for first in range(0, n, step):
-            last = min(first + step, n)
-            read = {key: list(np.asarray(arrays[key][at + first : at + last])) for key in keys}
-            short = {key: len(rows) for key, rows in read.items() if len(rows) != last - first}
-            if short:
-                raise NXstxmOSError(
-                    f"stream {stream!r} has {n} events, but the arrays of {', '.join(short)} are "
-                    f"shorter"
-                )
+            rows = slice(first, min(first + step, n))
+            read = {
+                key: list(self._values(stream, key, at + first, rows.stop - first)) for key in keys
+            }
+            columns = {
+                part: {key: column[rows] for key, column in (page.get(part) or {}).items()}
+                for part in ("data", "timestamps", "filled")
+            }
+            columns["data"] |= read
+            books = {name: page[name][rows] for name in ("uid", "seq_num", "time")}
+            yield "event_page", {**page, **books, **columns}
 
-            def some(column: Any, a: int = first, b: int = last) -> Any:
-                return column[a:b]
 
-            yield (
-                "event_page",
-                {
-                    "uid": some(page["uid"]),
-                    "descriptor": page["descriptor"],
-                    "seq_num": some(page["seq_num"]),
-                    "time": some(page["time"]),
-                    "data": {**{k: some(v) for k, v in page["data"].items()}, **read},
-                    "timestamps": {k: some(v) for k, v in page["timestamps"].items()},
-                    "filled": {k: some(v) for k, v in (page.get("filled") or {}).items()},
-                },
-            )
+def _rows_of(array: Any) -> int:
+    """Tell how many rows of an array are asked for at a time."""
+    one = int(np.prod(array.shape[1:], dtype=np.int64)) * int(array.dtype.itemsize)
+    return max(ASKED_BYTES // max(one, 1), 1)
 
 
 def _listed(column: Any) -> list[Any]:
