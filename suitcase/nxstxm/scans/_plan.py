@@ -296,6 +296,41 @@ class ScanPlan:
 
         return bind(self, descriptor)
 
+    def coordinates(
+        self,
+        entry: int | str | None = None,
+        *,
+        tolerance: float | Mapping[str, float] | None = None,
+        **values: float,
+    ) -> dict[str, int | str]:
+        """Turn values along axes into the indices that data are labelled with.
+
+        Parameters
+        ----------
+        entry : int or str, optional
+            Number or name of the entry; a plan of one entry needs none.
+        tolerance : float or Mapping of str to float, optional
+            How far away the nearest setpoint may be, for all axes or by axis, in the axis' unit;
+            half of the smallest step unless given.
+        **values
+            Axis and value, such as ``energy=280.5``.
+
+        Returns
+        -------
+        dict
+            Axis and index; of equal setpoints the first. With `entry` its name as ``region``.
+
+        Raises
+        ------
+        NXstxmKeyError
+            There is no such axis or entry, or its setpoints are not in the plan.
+        NXstxmValueError
+            No setpoint is near enough.
+        """
+        from ._nearest import nearest
+
+        return nearest(self, entry, tolerance, values)
+
     def with_devices(self, devices: Mapping[str, str]) -> ScanPlan:
         """Give the data keys of some roles, over what the dialect found.
 
