@@ -117,9 +117,8 @@ def test_a_value_never_changes() -> None:
         lambda: coords.__setitem__("y", 11),
         lambda: setattr(coords, "y", 10),
     ):
-        with pytest.raises(
-            CoordinatesError, match=r"coords\.replace\(y=1.\) or coords \| \{'y': 1"
-        ):
+        told = r"coords\.replace\(y=1.\) or coords \| \{'y': 1"
+        with pytest.raises(CoordinatesError, match=told):
             way()
     with pytest.raises(CoordinatesError, match="can not be removed"):
         del coords.y

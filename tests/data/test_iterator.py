@@ -193,7 +193,7 @@ def test_values_that_no_plan_has_are_told() -> None:
     with pytest.raises(NXstxmError, match="the plan has no axis 'speed'; it has energy, "):
         plan.coordinates(speed=1)
     several = plan_of("pystxm2019-sample_point_spectra-points")
-    with pytest.raises(NXstxmError, match="has the entries .*; name one with entry="):
+    with pytest.raises(NXstxmError, match=r"has the entries .*; name one with entry="):
         several.coordinates(energy=several.entries[0].energies[0])
     with pytest.raises(NXstxmError, match="not 99"):
         several.coordinates(99, energy=1)
