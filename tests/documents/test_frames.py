@@ -26,7 +26,7 @@ def test_frames_are_not_copied_until_somebody_asks():
     frames = Frames(arrays)
     assert frames[1] is arrays[1]
     with pytest.raises(ValueError, match="without a copy"):
-        np.asarray(frames, copy=False)
+        frames.__array__(copy=False)
 
 
 @pytest.mark.parametrize("dtype", [">f8", "<u2", "=i4"])

@@ -130,8 +130,8 @@ def _energy_regions(roi: Mapping[str, Any], where: str) -> list[_Region]:
             continue
         if not isinstance(item, Mapping):
             raise MetadataError(f"EV_ROIS[{i}] of {where} is a {type(item).__name__}")
-        points = item.get("SETPOINTS")
-        energies = numbers(points, f"EV_ROIS[{i}].SETPOINTS of {where}") if points else ()
+        points = stated(item, "SETPOINTS", ())
+        energies = numbers(points, f"EV_ROIS[{i}].SETPOINTS of {where}")
         if not energies and optional_number(item.get("START")) is not None:
             energies = (number(item.get("START"), f"EV_ROIS[{i}].START of {where}"),)
         regions.append(_Region(energies, optional_number(item.get("DWELL")), _polarizations(item)))

@@ -81,12 +81,16 @@ def _dimensions(start: Mapping[str, Any]) -> list[str]:
     return found or list(texts(start.get("motors")))
 
 
+def _is(value: Any, text: str) -> bool:
+    return isinstance(value, str) and value == text
+
+
 def _grid(start: Mapping[str, Any], n: int) -> tuple[int, ...] | None:
     """Give the sizes of the grid, when the plan tells that it is one and walks it in order."""
     shape, hints = start.get("shape"), start.get("hints")
     if not isinstance(shape, (list, tuple)) or len(shape) != n or n == 0:
         return None
-    if isinstance(hints, Mapping) and hints.get("gridding") == "rectilinear_nonsequential":
+    if isinstance(hints, Mapping) and _is(hints.get("gridding"), "rectilinear_nonsequential"):
         return None  # a square spiral: on a grid, but not line by line
     sizes = [optional_number(size) for size in shape]
     if any(size is None or size < 1 or size != int(size) for size in sizes):
@@ -107,10 +111,10 @@ def _snaked(start: Mapping[str, Any], n: int) -> list[bool]:
     """
     snaking = start.get("snaking")
     if isinstance(snaking, (list, tuple)) and len(snaking) == n:
-        return [bool(s) for s in snaking]
+        return [not getattr(s, "ndim", 0) and bool(s) for s in snaking]
     told = start.get("snake_axes")
     motors = _pattern_args(start)[::2]
-    if told in ("True", True):
+    if told is True or _is(told, "True"):
         return [i > 0 for i in range(n)]
     if isinstance(told, str) and len(motors) == n:
         return [isinstance(motor, str) and motor in told for motor in motors]

@@ -203,8 +203,9 @@ def scan_type(value: Any, run: str = "") -> ScanType:
         The value is no scan type.
     """
     try:
-        if isinstance(value, bool):  # Python would take it for 0 or 1
-            raise UnknownScanTypeError(f"{value} is no number")
+        if isinstance(value, bool) or getattr(value, "ndim", None):
+            # Python would take it for 0 or 1; and arrays have no truth
+            raise UnknownScanTypeError(f"{value!r} is no number")
         return ScanType(value)
     except (ValueError, TypeError) as error:
         where = f" in run {run:.8}" if run else ""
