@@ -80,7 +80,7 @@ def open_shelf(thing: Any) -> Catalog | Run | None:
     return MemoryCatalog(thing) if isinstance(thing, Shelf) else None
 
 
-register_source("shelf", open_shelf)
+register_source("shelf of the tests", open_shelf)
 
 
 def uids_of(runs: list[list[Document]]) -> list[str]:

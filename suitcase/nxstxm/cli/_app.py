@@ -7,25 +7,28 @@ stderr and exit status 1; what fails in another way is a mistake of ours and kee
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated, Optional
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from rich.text import Text
 
 from suitcase.nxstxm._errors import NXstxmError
 from suitcase.nxstxm.cli._extras import MissingExtraError
-
-if TYPE_CHECKING:
-    from suitcase.nxstxm.nexus import Problem
-
-#: A table that is not shown on a screen is not cut to 80 columns.
-_WIDTH_ELSEWHERE = 120
-_STYLES = {"error": "bold red", "warning": "yellow"}
+from suitcase.nxstxm.cli._options import (
+    Files,
+    Incomplete,
+    Jobs,
+    Output,
+    Overwrite,
+    ScanIds,
+    Since,
+    Sources,
+    Timeout,
+    Uids,
+    Until,
+)
+from suitcase.nxstxm.cli._telling import UsageError, complain, make_console, tell_problems
 
 app = typer.Typer(
     name="nxstxm",
@@ -35,36 +38,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Files = Annotated[
-    list[Path], typer.Argument(metavar="FILE", help="NXstxm files.", show_default=False)
-]
-
 
 def run(argv: list[str] | None) -> int:
     """Run the program and give its exit status."""
     try:
         app(args=argv, prog_name="nxstxm")
+    except UsageError as error:
+        complain(error)
+        return 2
     except NXstxmError as error:
-        _complain(error)
+        complain(error)
         return 1
     except SystemExit as stopped:
         return stopped.code if isinstance(stopped.code, int) else int(bool(stopped.code))
     return 0
-
-
-def _console() -> Console:
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_WIDTH_ELSEWHERE)
-
-
-def _complain(error: Exception | str, about: object = None) -> None:
-    """Say on stderr, in one line, what went wrong."""
-    told = " ".join(str(error).split())
-    if about is not None and str(about) not in told:
-        told = f"{about}: {told}"
-    Console(stderr=True, highlight=False).print(
-        Text.assemble(("error: ", "bold red"), told), soft_wrap=True
-    )
 
 
 def _for_each(files: Sequence[Path], do: Callable[[Path], bool]) -> None:
@@ -76,7 +63,7 @@ def _for_each(files: Sequence[Path], do: Callable[[Path], bool]) -> None:
         except MissingExtraError:
             raise
         except NXstxmError as error:
-            _complain(error, file)
+            complain(error, file)
             well = False
     if not well:
         raise typer.Exit(1)
@@ -84,17 +71,8 @@ def _for_each(files: Sequence[Path], do: Callable[[Path], bool]) -> None:
 
 @app.command()
 def export(
-    files: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="FILE",
-            help="Stored documents: recorded JSON, JSON lines, msgpack, archives, NXstxm files.",
-            show_default=False,
-        ),
-    ],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the files.")
-    ],
+    sources: Sources,
+    output: Output,
     prefix: Annotated[
         str | None,
         typer.Option(
@@ -102,38 +80,81 @@ def export(
             show_default=False,
         ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that are there already.")
-    ] = False,
+    uid: Uids = None,
+    scan_id: ScanIds = None,
+    since: Since = None,
+    until: Until = None,
+    timeout: Timeout = 10.0,
+    incomplete: Incomplete = False,
+    jobs: Jobs = 1,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Write one NXstxm file for each scan of stored documents."""
-    from suitcase.nxstxm.exchange import StoredScan, export_scan, scans_in
+    """Write one NXstxm file for each scan of stored documents, or of a catalog."""
+    from suitcase.nxstxm.cli._choice import Choice, patience_of
+    from suitcase.nxstxm.cli._many import export_each
+    from suitcase.nxstxm.cli._sources import find_scans
 
-    console = _console()
-    failed = False
-    scans: list[StoredScan] = []
-    for file in files:
-        try:
-            scans.extend(scans_in([file]))
-        except NXstxmError as error:
-            _complain(error, file)
-            failed = True
-    columns = (TextColumn("exporting"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    bar = Progress(*columns, console=console, transient=True)
-    # not even started elsewhere: a bar that is switched off still leaves an empty line
-    with bar if console.is_terminal else nullcontext():
-        task = bar.add_task("export", total=len(scans))
-        for scan in scans:
-            try:
-                path = export_scan(scan.runs, output, file_prefix=prefix, overwrite=overwrite)
-            except NXstxmError as error:
-                _complain(error, scan.source)
-                failed = True
-            else:
-                told = Text.assemble((str(path), "green"), f"  from {scan.source}")
-                console.print(told, soft_wrap=True)
-            bar.advance(task)
-    if failed:
+    patience = patience_of(timeout, incomplete)
+    scans, failures = find_scans(sources, Choice.of(uid, scan_id, since, until))
+    well = export_each(
+        make_console(),
+        scans,
+        output,
+        jobs=jobs,
+        patience=patience,
+        prefix=prefix,
+        overwrite=overwrite,
+    )
+    _end(well, failures)
+
+
+@app.command()
+def archive(
+    sources: Sources,
+    output: Output,
+    fill: Annotated[
+        bool,
+        typer.Option("--fill", help="Bring readings that lie in files of detectors into it."),
+    ] = False,
+    salvage: Annotated[
+        bool,
+        typer.Option("--salvage", help="Of damaged files archive what can be read, and say what."),
+    ] = False,
+    uid: Uids = None,
+    scan_id: ScanIds = None,
+    since: Since = None,
+    until: Until = None,
+    timeout: Timeout = 10.0,
+    incomplete: Incomplete = False,
+    jobs: Jobs = 1,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write one archive of all documents for each scan, to be exported at any time."""
+    from suitcase.nxstxm.cli._archive import salvaged, whole_file
+    from suitcase.nxstxm.cli._choice import Choice, patience_of
+    from suitcase.nxstxm.cli._many import archive_each
+    from suitcase.nxstxm.cli._sources import find_scans
+
+    patience = patience_of(timeout, incomplete)
+    choice = Choice.of(uid, scan_id, since, until)
+    scans, failures = find_scans(sources, choice, salvaged if salvage else whole_file)
+    well = archive_each(
+        make_console(),
+        scans,
+        output,
+        jobs=jobs,
+        patience=patience,
+        fill=fill,
+        overwrite=overwrite,
+    )
+    _end(well, failures)
+
+
+def _end(well: bool, failures: Sequence[tuple[str, Exception]]) -> None:
+    """Tell what could not be read, after all that could; exit with 1 if anything failed."""
+    for name, error in failures:
+        complain(error, name)
+    if failures or not well:
         raise typer.Exit(1)
 
 
@@ -142,7 +163,7 @@ def info(files: Files) -> None:
     """Tell what was measured: scan type, axes, energies, detectors, times."""
     from suitcase.nxstxm.cli._info import describe, render
 
-    console = _console()
+    console = make_console()
 
     def tell(file: Path) -> bool:
         console.print(render(describe(file)))
@@ -166,7 +187,7 @@ def validate(
     """Check files; the exit status is 1 when one of them has an error."""
     from suitcase.nxstxm import nexus
 
-    console = _console()
+    console = make_console()
 
     def check(file: Path) -> bool:
         problems = nexus.validate(file)
@@ -176,7 +197,7 @@ def validate(
                 raise MissingExtraError("the option --nexusformat needs: pip install nexusformat")
             shown = [p for p in others or () if nexusformat or p.level == "error"]
             problems = [*problems, *shown]
-        _tell_problems(console, file, problems)
+        tell_problems(console, file, problems)
         return not any(problem.level == "error" for problem in problems)
 
     _for_each(files, check)
@@ -198,7 +219,7 @@ def plot(
     """Draw a file: images with a scale bar, stacks with their mean spectrum, spectra as curves."""
     from suitcase.nxstxm.cli._plot import plot_file
 
-    _console().print(Text(str(plot_file(file, output, entry=entry, data=data))), soft_wrap=True)
+    make_console().print(Text(str(plot_file(file, output, entry=entry, data=data))), soft_wrap=True)
 
 
 @app.command()
@@ -210,21 +231,4 @@ def demo(
     """Measure with a simulated microscope, and export, check and draw the scans."""
     from suitcase.nxstxm.cli._demo import run_demo
 
-    run_demo(output, _console())
-
-
-def _tell_problems(console: Console, file: Path, problems: Sequence[Problem]) -> None:
-    errors = sum(problem.level == "error" for problem in problems)
-    warnings = len(problems) - errors
-    counts = f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"
-    verdict = ("bad", "bold red") if errors else ("good", "bold green")
-    console.print(Text.assemble(verdict, f"  {file}  {counts}"), soft_wrap=True)
-    if not problems:
-        return
-    table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=True)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for problem in problems:
-        told = Text.assemble((problem.path, "cyan"), f"  {problem.message}", overflow="fold")
-        table.add_row(Text(problem.level, style=_STYLES[problem.level]), told)
-    console.print(table)
+    run_demo(output, make_console())
