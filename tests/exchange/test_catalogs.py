@@ -103,6 +103,7 @@ def test_a_kind_that_is_registered_again_is_replaced() -> None:
     register_source("once", first.append)
     register_source("once", second.append)
     opened("something")
+    register_source("once", lambda *_: None)
     assert (first, second) == ([], ["something"])
 
 
