@@ -273,7 +273,8 @@ def test_a_run_without_an_end_is_told_and_the_others_are_exported(
     assert len(out.splitlines()) == 1
     note, error = err.splitlines()
     assert note == f"note: waiting for the stop document of run {uid(cut)} (0 s left)"
-    assert error.startswith(f"error: run {uid(cut)} in shelf ours has no stop document after 0.1 s")
+    assert error.startswith(f"error: shelf ours, run {uid(cut):.8}: run {uid(cut)} in shelf ours")
+    assert "has no stop document after 0.1 s" in error
     assert "--timeout" in error
     assert "--incomplete" in error
     assert "=" not in error  # options as they are called here

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from suitcase.nxstxm import NXstxmError
@@ -31,6 +31,7 @@ def test_the_documented_example() -> None:
     assert repr(coords) == "DataCoordinates(time=3, channel='DAPI', z=5, position=2)"
 
 
+@settings(deadline=None)
 @given(mappings)
 def test_coordinates_are_the_mapping_they_were_made_of(axes: dict[str, Any]) -> None:
     coords = DataCoordinates(axes)
@@ -51,6 +52,7 @@ def test_coordinates_are_the_mapping_they_were_made_of(axes: dict[str, Any]) -> 
         assert (made, type(made)) == (coords, DataCoordinates)
 
 
+@settings(deadline=None)
 @given(mappings, mappings)
 def test_joined_coordinates(a: dict[str, Any], b: dict[str, Any]) -> None:
     assert DataCoordinates(a) | b == {**a, **b}
