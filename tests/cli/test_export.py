@@ -133,7 +133,7 @@ def test_one_run_brings_its_whole_scan(
     status, out, err = nxstxm("export", "shelf:ours", "-o", tmp_path / "files", *options)
     assert (status, err) == (0, "")
     path = tmp_path / "files" / f"00001-{uid(runs[0]):.8}.hdf5"
-    assert out.startswith(f"{path}  from shelf ours, run ")
+    assert out.startswith(f"{path}  from shelf:ours, run ")
     assert scans_in(tmp_path / "files") == [{uid(run) for run in runs}]
     same_file(path, export_scan(runs, tmp_path, file_prefix="reference"))
 
@@ -253,7 +253,7 @@ def test_a_run_that_makes_no_sense_is_told_when_it_is_asked_for(
     shelf.put(image(), [odd])
     status, out, err = nxstxm("export", "shelf:ours", "-o", tmp_path, "--since", "2024-05-01")
     assert status == 1
-    assert err.startswith("error: shelf ours, run odd: ")
+    assert err.startswith("error: shelf:ours, run odd: ")
     assert err.count("\n") == 1
     assert len(out.splitlines()) == 1
 
@@ -273,7 +273,7 @@ def test_a_run_without_an_end_is_told_and_the_others_are_exported(
     assert len(out.splitlines()) == 1
     note, error = err.splitlines()
     assert note == f"note: waiting for the stop document of run {uid(cut)} (0 s left)"
-    assert error.startswith(f"error: shelf ours, run {uid(cut):.8}: run {uid(cut)} in shelf ours")
+    assert error.startswith(f"error: shelf:ours, run {uid(cut):.8}: run {uid(cut)} in shelf ours")
     assert "has no stop document after 0.1 s" in error
     assert "--timeout" in error
     assert "--incomplete" in error
@@ -376,8 +376,8 @@ def test_a_scan_that_breaks_leaves_the_others(shelf: Shelf, tmp_path: Path, nxst
     assert len(list(tmp_path.glob("*.hdf5"))) == 1
     told = [line for line in err.splitlines() if line.startswith("error: ")]
     assert told == [
-        f"error: shelf ours, run {uid(first):.8}: ZeroDivisionError: of a driver",
-        f"error: shelf ours, run {uid(last):.8}: OSError: cable",
+        f"error: shelf:ours, run {uid(first):.8}: ZeroDivisionError: of a driver",
+        f"error: shelf:ours, run {uid(last):.8}: OSError: cable",
     ]
     assert err.count("Traceback") == 2
 
@@ -404,8 +404,8 @@ def test_several_processes_write_the_same_and_know_whose_file_it_is(tmp_path: Pa
     assert done.returncode == 1
     names = {uid(run): out_dir / f"{uid(run)}.hdf5" for run in (image_run, spectrum)}
     *written, failed = done.stdout.splitlines()
-    assert written == [f"{path}  from shelf simulated, run {u:.8}" for u, path in names.items()]
-    assert failed.startswith(f"error: shelf simulated, run {uid(stack_runs[0]):.8}: {taken} exists")
+    assert written == [f"{path}  from shelf:simulated, run {u:.8}" for u, path in names.items()]
+    assert failed.startswith(f"error: shelf:simulated, run {uid(stack_runs[0]):.8}: {taken} exists")
     assert taken.read_text() == "mine"
     for run in (image_run, spectrum):
         reference = export_scan([run], tmp_path, file_prefix="{uid}")
