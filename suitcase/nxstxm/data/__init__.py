@@ -1,6 +1,7 @@
 """Data that know where they belong: coordinates, a handler, processors, storages."""
 
 from ._coordinates import CoordinatesError, DataCoordinates
+from ._feed import FrameFeed
 from ._handler import DataHandler, DataTimeoutError, Failure
 from ._iterator import DataCoordinatesIterator
 from ._processor import DataProcessor, Frame
@@ -16,5 +17,6 @@ __all__ = [
     "DataTimeoutError",
     "Failure",
     "Frame",
+    "FrameFeed",
     "RAMStorage",
 ]
