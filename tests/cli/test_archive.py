@@ -90,7 +90,7 @@ def test_an_archive_is_exported_as_the_scan_would_be(
     assert (status, err) == (0, "")
     [archive] = (tmp_path / "archives").iterdir()
     number = runs[0][0][1]["scan_id"]
-    assert archive.name == f"{number:05d}-{uid(runs[0]):.8}.nxsdocs"
+    assert archive.name == f"{number:05d}-{uid(runs[0]):.8}.nxdocs"
     assert out.startswith(f"{archive}  from ")
     assert difference(flat(runs), replay(archive)) is None
     assert nxstxm("export", archive, "-o", tmp_path / "files")[0] == 0
@@ -139,7 +139,7 @@ def test_every_scan_of_a_file_has_its_archive(tmp_path: Path, nxstxm: Run) -> No
         status, out, err = nxstxm("archive", source, "-o", folder, "--jobs", jobs)
         assert (status, err) == (0, "")
         assert len(out.splitlines()) == 3
-        assert names(folder) == [f"{n + 1:05d}-{uid(scans[n]):.8}.nxsdocs" for n in range(3)]
+        assert names(folder) == [f"{n + 1:05d}-{uid(scans[n]):.8}.nxdocs" for n in range(3)]
         for scan, name in zip(scans, names(folder), strict=True):
             assert difference(scan, replay(folder / name)) is None
 
@@ -155,7 +155,7 @@ def test_scans_of_a_catalog_that_have_not_ended(shelf: Shelf, tmp_path: Path, nx
     assert [uid(list(replay(path))) for path in tmp_path.iterdir()] == [uid(whole)]
     assert nxstxm(*command, "--incomplete", "--overwrite")[0] == 0
     assert len(names(tmp_path)) == 2
-    path = next(tmp_path.glob(f"*-{uid(cut):.8}.nxsdocs"))
+    path = next(tmp_path.glob(f"*-{uid(cut):.8}.nxdocs"))
     assert difference(cut, replay(path)) is None
     status, out, err = nxstxm("archive", "shelf:ours", "-o", tmp_path / "none")
     assert (status, out) == (2, "")
@@ -171,7 +171,7 @@ def test_an_archive_is_replaced_only_when_asked(tmp_path: Path, nxstxm: Run) -> 
     write_archive(run, source)
     folder = tmp_path / "archives"
     folder.mkdir()
-    taken = folder / f"00001-{uid(run):.8}.nxsdocs"
+    taken = folder / f"00001-{uid(run):.8}.nxdocs"
     taken.write_text("mine")
     status, out, err = nxstxm("archive", source, "-o", folder)
     assert (status, out) == (1, "")
@@ -189,7 +189,7 @@ def test_a_source_that_breaks_leaves_nothing_and_what_was_there(
     broken = list(plain_run(4, {"x": ()}, lambda i, _key: i))
     whole = list(plain_run(2, {"x": ()}, lambda i, _key: i, number=1))
     shelf.put(broken, breaks=OSError("cable")).put(whole)
-    old = tmp_path / f"00001-{uid(broken):.8}.nxsdocs"
+    old = tmp_path / f"00001-{uid(broken):.8}.nxdocs"
     options = ["--overwrite"] if overwrite else []
     if overwrite:
         old.write_text("mine")
@@ -198,14 +198,14 @@ def test_a_source_that_breaks_leaves_nothing_and_what_was_there(
     assert status == 1
     assert "cable" in err
     assert len(out.splitlines()) == 1
-    expected = [f"00002-{uid(whole):.8}.nxsdocs", *([old.name] if overwrite else [])]
+    expected = [f"00002-{uid(whole):.8}.nxdocs", *([old.name] if overwrite else [])]
     assert names(tmp_path) == sorted(expected)
     assert not overwrite or old.read_text() == "mine"
 
 
 def test_who_is_first_keeps_the_name(shelf: Shelf, tmp_path: Path, nxstxm: Run) -> None:
     run = list(plain_run(2, {"x": ()}, lambda i, _key: i))
-    taken = tmp_path / f"00001-{uid(run):.8}.nxsdocs"
+    taken = tmp_path / f"00001-{uid(run):.8}.nxdocs"
 
     class Slow(ShelfRun):
         def documents(self) -> Iterator[Document]:

@@ -305,7 +305,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
         ".hdf5": path.read_bytes(),
         ".jsonl": "\n".join(lines).encode(),
         ".json": f"[{', '.join(lines)}]".encode(),
-        ".nxsdocs": archive_of(runs),
+        ".nxdocs": archive_of(runs),
         ".msgpack": b"".join(msgpack.packb(json.loads(line)) for line in lines),
     }
     found[".jsonl.gz"] = gzip.compress(found[".jsonl"], mtime=0)

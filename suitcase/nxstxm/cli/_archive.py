@@ -27,7 +27,7 @@ from suitcase.nxstxm.exchange._sources import FoundRun, runs_of
 from suitcase.nxstxm.nexus import publish
 from suitcase.nxstxm.scans import ScanPlan, group_runs, read_plan
 
-SUFFIX = ".nxsdocs"
+SUFFIX = ".nxdocs"
 #: Of a file that is badly damaged no more is said than this.
 _MOST_TOLD = 10
 

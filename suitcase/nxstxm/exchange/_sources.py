@@ -96,8 +96,8 @@ class CatalogScan:
 
     @property
     def name(self) -> str:
-        """The source and the first run."""
-        return f"{self.source} {self.uids[0] if self.uids else ''}".strip()
+        """The source, without what its address keeps secret, and the first run."""
+        return f"{str(self.source).partition('?')[0]} {self.uids[0] if self.uids else ''}".strip()
 
 
 def scans_in(paths: str | Path | Iterable[str | Path]) -> list[StoredScan]:
