@@ -59,6 +59,7 @@ class MemoryCatalog:
 
     def run(self, uid: str) -> Run:
         self._shelf.asked += 1
+        uid = next((whole for whole in self._shelf.runs if whole.startswith(uid or "-")), uid)
         if uid not in self._shelf.runs:
             raise NXstxmKeyError(f"{self.name} has no run {uid}")
         return MemoryRun(self._shelf.runs[uid])
@@ -108,7 +109,9 @@ def test_a_kind_that_is_registered_again_is_replaced() -> None:
 
 
 @pytest.mark.parametrize("name", [STACK, TWO_BY_TWO])
-@pytest.mark.parametrize("given", ["all", "the first", "the last", "as text", "nested", "result"])
+@pytest.mark.parametrize(
+    "given", ["all", "the first", "the last", "as text", "in short", "nested", "result"]
+)
 def test_all_runs_of_a_scan_are_found(name: str, given: str, tmp_path: Path) -> None:
     runs, before, after = lean(name), lean(name), lean(name)
     for other, shift, mark in ((before, -5000.0, "b"), (after, 5000.0, "a")):
@@ -126,6 +129,7 @@ def test_all_runs_of_a_scan_are_found(name: str, given: str, tmp_path: Path) -> 
         "the first": [uids[0]],
         "the last": (uids[-1],),
         "as text": uids[0],
+        "in short": [uids[0][:8], uids[0], uids[1][:8]],
         "nested": ((uids[0],), [uids[1]]),
         "result": SimpleNamespace(run_start_uids=tuple(uids)),
     }[given]

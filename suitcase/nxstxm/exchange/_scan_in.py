@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._errors import NXstxmError, NXstxmKeyError, NXstxmTypeError, NXstxmValueError
-from ..scans import ScanPlan, group_runs, is_part, read_plan
+from ..scans import ScanPlan, group_runs, is_part, read_plan, run_uid
 from ._catalog import Catalog, Run
 
 #: Seconds between two questions, at first and at most.
@@ -85,7 +85,8 @@ def scan_in(catalog: Catalog, uids: Any, patience: Patience) -> list[Run]:
     if not wanted:
         raise NXstxmValueError(f"uids is empty; name runs of {catalog.name}")
     clock = _Clock(patience)
-    runs = {uid: _awaited(catalog, uid, clock, patience) for uid in wanted}
+    named = [_awaited(catalog, uid, clock, patience) for uid in wanted]
+    runs = {run_uid(run.start): run for run in named}  # catalogs know runs by part of their uid too
     plans = {uid: read_plan(run.start) for uid, run in runs.items()}
     for uid in _others(catalog, plans):
         runs[uid] = _awaited(catalog, uid, clock, patience)
