@@ -164,11 +164,10 @@ class _Streams:
                     for key, column in columns.items()
                     if key.startswith(_TIME_OF) and key not in declared
                 }
-                space = uuid.UUID(str(descriptor["uid"]))
                 yield (
                     "event_page",
                     {
-                        "uid": [str(uuid.uuid5(space, str(n))) for n in seq_nums],
+                        "uid": _uids(descriptor["uid"], seq_nums),
                         "descriptor": descriptor["uid"],
                         "seq_num": seq_nums,
                         "time": [float(t) for t in columns["time"]],
@@ -177,6 +176,25 @@ class _Streams:
                         "filled": {},
                     },
                 )
+
+    def _without_events(self) -> Iterator[tuple[str, Document]]:
+        """Make pages of streams that have arrays and no events, as fly scans write them."""
+        for uid, (stream, keys) in self._of_descriptor.items():
+            if not keys or self._rows.get(stream):
+                continue
+            n = min(int(self._arrays(stream)[key].shape[0]) for key in keys)
+            began = float(self._nodes[stream].metadata.get("time") or 0.0)
+            numbers = list(range(1, n + 1))
+            page = {
+                "uid": _uids(uid, numbers),
+                "descriptor": uid,
+                "seq_num": numbers,
+                "time": [began] * n,  # nobody noted when
+                "data": {},
+                "timestamps": {},
+                "filled": {},
+            }
+            yield from self._cut(stream, keys, 0, page)
 
     def completed(self, name: str, doc: dict[str, Any]) -> Iterator[tuple[str, Document]]:
         """Add to a document the readings that only the server has."""
@@ -194,6 +212,8 @@ class _Streams:
             elif keys:
                 yield from self._cut(stream, keys, at, doc)
                 return
+        elif name == "stop":
+            yield from self._without_events()
         elif name == "stream_resource" and doc.get("data_key") in self._read:
             self._read.add(str(doc.get("uid")))
             return
@@ -214,12 +234,23 @@ class _Streams:
         }
         return {**doc, "data_keys": data_keys}
 
+    def _per_event(self, stream: str, array: Any) -> int:
+        """Tell how many rows of an array belong to an event: a detector may take several frames."""
+        node = self._nodes[stream]
+        n_events = int(node["seq_num"].shape[0]) if "seq_num" in node else 0
+        n_rows = int(array.shape[0])
+        return n_rows // n_events if n_events and n_rows % n_events == 0 and n_rows else 1
+
     def _values(self, stream: str, key: str, at: int, n: int) -> np.ndarray[Any, Any]:
-        """Read rows of an array, asking the server for many at a time."""
+        """Read an array for some events, asking the server for many at a time."""
         first, block = self._blocks.get((stream, key), (0, np.empty(0)))
         if not first <= at <= at + n <= first + len(block):
             array = self._arrays(stream)[key]
-            first, block = at, np.asarray(array[at : at + max(n, _rows_of(array))])
+            each = self._per_event(stream, array)
+            last = at + max(n, _rows_of(array) // each)
+            first, block = at, np.asarray(array[at * each : last * each])
+            if each > 1:
+                block = block.reshape(-1, each, *block.shape[1:])
             self._blocks[stream, key] = first, block
         found = block[at - first : at - first + n]
         if len(found) < n:
@@ -253,6 +284,12 @@ def _rows_of(array: Any) -> int:
     """Tell how many rows of an array are asked for at a time."""
     one = int(np.prod(array.shape[1:], dtype=np.int64)) * int(array.dtype.itemsize)
     return max(ASKED_BYTES // max(one, 1), 1)
+
+
+def _uids(descriptor: str, seq_nums: list[int]) -> list[str]:
+    """Make uids of events that are always the same ones."""
+    space = _space({"uid": descriptor})
+    return [str(uuid.uuid5(space, str(n))) for n in seq_nums]
 
 
 def _listed(column: Any) -> list[Any]:
