@@ -56,7 +56,7 @@ VALUES: tuple[Any, ...] = (
     [], [None], [[1], [2, 3]], ["a", 1], {}, {"a": {"b": [1]}}, {1: 2}, {"": None}, (), (1,),
     0, 1, -1, 7, 10**9, 2**53 + 1, 2**63, 2**64, -(2**70), 10**400,
     0.0, -0.0, 1.5, 1e300, -1e300, float("nan"), float("inf"), -float("inf"), 3 + 4j,
-    set(), object(), np.float32(2), np.int8(-1), np.datetime64("nat"), np.float16("inf"),
+    set(), object(), np.float32(2), np.int8(-1), np.datetime64("nat", "s"), np.float16("inf"),
     np.array(3), np.array([]), np.zeros((2, 0)), np.array(["a", None], object),
     np.array([1, 2], "M8[s]"), np.zeros(3, "i4,f8"), np.zeros((2, 3), bool), deep(50), deep(5000),
 )  # fmt: skip
