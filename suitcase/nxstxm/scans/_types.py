@@ -11,6 +11,7 @@ from enum import Enum, IntEnum
 from typing import Any
 
 from .._errors import NXstxmValueError
+from ._metadata import short
 
 
 class UnknownScanTypeError(NXstxmValueError):
@@ -210,6 +211,6 @@ def scan_type(value: Any, run: str = "") -> ScanType:
     except (ValueError, TypeError) as error:
         where = f" in run {run:.8}" if run else ""
         raise UnknownScanTypeError(
-            f"scan type {value!r}{where} is not one of ScanType ({min(ScanType)}.."
+            f"scan type {short(value)}{where} is not one of ScanType ({min(ScanType)}.."
             f"{max(ScanType)}): give one of these numbers, a name or an NXstxm label"
         ) from error
