@@ -58,6 +58,8 @@ class TiledRun:
             given = self._exported()
             streams = _Streams(self._node)
             for name, doc in self._made(streams) if given is None else given:
+                if name == "stop" and not doc:
+                    continue  # so the exporter ends a run that still goes on
                 yield from streams.completed(name, plain(doc))
 
     def _exported(self) -> Iterator[tuple[str, Document]] | None:
