@@ -73,7 +73,7 @@ NOTES = (
         RECORDINGS,
         r".*",
         "The exporter fails where an event has an array of times, and its documents just end; the "
-        "entry says that it is not complete. Give the run itself.",
+        "entry says that it is not complete. Give the run itself: then the export reads the rest.",
     ),
 )
 

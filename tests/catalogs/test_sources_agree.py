@@ -35,7 +35,9 @@ def test_a_scan_becomes_the_same_file_from_every_source(
     assert names
     assert found
     for source, seen in found.items():
-        for name in names:
+        tried = [name for name in names if name in seen]
+        assert tried, f"{source} was not tried with {kind}"
+        for name in tried:
             notes_of(source, kind, seen[name])
 
 

@@ -55,12 +55,23 @@ class TiledRun:
             The server can not be reached, or can not read the run.
         """
         with _asking(self._node):
-            given = self._exported()
             streams = _Streams(self._node)
-            for name, doc in self._made(streams) if given is None else given:
-                if name == "stop" and not doc:
-                    continue  # so the exporter ends a run that still goes on
+            for name, doc in self._whole(streams):
                 yield from streams.completed(name, plain(doc))
+
+    def _whole(self, streams: _Streams) -> Iterator[tuple[str, Document]]:
+        """Give what the exporter gives; make what it does not."""
+        given = self._exported()
+        if given is None:
+            yield "start", self.start
+        for name, doc in given or ():
+            if name == "stop" and not doc:
+                return  # so the exporter ends a run that still goes on
+            yield name, doc
+            if name == "stop":
+                return
+        # there is no exporter, or it failed on the way, and then its documents just end
+        yield from self._made(streams)
 
     def _exported(self) -> Iterator[tuple[str, Document]] | None:
         """Give what the server's exporter gives; None where it has none."""
@@ -84,13 +95,20 @@ class TiledRun:
         return all_of_them()
 
     def _made(self, streams: _Streams) -> Iterator[tuple[str, Document]]:
-        """Make documents of what the run consists of."""
+        """Make documents of what the run consists of, and was not given yet."""
         start = self.start
-        yield "start", start
         for stream in streams:
+            uid, n_given = streams.given(stream)
             descriptor = streams.descriptor(stream, start)
-            yield "descriptor", descriptor
-            yield from streams.pages(stream, descriptor)
+            if uid is None:
+                yield "descriptor", descriptor
+            else:
+                descriptor["uid"] = uid
+            for name, page in streams.pages(stream, descriptor):
+                n = len(page["seq_num"])
+                if n_given < n:
+                    yield name, _without_first(page, n_given)
+                n_given = max(n_given - n, 0)
         stop = self.stop
         if stop is not None:
             yield "stop", stop
@@ -111,6 +129,13 @@ class _Streams:
     def __iter__(self) -> Iterator[str]:
         """Give the names of the streams, the baseline's first as a RunEngine does."""
         return iter(sorted(self._nodes, key=lambda name: (name != "baseline", name)))
+
+    def given(self, stream: str) -> tuple[str | None, int]:
+        """Tell which descriptor and how many events of a stream went through `completed`."""
+        for uid, (name, _) in self._of_descriptor.items():
+            if name == stream:
+                return uid, self._rows.get(stream, 0)
+        return None, 0
 
     def _arrays(self, stream: str) -> dict[str, Any]:
         """Give the readings of a stream that are arrays.
@@ -280,6 +305,18 @@ class _Streams:
             columns["data"] |= read
             books = {name: page[name][rows] for name in ("uid", "seq_num", "time")}
             yield "event_page", {**page, **books, **columns}
+
+
+def _without_first(page: Document, n: int) -> dict[str, Any]:
+    """Give a page without its first events."""
+    if not n:
+        return dict(page)
+    columns = {
+        part: {key: column[n:] for key, column in page[part].items()}
+        for part in ("data", "timestamps", "filled")
+    }
+    books = {name: page[name][n:] for name in ("uid", "seq_num", "time")}
+    return {**page, **books, **columns}
 
 
 def _rows_of(array: Any) -> int:
