@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from ..scans import ScanPlan, place, points_per_event, read_plan
+from ..scans import ScanPlan, points_per_event, read_plan
 from ._handler import DataHandler
 from ._storage import as_array
+from ._where import where
 
 Document = Mapping[str, Any]
 
@@ -72,24 +71,9 @@ class FrameFeed:
             covers = per.get(key)
             if covers is None and (data.ndim > 1 or plan.dialect == "plain"):
                 covers = "point"  # a camera's frame; a plan of Bluesky's own has an event a point
-            coords = _where(plan, int(event["seq_num"]), data.size, covers)
+            seq_num = int(event["seq_num"])
+            coords = where(plan, seq_num, points_per_event(plan, data.size, seq_num, covers))
             if len(keys) > 1:
                 coords["channel"] = str(key)
             metadata = {"data_key": key, "time": event["time"], "run": plan.run}
             self._handler.put(coords, data, metadata)
-
-
-def _where(plan: ScanPlan, seq_num: int, n_values: int, per: str | None) -> dict[str, int | str]:
-    """Give the indices that are the same for all points of an event."""
-    n = points_per_event(plan, n_values, seq_num, per)
-    placed = place(plan, np.arange((seq_num - 1) * n, seq_num * n, dtype=np.int64))
-    found: dict[str, int | str] = dict(plan.fixed)
-    for axis, index in placed.axes.items():
-        if (index == index[0]).all():
-            found[axis] = int(index[0])
-    if (placed.entry < 0).all():
-        found["event"] = seq_num  # beyond the plan: it has a place all the same
-    elif len(plan.entries) > 1 and (placed.entry == placed.entry[0]).all():
-        entry = plan.entries[int(placed.entry[0])]
-        found["region"] = entry.name or entry.region or str(int(placed.entry[0]))
-    return found

@@ -65,9 +65,9 @@ class DataHandler:
         What is done to each frame before it is stored, in this order.
     max_items, max_bytes : int
         Frames, and bytes of frames, that wait; `put` waits when there are more.
-    on_error : {"raise", "store_raw"}
+    on_error : {"raise", "keep", "store_raw"}
         When a processor fails: keep the frame as it came, to be fetched with `get`; or store it so.
-        Either way the error is raised by the next `put`, `get`, `finish` or `close`, with
+        The error is raised by the next `put`, `get`, `finish` or `close`, with "keep" and
         "store_raw" by `finish` and `close` only.
     on_arrival : callable, optional
         Called with the coordinates of each frame that was stored, in the thread that stores.
@@ -87,11 +87,11 @@ class DataHandler:
         *,
         max_items: int = 65536,
         max_bytes: int = 256 * 2**20,
-        on_error: Literal["raise", "store_raw"] = "raise",
+        on_error: Literal["raise", "keep", "store_raw"] = "raise",
         on_arrival: Callable[[DataCoordinates], object] | None = None,
     ) -> None:
-        if on_error not in ("raise", "store_raw"):
-            raise OptionError(f"on_error {on_error!r} is not one of 'raise', 'store_raw'")
+        if on_error not in ("raise", "keep", "store_raw"):
+            raise OptionError(f"on_error {on_error!r} is not one of 'raise', 'keep', 'store_raw'")
         self._storages = [storage] if isinstance(storage, DataStorage) else list(storage)
         if not self._storages or not all(isinstance(s, DataStorage) for s in self._storages):
             raise NXstxmTypeError("a handler needs a DataStorage, or several")

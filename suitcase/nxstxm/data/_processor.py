@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
+from copy import copy, deepcopy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,6 +57,9 @@ class DataProcessor:
         What provenance says of it; the name of `fn` unless given.
     options : Mapping, optional
         The same.
+    only : Mapping, optional
+        Frames that are processed, by their coordinates or metadata: ``{"detector": "counter0"}``. A
+        value may be a tuple of several. Other frames pass untouched.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class DataProcessor:
         name: str | None = None,
         version: str = "1",
         options: Mapping[str, Any] | None = None,
+        only: Mapping[str, Any] | None = None,
     ) -> None:
         if not callable(fn):
             raise NXstxmTypeError(f"a processor is a function, not a {type(fn).__name__}")
@@ -76,6 +81,7 @@ class DataProcessor:
         self.name = name or str(getattr(fn, "__name__", type(fn).__name__))
         self.version = version
         self.options = dict(options or {})
+        self.only = dict(only or {})
         self._finish = finish or getattr(fn, "finish", None)
         self._copy = copy
 
@@ -106,8 +112,39 @@ class DataProcessor:
         NXstxmTypeError, NXstxmValueError
             The function gave something else, or two frames that nothing tells apart.
         """
+        if not self.concerns(frame):
+            return [frame]
         data = frame.data.copy() if self._copy else _read_only(frame.data)
         return self._frames(self.fn(frame.coordinates, data, dict(frame.metadata)))
+
+    def concerns(self, frame: Frame) -> bool:
+        """Tell whether a frame is one that is processed, as ``only`` says."""
+        for key, wanted in self.only.items():
+            found = frame.coordinates.get(key, frame.metadata.get(key))
+            if found not in (wanted if isinstance(wanted, (tuple, list, set)) else (wanted,)):
+                return False
+        return True
+
+    def fresh(self) -> DataProcessor:
+        """Give a processor like this one that has seen no frame: what it gathers is its own.
+
+        Raises
+        ------
+        NXstxmTypeError
+            Its function can not be copied.
+        """
+        try:
+            # together, so that a method `finish` stays that of its copied object
+            fn, finish = deepcopy((self.fn, self._finish))
+        except (TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise NXstxmTypeError(
+                f"{self} can not be copied ({error}), and each run needs one of its own; give a "
+                f"function, or a class with a __deepcopy__"
+            ) from error
+        other = copy(self)
+        other.fn, other._finish = fn, finish
+        other.executor = self.executor
+        return other
 
     def finish(self) -> list[Frame]:
         """Give what was accumulated."""
@@ -170,6 +207,14 @@ class Chain:
         """Leave the executor behind when it goes to another process."""
         return {**vars(self), "executor": None}
 
+    def fresh(self) -> Chain:
+        """Give a chain of processors like these that have seen no frame."""
+        return Chain(processor.fresh() for processor in self.processors)
+
+    def concerns(self, frame: Frame) -> bool:
+        """Tell whether any of the processors is for a frame; otherwise it passes untouched."""
+        return any(processor.concerns(frame) for processor in self.processors)
+
     def __call__(self, frame: Frame) -> list[Frame]:
         """Process a frame."""
         return self._through(self.processors, [frame])
@@ -192,6 +237,8 @@ def chain(process_fn: Any) -> Chain | None:
     """Make a chain of what a user gave: None, a function, a processor, or several."""
     if process_fn is None:
         return None
+    if isinstance(process_fn, Chain):
+        return process_fn
     if isinstance(process_fn, Iterable):
         made = Chain(process_fn)
         return made if made.processors else None

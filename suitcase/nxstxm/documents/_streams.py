@@ -7,6 +7,7 @@ bounded block of each stream and hands it on when full, so memory does not grow 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,6 +58,26 @@ class Block:
     seq_nums: npt.NDArray[np.int64]
     times: npt.NDArray[np.float64]
     columns: Mapping[str, tuple[Chunk, ...]]
+
+    def since(self, row: int) -> Block | None:
+        """Give its rows from `row` on; None where it has none."""
+        cut = row - self.row
+        if cut <= 0:
+            return self
+        if cut >= len(self.seq_nums):
+            return None
+        columns = {
+            key: tuple(later for chunk in found if (later := _since(chunk, row)) is not None)
+            for key, found in self.columns.items()
+        }
+        return Block(self.stream, row, self.seq_nums[cut:], self.times[cut:], columns)
+
+
+def _since(chunk: Chunk, row: int) -> Chunk | None:
+    cut = row - chunk.row
+    if cut <= 0:
+        return chunk
+    return Chunk(row, chunk.values[cut:]) if cut < len(chunk.values) else None
 
 
 class _Missing:
@@ -131,6 +152,24 @@ class _Stream:
     @property
     def full(self) -> bool:
         return len(self.seq_nums) >= BLOCK_ROWS or self.n_bytes >= BLOCK_BYTES
+
+    def peek(self, row: int = 0) -> Block | None:
+        """Give what is here, from a row on, though another thread may add to it."""
+        # the times come last: of so many rows everything is there
+        first, last = max(row - self.row, 0), len(self.times)
+        n = last - first
+        if n <= 0:
+            return None
+        copied = {key: list(column[first:last]) for key, column in list(self.values.items())}
+        copied = {
+            key: column + [_MISSING] * (n - len(column))
+            for key, column in copied.items()
+            if any(value is not _MISSING for value in column)
+        }
+        has_gaps = any(value is _MISSING for column in copied.values() for value in column)
+        seq_nums, times = self.seq_nums[first:last], self.times[first:last]
+        other = _Stream(self.name, self.keys, self.row + first, seq_nums, times, copied, has_gaps)
+        return other.take()
 
     def take(self) -> Block:
         """Hand on what is here and begin anew."""
@@ -209,6 +248,9 @@ class RunStreams:
     ----------
     sink : callable
         Takes each full `Block`; called by the thread that brings the documents.
+    lock : context manager, optional
+        Held while a block is taken and handed on, so that whoever holds it finds each row either
+        in `open_blocks` or where the sink has put it.
 
     Attributes
     ----------
@@ -224,13 +266,16 @@ class RunStreams:
         The latest event or page has nothing but numbers and text.
     """
 
-    def __init__(self, sink: Callable[[Block], None]) -> None:
+    def __init__(
+        self, sink: Callable[[Block], None], lock: AbstractContextManager[Any] | None = None
+    ) -> None:
         self.start: Document | None = None
         self.stop: Document | None = None
         self.descriptors: list[Document] = []
         self.last_time = 0.0
         self.plain = True
         self._sink = sink
+        self._lock = nullcontext() if lock is None else lock
         self._streams: dict[str, _Stream] = {}
         self._by_descriptor: dict[str, _Stream] = {}
 
@@ -298,7 +343,7 @@ class RunStreams:
         if time > self.last_time:
             self.last_time = time
         if stream.full:
-            self._sink(stream.take())
+            self._hand_on(stream)
 
     def take_event_page(self, doc: Document) -> None:
         """Note a page of events."""
@@ -319,12 +364,12 @@ class RunStreams:
         self.plain = stream.add_page(seq_nums, times, columns)
         if self.plain:
             if stream.full:
-                self._sink(stream.take())
+                self._hand_on(stream)
         else:
             for i, seq_num in enumerate(seq_nums):
                 stream.add(seq_num, times[i], {key: column[i] for key, column in columns.items()})
                 if stream.full:
-                    self._sink(stream.take())
+                    self._hand_on(stream)
         self.last_time = max(self.last_time, *times, 0.0)
 
     def take_bulk_events(self, doc: Document) -> None:
@@ -337,7 +382,23 @@ class RunStreams:
         """Hand on all open blocks."""
         for stream in self._streams.values():
             if stream.seq_nums:
-                self._sink(stream.take())
+                self._hand_on(stream)
+
+    def _hand_on(self, stream: _Stream) -> None:
+        with self._lock:
+            self._sink(stream.take())
+
+    def open_blocks(self, since: Mapping[str, int] | None = None) -> list[Block]:
+        """Give copies of the blocks that were not handed on; for any thread that has the lock.
+
+        Parameters
+        ----------
+        since : Mapping of str to int, optional
+            By stream: only rows from this one on.
+        """
+        known = {} if since is None else since
+        found = [s.peek(known.get(s.name, 0)) for s in list(self._streams.values())]
+        return [block for block in found if block is not None]
 
 
 def _number(seq_num: Any) -> int:

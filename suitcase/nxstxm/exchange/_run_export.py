@@ -71,6 +71,19 @@ class RunExport:
         return {} if path is None or not path.exists() else {LABEL: [path]}
 
     @property
+    def stage(self) -> RunStage:
+        """The run.
+
+        Raises
+        ------
+        NXstxmStateError
+            It has not begun.
+        """
+        if self._stage is None:
+            raise NXstxmStateError("no run has begun: there is no data before its start document")
+        return self._stage
+
+    @property
     def _temporary(self) -> Path | None:
         """Give the temporary file, if there is one."""
         file = self._scan.file if self._scan is not None else self._file
@@ -92,11 +105,12 @@ class RunExport:
                 self._stage.take(*each)
             if name == "stop":
                 self._finish()
-        except NXstxmError as error:
-            if self._scan is not None:
-                self._scan.file.share()
-            if self._temporary is not None:
-                tell_where(error, self._temporary)
+        except Exception as error:
+            if self._final is None:  # else a processor failed, and the file is there
+                if self._scan is not None:
+                    self._scan.file.share()
+                if isinstance(error, NXstxmError) and self._temporary is not None:
+                    tell_where(error, self._temporary)
             raise
 
     def _begin(self, doc: Mapping[str, Any]) -> None:
@@ -134,6 +148,8 @@ class RunExport:
             hand_over(stage, self._options, self._manager, LABEL, f"{name}{SUFFIX}")
         else:
             stage.store()
+        # the file is complete, with what the processors could do: now it can be said
+        stage.check()
 
     def close(self) -> None:
         """Finish a run that has not stopped; again is harmless."""

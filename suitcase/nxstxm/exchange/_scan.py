@@ -87,6 +87,8 @@ def export_scan(
         The catalog has no such run.
     UnfinishedError
         A run of the catalog did not stop in time.
+    Exception
+        What one of the ``processors`` raised.
     """
     chosen = WriterOptions.of(**options)
     begun = runs_of(source, uids, Patience(timeout, incomplete, progress))
@@ -110,6 +112,7 @@ def export_scan(
                 for message in filling.messages:
                     stage.note(message)
             writer.end(stage)
+            stage.check()
     except BaseException as error:
         writer.keep()
         if isinstance(error, NXstxmError):

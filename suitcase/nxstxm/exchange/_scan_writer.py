@@ -62,7 +62,10 @@ class ScanWriter:
         return stage
 
     def end(self, stage: RunStage) -> None:
-        """End a run; runs that are held move to disk when they are many."""
+        """End a run; runs that are held move to disk when they are many.
+
+        What a processor raised is raised by `RunStage.check`.
+        """
         self._records.append(stage.finish())
         if sum(s.held_bytes for s in self._stages) > HELD_BYTES:
             for each in self._stages:

@@ -12,6 +12,8 @@ from typing import Any
 
 import event_model
 
+from ..data import DataHandler
+from ..nexus import NXstxmStorage
 from ._run_export import RunExport
 
 
@@ -32,13 +34,17 @@ class Serializer(event_model.DocumentRouter):
     first_uid : str, optional
         Uid of the first run of the scan, for scans of several runs.
     **options
-        ``facility``, ``devices``, ``timezone``, ``compression``, ``overwrite``, ``entry_writer``;
-        see `suitcase.nxstxm.nexus.WriterOptions`.
+        ``facility``, ``devices``, ``timezone``, ``compression``, ``overwrite``, ``entry_writer``,
+        ``handler_registry``, ``root_map``, ``fill_or_fail``, ``processors``, ``on_error``; see
+        `suitcase.nxstxm.nexus.WriterOptions`.
 
     Raises
     ------
     NXstxmError
         From the call that brings the document: each message names the thing and the way out.
+    Exception
+        What one of the ``processors`` raised, from a call that brings a later document. The
+        readings are in the file all the same.
 
     Notes
     -----
@@ -67,6 +73,19 @@ class Serializer(event_model.DocumentRouter):
         it says.
         """
         return self._run.artifacts
+
+    @property
+    def storage(self) -> NXstxmStorage:
+        """What came so far, by its coordinates: frames that were processed, parts of pictures.
+
+        It can be read by any thread, while the run goes on and when its file is finished.
+        """
+        return self._run.stage.storage
+
+    @property
+    def handler(self) -> DataHandler:
+        """What frames go through on their way to the processors: to get them, or wait for them."""
+        return self._run.stage.handler
 
     def __call__(self, name: str, doc: Any, validate: bool = False) -> Any:
         """Take one document.

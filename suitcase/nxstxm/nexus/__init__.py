@@ -16,6 +16,7 @@ from ._scanfile import (
     temporary_file,
 )
 from ._staging import RunStage
+from ._storage import NXstxmStorage
 from ._tree import H5_ERRORS, Field, Group, as_text, open_file, snapshot, why
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Facility",
     "Field",
     "Group",
+    "NXstxmStorage",
     "OptionError",
     "Problem",
     "RunRecord",

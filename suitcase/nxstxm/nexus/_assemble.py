@@ -52,7 +52,9 @@ def finish_file(
         There is no run, or the temporary file is gone.
     """
     with file.locked():
-        return _finish(file, records, name, options)
+        path = _finish(file, records, name, options)
+        file.published = path if name is not None else None
+        return path
 
 
 def finish_staged(

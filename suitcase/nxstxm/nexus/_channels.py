@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..data import detector_columns
 from ..scans import Detector
 from ._blocks import PointBlock
 from ._canvas import Canvas, ListWriter
@@ -40,17 +41,25 @@ class Channel:
         What the plan says of it.
     points : Points
         The points of the entry.
+    label : str
+        What the scientist calls it; `name` is that, as NeXus allows it.
 
     Attributes
     ----------
     canvas : Canvas or None
         Its picture, once it is open.
+    replaced : set of str
+        Runs whose part of the picture is made by processors.
     linked : bool
         Its list is the dataset that took its frames, by a second link.
     """
 
-    def __init__(self, name: str, key: str, detector: Detector, points: Points) -> None:
+    def __init__(
+        self, name: str, key: str, detector: Detector, points: Points, label: str = ""
+    ) -> None:
         self.name = name
+        self.label = label or name
+        self.replaced: set[str] = set()
         self.key = key
         self.detector = detector
         self.canvas: Canvas | None = None
@@ -135,7 +144,7 @@ class Channel:
             if present is None and block.is_rows:
                 self._note_span(block)
             self._n += len(block)
-        if self.canvas is not None:
+        if self.canvas is not None and block.part.record.uid not in self.replaced:
             # a complex reading has a magnitude to show; the list keeps it whole
             counts = frame_sums(read)
             if present is not None:
@@ -195,21 +204,18 @@ def find_channels(points: Points, messages: list[str]) -> list[Channel]:
     names = set(_TAKEN)
     for record in points.job.records:
         stream = record.measurement or ""
-        for detector in record.plan.detectors:
-            for key in record.keys(stream) if detector.role != "other" else ():
-                mine = detector.data_key in (key, key.partition("/")[0])
-                if not mine or key in found or not _has_numbers(record.columns[stream, key]):
-                    continue
-                label = detector.name if key == detector.data_key else key.split("/", 1)[1]
+        keys = dict.fromkeys(record.keys(stream))
+        for key, label, detector in detector_columns(record.plan, keys):
+            if key not in found and _has_numbers(record.columns[stream, key]):
                 name = safe_name(label, names)
                 names.add(name)
-                found[key] = Channel(name, key, detector, points)
+                found[key] = Channel(name, key, detector, points, label)
     if not any(channel.is_picture for channel in found.values()):
         messages.append("no detector gave a reading that makes a picture; it is NaN")
         planned = [d for r in points.job.records for d in r.plan.detectors if d.role == "signal"]
         first = planned[0] if planned else Detector("detector", "signal")
         name = safe_name(first.name, names)
-        found[f"#{name}"] = Channel(name, f"#{name}", first, points)
+        found[f"#{name}"] = Channel(name, f"#{name}", first, points, first.name)
     return list(found.values())
 
 

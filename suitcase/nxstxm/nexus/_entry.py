@@ -10,16 +10,18 @@ from typing import TypeGuard
 import h5py
 import numpy as np
 
+from ..data import entry_name
 from ..scans import Polarization, polarization_from_code
 from ._canvas import Canvas, ListWriter
 from ._channels import find_channels
 from ._collection import write_collection
 from ._data import write_data
-from ._encoding import group, text, values, word
+from ._encoding import group, mark, text, values, word
 from ._jobs import EntryJob
 from ._options import WriterOptions
 from ._points import Points
 from ._positions import Measured, device_lists
+from ._processed import ProcessedFrames
 from ._shared import SharedObjects
 
 
@@ -47,6 +49,8 @@ class EntryWriter:
         The NXentry, once `write` has made it.
     points : Points
         Its points.
+    processed : ProcessedFrames
+        What processors gave; `write_points` looks for it.
     messages : list of str
         What was padded, cut or guessed.
     """
@@ -75,12 +79,15 @@ class EntryWriter:
         self.measured = Measured(self.points, self.messages)
         self.entry: h5py.Group
         self.instrument: h5py.Group
+        self.processed: ProcessedFrames
 
     # -- the entry ------------------------------------------------------------------------------
 
     def write(self) -> h5py.Group:
         """Write all of the entry."""
         self.entry = group(self.h5, self.job.name, "NXentry")
+        part = self.job.parts[0]
+        mark(self.entry, "region", entry_name(part.record.plan, part.entry))
         self.write_header()
         self.write_user()
         self.write_sample()
@@ -223,6 +230,7 @@ class EntryWriter:
 
     def write_points(self) -> None:
         """Write the chronological lists and, from the same walk, the pictures."""
+        self.processed = ProcessedFrames(self)
         for channel in self.channels:
             channel.open(self)
         lists = device_lists(self)
@@ -251,12 +259,14 @@ class EntryWriter:
         for each in lists:
             each.close()
         self.messages.extend(m for each in lists for m in each.messages)
+        self.processed.write()
         for channel in self.channels:
             channel.close()
             if channel.is_picture:
                 write_data(self, channel.name, channel.detector.units)
                 if not n_points:
                     self.messages.append(f"{channel.name} has no points")
+        self.processed.close()
         self.write_completeness()
         self.entry.attrs["default"] = next(c.name for c in self.channels if c.is_picture)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta, timezone, tzinfo
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .._errors import NXstxmTypeError, NXstxmValueError, OptionError
+from ..data import Chain, chain
 from ..documents import Filling, shown
 from ._filters import Compression, filters
 
@@ -79,6 +80,11 @@ class WriterOptions:
         Handlers for readings that lie in files, by spec, before those of installed packages.
     root_map : Mapping of str to str
         Root of such files, as the documents name it, to where it is now.
+    processors : Chain or None
+        What is done to frames before they become pictures; a function, a `DataProcessor`, or a
+        sequence of these. Each run has copies of its own.
+    on_error : {"raise", "store_raw"}
+        When a processor fails: raise, or take the frame as it came and say so in the entry.
     fill_or_fail : bool
         Raise when such a reading can not be read; otherwise it is left out, and the entry says so.
     """
@@ -92,6 +98,8 @@ class WriterOptions:
     handler_registry: Mapping[str, Any] = field(default_factory=dict)
     root_map: Mapping[str, str] = field(default_factory=dict)
     fill_or_fail: bool = False
+    processors: Chain | None = None
+    on_error: Literal["raise", "store_raw"] = "raise"
 
     @classmethod
     def of(cls, **options: Any) -> WriterOptions:
@@ -124,6 +132,10 @@ class WriterOptions:
             if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
                 raise OptionError(f"{name} is {shown(given)}; give a mapping of text")
             options[name] = dict(given)
+        options["processors"] = _processors(options.get("processors"))
+        on_error = options.setdefault("on_error", "raise")
+        if on_error not in ("raise", "store_raw"):
+            raise OptionError(f"on_error {on_error!r} is not one of 'raise', 'store_raw'")
         options["overwrite"] = bool(options.get("overwrite", False))
         options["fill_or_fail"] = bool(options.get("fill_or_fail", False))
         return cls(**options)
@@ -155,6 +167,13 @@ class WriterOptions:
             raise NXstxmValueError(
                 f"time {seconds!r} is no time in seconds since the epoch ({error})"
             ) from error
+
+
+def _processors(value: Any) -> Chain | None:
+    found = chain(value)
+    if found is not None:
+        found.fresh()  # raises for what can not be copied
+    return found
 
 
 def _timezone(value: Any) -> tzinfo:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._errors import NXstxmValueError
+from ..data import by_region
 from ..scans import Placement, place, points_per_event
 from ._blocks import Index, PointBlock, gather
 from ._jobs import EntryJob, Part
@@ -187,12 +188,14 @@ class Points:
             step = max(1, min(POINTS // per_row, frame_rows))
             for at in range(0, n, step):
                 rows = np.arange(at, min(at + step, n)) if order is None else order[at : at + step]
-                block = self._block(part, stream, rows, per_row)
+                block = self.block_of(part, rows)
                 if len(block):
                     yield block
 
-    def _block(self, part: Part, stream: str, rows: Index, per_row: int) -> PointBlock:
+    def block_of(self, part: Part, rows: Index) -> PointBlock:
+        """Give the points of some rows of a run, at least one."""
         record = part.record
+        stream, per_row = record.measurement or "", self.per_row[id(record)]
         first, last = int(rows.min()), int(rows.max()) + 1
         seq = gather(record, self.h5, stream, SEQ_NUM, rows, first, last)
         times = gather(record, self.h5, stream, TIME, rows, first, last)
@@ -250,20 +253,12 @@ class Points:
         per_row: int,
     ) -> Placement:
         """Let the region that a reading names decide the entry, where there are several."""
-        entries = record.plan.entries
-        if (stream, REGION) not in record.columns or len(entries) < 2:
+        if (stream, REGION) not in record.columns or len(record.plan.entries) < 2:
             return placed
         named = np.full(last - first, -1, np.int64)
         for row, array in record.read(self.h5, stream, REGION, first, last):
             named[row - first : row - first + len(array)] = array
-        regions = list(dict.fromkeys(entry.region for entry in entries))
-        index = {int(region): i for i, region in enumerate(regions) if region.isdigit()}
-        local = np.array([index.get(int(n), -1) for n in named[rows - first]])
-        local = np.repeat(local, per_row)
-        # entries of a second polarization follow those of the first, region by region
-        entry = placed.entry // len(regions) * len(regions) + local
-        entry = np.where((local >= 0) & (placed.entry >= 0), entry, placed.entry)
-        return Placement(entry, placed.axes)
+        return by_region(record.plan, placed, np.repeat(named[rows - first], per_row))
 
     def _arrived(
         self, record: RunRecord, stream: str, rows: Index, first: int, last: int, per_row: int

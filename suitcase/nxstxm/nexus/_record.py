@@ -76,6 +76,23 @@ class Piece:
         return array
 
 
+@dataclass(frozen=True)
+class Step:
+    """What was done to the frames of a run by one processor.
+
+    Attributes
+    ----------
+    name, version : str
+        The processor's.
+    options : Mapping
+        Its options.
+    """
+
+    name: str
+    version: str
+    options: Mapping[str, Any]
+
+
 @dataclass(eq=False)
 class RunRecord:
     """One run of a scan, complete or as far as it came.
@@ -102,6 +119,8 @@ class RunRecord:
         Columns that the archive refers to instead of holding a copy.
     notes : list of str
         What is to be said in its entries, besides what the plan says.
+    processing : tuple of Step
+        What was done to its frames, in this order.
     """
 
     plan: ScanPlan
@@ -115,6 +134,12 @@ class RunRecord:
     n_documents: int = 0
     references: set[tuple[str, str]] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
+    processing: tuple[Step, ...] = ()
+
+    def note_once(self, message: str) -> None:
+        """Say something in its entries."""
+        if message not in self.notes:
+            self.notes.append(message)
 
     @property
     def uid(self) -> str:

@@ -6,6 +6,7 @@ another process may finish the scan.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,8 +15,9 @@ import numpy as np
 
 from ..documents import ArchiveWriter, read_archive
 from ..scans import read_plan
+from ._framestore import as_json
 from ._options import WriterOptions
-from ._record import STAGING, Piece, RunRecord
+from ._record import STAGING, Piece, RunRecord, Step
 
 #: Attribute of a run's group: it came with its stop document and is not exported again.
 WHOLE = "whole"
@@ -38,6 +40,7 @@ def save_record(home: h5py.Group, record: RunRecord, options: WriterOptions) -> 
         "n_documents": record.n_documents,
         "references": [list(r) for r in sorted(record.references)],
         "notes": record.notes,
+        "processing": [[s.name, s.version, as_json(s.options)] for s in record.processing],
         "devices": dict(options.devices),
         "options": options.saved(),
     }
@@ -99,6 +102,10 @@ def read_records(
         record.n_rows, record.last_time = saved["n_rows"], saved["last_time"]
         record.archive, record.n_documents = saved["archive"], saved["n_documents"]
         record.references, record.notes = references, saved["notes"]
+        record.processing = tuple(
+            Step(name, version, json.loads(options))
+            for name, version, options in saved.get("processing", ())
+        )
         records.append(record)
         options.append(saved["options"])
     order = sorted(range(len(records)), key=lambda i: (records[i].plan.time, records[i].uid))

@@ -17,6 +17,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from threading import RLock
 from typing import IO, Any
 
 import h5py
@@ -50,13 +51,20 @@ class ScanFile:
         Identity of the scan.
     own : bool
         One writer has it for itself; see `share`.
+
+    Attributes
+    ----------
+    published : Path or None
+        The final name, once it has it.
     """
 
     def __init__(self, target: Path | IO[bytes], first_uid: str, *, own: bool = False) -> None:
         self.target = target
         self.first_uid = first_uid
+        self.published: Path | None = None
         self._own = own
         self._open: _Open | None = None
+        self._threads = RLock()
 
     @property
     def path(self) -> Path | None:
@@ -77,12 +85,29 @@ class ScanFile:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep all other writers of the scan out."""
-        if self.path is None or self._own:
-            yield
-            return
-        with _lock(self.path.parent, self.first_uid):
-            yield
+        """Keep all other writers of the scan out, and all other threads of this one."""
+        with self._threads:
+            if self.path is None or self._own:
+                yield
+                return
+            with _lock(self.path.parent, self.first_uid):
+                yield
+
+    @contextmanager
+    def reading(self) -> Iterator[h5py.File]:
+        """Read what was written so far, while this process may go on writing.
+
+        Raises
+        ------
+        NXstxmStateError
+            The file is gone.
+        """
+        with self.locked():
+            if self._open is not None:
+                yield self._open.h5
+                return
+            with self.opened("r") as h5:
+                yield h5
 
     @contextmanager
     def opened(self, mode: str = "r+") -> Iterator[h5py.File]:
@@ -149,7 +174,7 @@ class _Open:
     def __init__(self, path: Path) -> None:
         stack = ExitStack()
         self._steady = stack.enter_context(SteadyFile(path, "r+b"))
-        self._h5 = stack.enter_context(h5py.File(self._steady, "r+"))
+        self.h5 = stack.enter_context(h5py.File(self._steady, "r+"))
         self._stack = stack
         # a writer that is dropped without a word closes it too, at the latest when Python ends
         self._at_end = weakref.finalize(self, stack.close)
@@ -157,8 +182,8 @@ class _Open:
     @contextmanager
     def change(self) -> Iterator[h5py.File]:
         """Write a block; it is on the disk when this is left without an error."""
-        yield self._h5
-        self._h5.flush()
+        yield self.h5
+        self.h5.flush()
         self._steady.commit()
 
     def close(self, error: BaseException | None) -> None:

@@ -2,12 +2,16 @@
 
 A run that stays small is never written twice. One that grows, or that waits for others of its scan,
 lies in the group ``/staging`` of the temporary file until the scan is finished.
+
+With processors its readings also become frames, which go through a handler and come back as columns
+of the run like all others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from threading import RLock
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -16,6 +20,7 @@ import numpy as np
 
 from .._beside import Beside
 from .._errors import NXstxmStateError
+from ..data import DataHandler
 from ..documents import (
     ArchiveWriter,
     ArrayRef,
@@ -24,12 +29,16 @@ from ..documents import (
     RunStreams,
     array_crc32,
 )
-from ..scans import as_json, read_plan
+from ..scans import read_plan
+from ._columns import columns_of, native
+from ._framestore import PROCESSED, FrameStore
+from ._framing import Framing
 from ._options import WriterOptions
-from ._record import SEQ_NUM, STAGING, TIME, AnyArray, Piece, RunRecord, frame_sums, sum_of
+from ._record import STAGING, AnyArray, Piece, RunRecord, frame_sums, sum_of
 from ._saved import WHOLE, is_assembled, save_record
 from ._scanfile import ScanFile, check_uid
 from ._spill import REFERENCE_BYTES, Spilled, spill
+from ._storage import NXstxmStorage
 
 #: A run with more bytes than this in memory goes to the temporary file.
 SPILL_BYTES = 8 * 2**20
@@ -57,6 +66,17 @@ class RunStage:
         The writer's options.
     archive : bool
         Keep the archive of the documents.
+
+    Attributes
+    ----------
+    record : RunRecord
+        What is known of the run.
+    frames : FrameStore
+        What the processors gave.
+    storage : NXstxmStorage
+        Gives parts of what came, to any thread.
+    guard : context manager
+        Held while columns are moved: whoever holds it finds each reading in one place.
     """
 
     def __init__(
@@ -66,8 +86,11 @@ class RunStage:
         check_uid(start.get("uid"))
         self._options = options
         self.record = RunRecord(plan.with_devices(options.devices), start)
-        self.streams = RunStreams(self._take)
+        self.guard = RLock()
+        self.streams = RunStreams(self._take, self.guard)
         self.file: ScanFile | None = None
+        self.frames = FrameStore()
+        self.storage = NXstxmStorage(self)
         self._claim = uuid4().hex
         self._parts: list[bytes] = []
         self._bytes = 0
@@ -75,7 +98,24 @@ class RunStage:
         #: Arrays that the archive refers to and whose checksums it has not got yet.
         self._unchecked: list[AnyArray] = []
         self._spilled = Spilled()
+        processed = options.processors is not None
+        self._framing = Framing(self.record, options, self.storage) if processed else None
         self.take("start", start)
+
+    @property
+    def handler(self) -> DataHandler:
+        """What the frames of the run go through.
+
+        Raises
+        ------
+        NXstxmStateError
+            There are no processors, so there are no frames.
+        """
+        if self._framing is None:
+            raise NXstxmStateError(
+                "nothing goes through a handler without processors=[...]; read the storage instead"
+            )
+        return self._framing.handler
 
     def take(self, name: str, doc: Mapping[str, Any]) -> None:
         """Take one document.
@@ -97,8 +137,30 @@ class RunStage:
                 self._unchecked += [array for _, array in large]
                 if sum(array.nbytes for array in self._unchecked) > UNCHECKED_BYTES:
                     self._note_looks(*self._look())
+        if self._framing is not None:
+            self._frame(self._framing, name)
         if self._bytes > SPILL_BYTES and self.file is not None:
             self.spill()
+
+    def _frame(self, framing: Framing, name: str) -> None:
+        """Make frames of what came: of each array at once, of numbers when a line is likely."""
+        if name in ("event", "event_page", "bulk_events") and framing.is_due(
+            name != "event" or not self.streams.plain
+        ):
+            framing.feed(self.streams)
+        if self.frames.n_bytes > SPILL_BYTES:
+            self._drain()
+
+    def _drain(self) -> None:
+        """Make columns of the frames that came back."""
+        with self.guard:
+            for key, row, values in self.frames.drain():
+                self._note(PROCESSED, key, row, values)
+
+    def check(self) -> None:
+        """Raise what a processor raised and was not raised yet; all is stored all the same."""
+        if self._framing is not None:
+            self._framing.check()
 
     def note(self, message: str) -> None:
         """Say something in the entries that are made of the run."""
@@ -178,25 +240,19 @@ class RunStage:
     ) -> ArrayRef:
         self.record.references.add((stream, key))
         ref = ArrayRef(self.record.uid, stream, key, row, 0)
-        large.append((ref, _native(value)))
+        large.append((ref, native(value)))
         return ref
 
     def _take(self, block: Block) -> None:
         """Note a block of a stream; what is many bytes by now goes to the file."""
-        self._note(block.stream, SEQ_NUM, block.row, block.seq_nums)
-        self._note(block.stream, TIME, block.row, block.times)
+        if self._framing is not None:
+            self._framing.note(block)
         frames: list[_Sums] = []
-        for key, chunks in block.columns.items():
-            for chunk in chunks:
-                values = chunk.values
-                if isinstance(values, Frames):
-                    values = values.in_native_order()
-                else:
-                    values = _as_text(values) if values.dtype.kind == "O" else _native(values)
-                self._note(block.stream, key, chunk.row, values)
-                if values.ndim > 1 and values[0].nbytes >= REFERENCE_BYTES:
-                    # now, while the frames are at hand: the picture needs no second look at them
-                    frames.append(_Sums(block.stream, key, chunk.row, values))
+        for key, row, values in columns_of(block):
+            self._note(block.stream, key, row, values)
+            if values.ndim > 1 and values[0].nbytes >= REFERENCE_BYTES:
+                # now, while the frames are at hand: the picture needs no second look at them
+                frames.append(_Sums(block.stream, key, row, values))
         if self._bytes <= SPILL_BYTES or self.file is None:
             self._note_looks(*self._look(frames))
             return
@@ -221,8 +277,9 @@ class RunStage:
 
     def _note(self, stream: str, key: str, row: int, values: np.ndarray[Any, Any] | Frames) -> None:
         piece = Piece(row, len(values), values, 0, values.shape[1:], values.dtype)
-        self.record.columns.setdefault((stream, key), []).append(piece)
-        self._bytes += values.nbytes
+        with self.guard:
+            self.record.columns.setdefault((stream, key), []).append(piece)
+            self._bytes += values.nbytes
 
     def finish(self) -> RunRecord:
         """Hand on what is still open and complete the record.
@@ -230,9 +287,18 @@ class RunStage:
         Returns
         -------
         RunRecord
-            The record; a run without a stop document has ``stop`` None.
+            The record; a run without a stop document has ``stop`` None. What a processor raised is
+            raised by `check`.
         """
         self.streams.flush()
+        if self._framing is not None:
+            self._framing.finish()
+        self.storage.finish()
+        with self.guard:
+            return self._complete()
+
+    def _complete(self) -> RunRecord:
+        self._drain()
         self._note_looks(*self._look())
         record = self.record
         if self._archive is not None:
@@ -252,7 +318,7 @@ class RunStage:
     @property
     def held_bytes(self) -> int:
         """Bytes of columns and archive in memory."""
-        return self._bytes
+        return self._bytes + self.frames.n_bytes
 
     def join(self, file: ScanFile) -> None:
         """Join the temporary file of a scan.
@@ -319,20 +385,21 @@ class RunStage:
     def _write(self, file: ScanFile, *, store: bool) -> None:
         """Write what is in memory and, to `store` the run, its record."""
         record = self.record
-        archive = b"".join(self._parts)
-        with file.session() as h5:
-            home = self._home(h5)
-            compression = self._options.compression
-            spilled = spill(home, record.columns, archive, self._spilled, compression)
-            on_disk = spilled.archive or record.archive
-            if store:
-                saved = replace(record, columns=spilled.columns, archive=on_disk)
-                save_record(home, saved, self._options)
-        # not before: after an error the file is as it was, and all of this is still in memory
-        self._spilled = spilled
-        record.columns, record.archive = spilled.columns, on_disk
-        self._parts.clear()
-        self._bytes = 0
+        with self.guard:
+            archive = b"".join(self._parts)
+            with file.session() as h5:
+                home = self._home(h5)
+                compression = self._options.compression
+                spilled = spill(home, record.columns, archive, self._spilled, compression)
+                on_disk = spilled.archive or record.archive
+                if store:
+                    saved = replace(record, columns=spilled.columns, archive=on_disk)
+                    save_record(home, saved, self._options)
+            # not before: after an error the file is as it was, and all of this still in memory
+            self._spilled = spilled
+            record.columns, record.archive = spilled.columns, on_disk
+            self._parts.clear()
+            self._bytes = 0
 
 
 def _refuse_complete(h5: h5py.File) -> None:
@@ -348,27 +415,8 @@ def _is_large(value: Any) -> bool:
     )
 
 
-def _native(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Give an array in the machine's byte order; stacking arrays does so too, one alone stays."""
-    return values.astype(values.dtype.newbyteorder("="), copy=False)
-
-
 def _has_large(column: Any) -> bool:
     """Tell whether a page's column holds large arrays."""
     if isinstance(column, np.ndarray):
         return column.ndim > 1 and len(column) > 0 and _is_large(column[0])
     return isinstance(column, (list, tuple)) and any(_is_large(value) for value in column)
-
-
-def _as_text(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Make text of readings that are no numbers, so that they have a place in the file."""
-    out = np.empty(values.shape, object)
-    for i, value in np.ndenumerate(values):
-        if isinstance(value, str):
-            plain = value
-        elif isinstance(value, bytes):
-            plain = value.decode("utf-8", "replace")
-        else:
-            plain = as_json(value)
-        out[i] = plain.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
-    return out

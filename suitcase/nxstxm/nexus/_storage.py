@@ -1,0 +1,138 @@
+"""The NXstxm file as a storage of frames: while it is written, and when it is finished."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import h5py
+
+from .._errors import NXstxmKeyError, NXstxmStateError, NXstxmTypeError
+from ..data import DataCoordinates, DataStorage, Frame
+from ._finished import read_part
+from ._live import read_live
+from ._record import AnyArray
+from ._tree import open_file
+
+if TYPE_CHECKING:
+    from ._staging import RunStage
+
+Metadata = Mapping[str, Any]
+
+
+class NXstxmStorage(DataStorage):
+    """Gives parts of an NXstxm file by their coordinates.
+
+    Parameters
+    ----------
+    source : str, Path or RunStage
+        A finished file, which is only read; or a run that is being written, as `Serializer.storage`
+        gives it, whose file is read once it is finished.
+
+    Notes
+    -----
+    Coordinates are indices along the axes of an entry. What they leave open is a dimension of the
+    data: ``storage[{"energy": 3}]`` is an image of a stack, ``storage[{}]`` all of it. ``region``
+    names an entry where there are several (its attribute ``region``, or its name), ``channel`` a
+    detector other than the first. Of a run that is being written frames come back as they were put,
+    and parts of pictures with NaN where nothing came yet.
+
+    Examples
+    --------
+    >>> from suitcase.nxstxm import export_scan
+    >>> from suitcase.nxstxm.sim import ScanRequest, scan_documents
+    >>> path = export_scan(scan_documents(ScanRequest(scan_type=7, energies=(700.0, 705.5))), ".")
+    >>> with NXstxmStorage(path) as storage:
+    ...     image = storage[{"energy": 1}]
+    """
+
+    def __init__(self, source: str | Path | RunStage) -> None:
+        self._stage: RunStage | None = None
+        self._path: Path | None = None
+        self._h5: h5py.File | None = None
+        self._closed = False
+        self._lock = Lock()
+        if isinstance(source, (str, Path)):
+            self._path = Path(source).expanduser()
+            self._h5 = open_file(self._path)
+        elif hasattr(source, "frames"):
+            self._stage = source
+        else:
+            raise NXstxmTypeError(
+                f"a storage is over the path of a file or a run, not a {type(source).__name__}"
+            )
+
+    # -- what is there ----------------------------------------------------------------------------
+
+    def get_data(self, coords: DataCoordinates) -> AnyArray:
+        """Give the data; see `DataStorage.get_data`."""
+        return self._read(coords)[0]
+
+    def get_metadata(self, coords: DataCoordinates) -> Metadata:
+        """Give the metadata; of a finished file unit, data key and role of the detector."""
+        return self._read(coords)[1]
+
+    def __contains__(self, coords: object) -> bool:
+        """Tell whether there is something at coordinates."""
+        if not isinstance(coords, Mapping):
+            return False
+        try:
+            self._read(DataCoordinates(coords))
+        except NXstxmKeyError:
+            return False
+        return True
+
+    def _read(self, coords: DataCoordinates) -> tuple[AnyArray, Metadata]:
+        if self._closed:
+            raise NXstxmStateError(f"{coords} can not be read: the storage is closed")
+        if self._h5 is not None:
+            return read_part(self._h5, coords)
+        stage = self._stage
+        if stage is None:
+            raise AssertionError("a storage is over a file or a run")
+        if self._published() is None:
+            try:
+                return read_live(stage, coords)
+            except NXstxmStateError:
+                if self._published() is None:
+                    raise  # else it was finished in this moment
+        return read_part(self._opened(), coords)
+
+    def _published(self) -> Path | None:
+        """Give the finished file of the run, once there is one."""
+        file = None if self._stage is None else self._stage.file
+        return None if file is None else file.published
+
+    def _opened(self) -> h5py.File:
+        """Open the finished file of the run, and keep it open."""
+        with self._lock:
+            path = self._published()
+            if self._h5 is None and path is not None:
+                self._h5 = open_file(path)
+            if self._h5 is None or self._closed:
+                raise NXstxmStateError("the storage is closed")
+            return self._h5
+
+    # -- what is put ------------------------------------------------------------------------------
+
+    def put(self, coords: DataCoordinates, data: AnyArray, metadata: Metadata) -> bool:
+        """Store a frame of a run that is being written; see `DataStorage.put`."""
+        if self._stage is None or self._closed:
+            raise NXstxmStateError(f"{coords} can not be stored: the file is finished")
+        return self._stage.frames.put(Frame(coords, data, metadata))
+
+    def finish(self) -> None:
+        """Take nothing more; the file itself is finished by the stop document of its run."""
+        if self._stage is not None:
+            self._stage.frames.finish()
+
+    def close(self) -> None:
+        """Finish, and close the file."""
+        self.finish()
+        with self._lock:
+            self._closed = True
+            h5, self._h5 = self._h5, None
+        if h5 is not None:
+            h5.close()
