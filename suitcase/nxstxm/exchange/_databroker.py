@@ -89,9 +89,14 @@ class DatabrokerCatalog:
         """Give a run; see `Catalog.run`."""
         self._catalog.force_reload()
         try:
-            return DatabrokerRun(self._catalog[uid])
+            run = DatabrokerRun(self._catalog[uid])
+            if run.stop is None:
+                # on MongoDB a catalog remembers it, whatever it reloads; what it searches does not
+                whole = str(run.start["uid"])
+                run = DatabrokerRun(self._catalog.search({"uid": whole})[whole])
         except KeyError as error:
             raise NXstxmKeyError(f"{self.name} has no run {uid}") from error
+        return run
 
     def runs(
         self, *, since: float | None = None, until: float | None = None, scan_id: int | None = None
