@@ -71,8 +71,12 @@ class Framing:
 
     def _put(self, coords: Mapping[str, Any], data: AnyArray, metadata: Mapping[str, Any]) -> None:
         frame = Frame(DataCoordinates(coords), data, metadata)
-        if self._chain.concerns(frame):
+        if self.concerns(frame):
             self.handler.put(*frame)
+
+    def concerns(self, frame: Frame) -> bool:
+        """Tell whether any of the processors is for a frame."""
+        return self._chain.concerns(frame)
 
     def note(self, block: Block) -> None:
         """Keep a block that is complete until `feed`."""

@@ -119,7 +119,7 @@ class _Part:
         if label in found:
             key, detector = found[label]
             about |= {"data_key": key, "units": detector.units, "role": detector.role}
-            if not processed:
+            if not processed and not self._are_to_come(label, key, detector, is_first):
                 frame = self._put_readings(key, detector)
                 if frame is not None:
                     return frame, about
@@ -130,13 +130,14 @@ class _Part:
     def _put(self, position: Index, values: AnyArray) -> None:
         """Put values at flat positions of the whole picture, as far as they are wanted."""
         keep = position >= 0
-        if not len(position) or not self._points.shape:
-            return
         index = np.unravel_index(np.where(keep, position, 0), self._points.shape)
         for i, wanted in self._at.items():
             keep &= index[i] == wanted
         came = keep & ~np.isnan(values)
-        self._out[tuple(index[i][came] for i in self._free)] = values[came]
+        if self._free:
+            self._out[tuple(index[i][came] for i in self._free)] = values[came]
+        elif came.any():
+            self._out[()] = values[came][-1]
         self._n += int(came.sum())
 
     # -- frames -----------------------------------------------------------------------------------
@@ -166,6 +167,29 @@ class _Part:
                 self._put(position, values.astype(float))
                 found = True
         return found
+
+    def _are_to_come(self, label: str, key: str, detector: Detector, is_first: bool) -> bool:
+        """Tell whether processors will give this part: until then it is not there.
+
+        Readings as they came in one moment, and processed in the next, would be a trap.
+        """
+        about = {"detector": label, "data_key": key, "role": detector.role}
+        place = DataCoordinates({**self._coords, CHANNEL: label})
+        if not self._stage.processes(Frame(place, np.empty(0), about)):
+            return False
+        for coords in self._stage.frames:
+            if str(coords.get(CHANNEL, label if is_first else "")) == label:
+                return self._position(coords) is not None
+        return True
+
+    def _position(self, coords: DataCoordinates) -> Index | None:
+        """Give where a frame is in the picture; None when it does not fit."""
+        held = self._stage.frames.find(coords)
+        if held is None:
+            return None
+        data = held.data if isinstance(held, Frame) else self._read_frame(held)
+        found = self._places.positions(coords, data.shape)
+        return self._places.positions(coords, ()) if found is None else found
 
     def _read_frame(self, row: int) -> AnyArray:
         return read_frame(self._record, self._h5, row)[0]

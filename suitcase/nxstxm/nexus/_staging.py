@@ -20,7 +20,7 @@ import numpy as np
 
 from .._beside import Beside
 from .._errors import NXstxmStateError
-from ..data import DataHandler
+from ..data import DataHandler, Frame
 from ..documents import (
     ArchiveWriter,
     ArrayRef,
@@ -116,6 +116,10 @@ class RunStage:
                 "nothing goes through a handler without processors=[...]; read the storage instead"
             )
         return self._framing.handler
+
+    def processes(self, frame: Frame) -> bool:
+        """Tell whether a frame goes through processors."""
+        return self._framing is not None and self._framing.concerns(frame)
 
     def take(self, name: str, doc: Mapping[str, Any]) -> None:
         """Take one document.
