@@ -1,5 +1,6 @@
 """Data that know where they belong: coordinates, a handler, processors, storages."""
 
+from .._errors import NXstxmKeyError, NXstxmStateError
 from ._coordinates import CoordinatesError, DataCoordinates
 from ._feed import FrameFeed
 from ._framer import BATCH, BATCHES, COMPLETE, Framer, detector_columns, fastest_loop
@@ -28,6 +29,8 @@ __all__ = [
     "Frame",
     "FrameFeed",
     "Framer",
+    "NXstxmKeyError",
+    "NXstxmStateError",
     "RAMStorage",
     "by_region",
     "chain",
