@@ -11,6 +11,8 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from bluesky import RunEngine
+from event_model import RunRouter
 
 from suitcase.nxstxm import Serializer, export, export_scan, export_scans, finish_export
 from suitcase.nxstxm.data import DataCoordinates, DataProcessor
@@ -18,7 +20,7 @@ from suitcase.nxstxm.data.processors import dead_time, downsample, normalise, re
 from suitcase.nxstxm.documents import stored_runs, write_archive
 from suitcase.nxstxm.exchange import ExportError
 from suitcase.nxstxm.nexus import validate
-from suitcase.nxstxm.sim import all_requests, scan_documents
+from suitcase.nxstxm.sim import SimulatedMicroscope, all_requests, image_plan, scan_documents
 
 REQUESTS = all_requests()
 LINES = "pystxm2019-sample_image-lines"
@@ -415,6 +417,37 @@ def test_a_serializer_raises_it_and_its_file_is_complete(tmp_path: Path, last: b
         assert "is left out: ZeroDivisionError" in messages(h5)
     data, _ = serializer.handler.get({"sample_y": bad})  # the frame as it came is not lost
     np.testing.assert_array_equal(data, raw[bad])
+
+
+def test_an_error_ends_the_plan_of_a_run_engine_and_the_file_is_complete(tmp_path: Path) -> None:
+    def always(*_frame: Any) -> Any:
+        raise ZeroDivisionError("no flux")
+
+    writers: list[Serializer] = []
+
+    def factory(_name: str, _start: Any) -> Any:
+        writers.append(Serializer(tmp_path, processors=[always]))
+        return [writers[-1]], []
+
+    engine = RunEngine({}, call_returns_result=False)
+    engine.subscribe(RunRouter([factory]))
+    scope = SimulatedMicroscope()
+    with pytest.raises(ZeroDivisionError, match="no flux"):
+        engine(image_plan(scope, x=(-2, 2, 5), y=(-1, 1, 30), motors=False))
+    [path] = writers[0].artifacts["stream_data"]
+    assert path.suffix == ".hdf5"
+    with h5py.File(path) as h5:
+        assert h5["entry0/collection/exit_status"].asstr()[()] == "fail"
+        assert "is left out: ZeroDivisionError('no flux')" in messages(h5)
+        assert 0 < len(h5["entry0/instrument/monochromator/energy"]) <= 150
+
+
+def test_processors_come_with_the_runs(tmp_path: Path) -> None:
+    [run] = scan_documents(REQUESTS[LINES])
+    uid = run[0][1]["uid"]
+    export(run, tmp_path, first_uid=uid)
+    with pytest.raises(ValueError, match="processors are given with each export of a run"):
+        finish_export(tmp_path, "{uid}", uid, processors=[double])
 
 
 class Locked:

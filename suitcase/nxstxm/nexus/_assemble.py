@@ -10,7 +10,7 @@ from typing import Any
 
 import h5py
 
-from .._errors import NXstxmStateError
+from .._errors import NXstxmStateError, OptionError
 from ._archived import runs_of_file
 from ._entry import EntryWriter
 from ._jobs import jobs
@@ -85,6 +85,11 @@ def finish_staged(
     NXstxmStateError
         There is no run, or the temporary file is gone.
     """
+    if options.get("processors"):
+        raise OptionError(
+            "processors are given with each export of a run, when its frames are made; "
+            "finish_export only arranges what they gave"
+        )
     # One lock from reading the runs to the final name: a run that is stored in between would
     # otherwise vanish with the temporary file.
     with file.locked():

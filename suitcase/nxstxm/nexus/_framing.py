@@ -48,7 +48,7 @@ class Framing:
         self._framer = Framer(self._put)
         self._blocks: list[Block] = []
         self._fed: dict[str, int] = {}  # by stream, rows of which frames were made
-        self._raised = 0
+        self._has_raised = False
         self._n_events = 0
         record.processing = tuple(
             Step(p.name, p.version, {**p.options, **({"only": p.only} if p.only else {})})
@@ -126,16 +126,15 @@ class Framing:
             self._tell(self._handler.failures)
 
     def check(self) -> None:
-        """Raise what a processor or the storage raised and was not raised yet.
+        """Raise the first thing that a processor or the storage raised, once.
 
-        With ``on_error="store_raw"`` nothing is raised: the entry tells of it.
+        The entry tells of all. With ``on_error="store_raw"`` nothing is raised.
         """
-        if self._handler is None or self._on_error == "store_raw":
+        if self._handler is None or self._on_error == "store_raw" or self._has_raised:
             return
-        failures = self._handler.failures
-        if len(failures) > self._raised:
-            first, self._raised = failures[self._raised], len(failures)
-            raise first.error
+        if self._handler.failures:
+            self._has_raised = True
+            raise self._handler.failures[0].error
 
     def _tell(self, failures: Sequence[Failure]) -> None:
         """Say in the run's entries what went wrong."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -50,13 +49,10 @@ class NXstxmStorage(DataStorage):
 
     def __init__(self, source: str | Path | RunStage) -> None:
         self._stage: RunStage | None = None
-        self._path: Path | None = None
         self._h5: h5py.File | None = None
         self._closed = False
-        self._lock = Lock()
         if isinstance(source, (str, Path)):
-            self._path = Path(source).expanduser()
-            self._h5 = open_file(self._path)
+            self._h5 = open_file(Path(source).expanduser())
         elif hasattr(source, "frames"):
             self._stage = source
         else:
@@ -92,28 +88,21 @@ class NXstxmStorage(DataStorage):
         stage = self._stage
         if stage is None:
             raise AssertionError("a storage is over a file or a run")
-        if self._published() is None:
+        path = self._published()
+        if path is None:
             try:
                 return read_live(stage, coords)
             except NXstxmStateError:
-                if self._published() is None:
+                path = self._published()
+                if path is None:
                     raise  # else it was finished in this moment
-        return read_part(self._opened(), coords)
+        with open_file(path) as h5:
+            return read_part(h5, coords)
 
     def _published(self) -> Path | None:
         """Give the finished file of the run, once there is one."""
         file = None if self._stage is None else self._stage.file
         return None if file is None else file.published
-
-    def _opened(self) -> h5py.File:
-        """Open the finished file of the run, and keep it open."""
-        with self._lock:
-            path = self._published()
-            if self._h5 is None and path is not None:
-                self._h5 = open_file(path)
-            if self._h5 is None or self._closed:
-                raise NXstxmStateError("the storage is closed")
-            return self._h5
 
     # -- what is put ------------------------------------------------------------------------------
 
@@ -131,8 +120,7 @@ class NXstxmStorage(DataStorage):
     def close(self) -> None:
         """Finish, and close the file."""
         self.finish()
-        with self._lock:
-            self._closed = True
-            h5, self._h5 = self._h5, None
+        self._closed = True
+        h5, self._h5 = self._h5, None
         if h5 is not None:
             h5.close()
