@@ -430,7 +430,22 @@ def test_what_a_processor_failed_at_is_stored_as_it_came() -> None:
     handler.close()
 
 
-@pytest.mark.parametrize("on_error", ["raise", "store_raw"])
+def test_an_error_is_kept_for_the_end_if_asked() -> None:
+    storage = RAMStorage()
+    handler = DataHandler(storage, fails_at_three, on_error="keep")
+    for i in range(6):
+        handler.put(at(i=i), frame(i))
+        handler.await_data(at(i=i), 30)  # neither of them raises
+    with pytest.raises(ZeroDivisionError, match="three"):
+        handler.finish()
+    assert at(i=3) not in storage
+    np.testing.assert_array_equal(handler.get(at(i=3))[0], frame(3))
+    handler.close()
+    with pytest.raises(ValueError, match="'raise', 'keep', 'store_raw'"):
+        DataHandler(RAMStorage(), on_error="skip")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("on_error", ["raise", "keep", "store_raw"])
 @pytest.mark.parametrize("fn", [None, plus_one])
 def test_what_a_storage_failed_at_can_be_fetched(on_error: Any, fn: Any) -> None:
     handler = DataHandler(Full(), fn, on_error=on_error)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import pickle
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import pytest
 
 from suitcase.nxstxm import NXstxmError
-from suitcase.nxstxm.data import DataCoordinates, DataHandler, DataProcessor, Frame, RAMStorage
+from suitcase.nxstxm.data import (
+    DataCoordinates,
+    DataHandler,
+    DataProcessor,
+    Frame,
+    RAMStorage,
+    chain,
+)
 from suitcase.nxstxm.data.processors import (
     dead_time,
     downsample,
@@ -130,3 +139,78 @@ def test_they_tell_what_they_are_and_work_in_a_row() -> None:
             handler.put({"i": i}, np.full((4, 4), 1 + 2 * i), {"i0": 2.0})
         handler.finish()
         assert [float(storage.get_data(c).mean()) for c in storage] == [0, 1, 2, 3, 4]
+
+
+READY = (
+    dead_time(1e-6, 1e-3),
+    subtract_dark(2),
+    normalise("i0", reference=10),
+    mask([[True, False], [False, False]]),
+    region_sum(slice(0, 1), slice(None)),
+    downsample(2),
+)
+
+
+@pytest.mark.parametrize("processor", READY, ids=lambda p: p.name)
+def test_a_ready_one_goes_to_other_processes_and_is_copied(processor: DataProcessor) -> None:
+    frame = np.array([[1, 2], [3, 4]])
+    wanted = apply(processor, frame, i0=5)
+    for other in (pickle.loads(pickle.dumps(processor)), processor.fresh()):
+        assert other is not processor
+        np.testing.assert_array_equal(apply(other, frame, i0=5), wanted)
+        assert (other.name, other.version, other.options) == (
+            processor.name, processor.version, processor.options,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("only", "is_for"),
+    [
+        ({}, True),
+        ({"energy": 1}, True),
+        ({"energy": (0, 1)}, True),
+        ({"energy": 2}, False),
+        ({"role": "signal"}, True),
+        ({"role": {"i0", "camera"}}, False),
+        ({"role": "signal", "y": 3}, False),
+        ({"nothing": None}, True),
+    ],
+)
+def test_frames_that_it_is_not_for_pass_untouched(only: dict[str, Any], is_for: bool) -> None:
+    frame = Frame(COORDS, np.array([3.0]), {"role": "signal"})
+    [made] = dead_time(1e-3, 1.0, only=only)(frame)
+    assert (made is frame) is not is_for
+    processors = chain([dead_time(1e-3, 1.0, only={"y": 99}), dead_time(1e-3, 1.0, only=only)])
+    assert processors is not None
+    assert processors.concerns(frame) is is_for
+
+
+def test_what_one_gathers_is_its_own() -> None:
+    class Sum:
+        def __init__(self) -> None:
+            self.total = 0.0
+
+        def __call__(self, *frame: Any) -> None:
+            self.total += float(frame[1].sum())
+
+        def finish(self) -> Any:
+            return {"channel": "sum"}, self.total, {}
+
+    first = DataProcessor(Sum())
+    first(Frame(COORDS, np.array([3.0]), {}))
+    second = first.fresh()
+    second(Frame(COORDS, np.array([4.0]), {}))
+    assert [float(f.data) for f in first.finish()] == [3.0]
+    assert [float(f.data) for f in second.finish()] == [7.0]  # a copy of what it was
+
+
+def test_what_can_not_be_copied_is_told() -> None:
+    class Locked:
+        def __init__(self) -> None:
+            self.lock = Lock()
+
+        def __call__(self, *frame: Any) -> Any:
+            return frame
+
+    with pytest.raises(TypeError, match=r"Locked .*can not be copied.*__deepcopy__"):
+        DataProcessor(Locked()).fresh()

@@ -120,7 +120,8 @@ def mask(bad: npt.ArrayLike, value: float = np.nan, *, only: Only = None) -> Dat
         What is put there; for NaN the data become floats.
     """
     bad = np.asarray(bad, bool)
-    about = {"n_bad": int(bad.sum()), "value": value}
+    # JSON, in which a file says it, has no NaN
+    about = {"n_bad": int(bad.sum()), "value": "NaN" if np.isnan(value) else value}
     return _made(_put, "mask", {"bad": bad, "value": value}, about, only=only)
 
 
