@@ -340,6 +340,53 @@ def test_a_line_that_is_measured_again_is_processed_again(tmp_path: Path) -> Non
         assert a["entry0/counter0/data"][()].max() > 1000
 
 
+def counter_of(event: Any) -> str:
+    keys = [key for key, value in event["data"].items() if np.ndim(value) == 1]
+    return next(key for key in keys if "counter" in key.lower() or "SIS" in key)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 99])
+@pytest.mark.parametrize("name", [LINES, "image-snake-lines"])
+def test_a_line_of_another_length_is_where_its_readings_are(
+    name: str, size: int, tmp_path: Path
+) -> None:
+    """As of a scan that was aborted within a line."""
+    [run] = scan_documents(REQUESTS[name])
+    at = [i for i, (kind, doc) in enumerate(run) if kind == "event" and len(doc["data"]) < 10][-1]
+    kind, event = run[at]
+    key = counter_of(event)
+    line = np.resize(np.asarray(event["data"][key]), size)
+    run[at] = (kind, {**event, "data": {**event["data"], key: line}})
+    plain = export_scan([run], tmp_path / "a")
+    doubled = export_scan([run], tmp_path / "b", processors=[double])
+    with h5py.File(plain) as a, h5py.File(doubled) as b:
+        picture = a["entry0/counter0/data"][()]
+        assert np.isnan(picture).sum() == max(picture.shape[1] - size, 0)
+        np.testing.assert_array_equal(b["entry0/counter0/data"], 2 * picture)
+        assert a["entry0"].attrs["complete"] == b["entry0"].attrs["complete"]
+
+
+def test_a_number_beside_lines_is_that_of_all_their_points(tmp_path: Path) -> None:
+    [run] = scan_documents(REQUESTS[LINES])
+    lines = [doc for kind, doc in run if kind == "event" and len(doc["data"]) < 10]
+    key = counter_of(lines[0])
+    documents = []
+    for kind, doc in run:
+        if kind == "descriptor" and key in doc["data_keys"]:
+            said = {"dtype": "number", "shape": [], "source": "sim"}
+            doc = {**doc, "data_keys": {**doc["data_keys"], "i0": said}}
+        elif any(doc is line for line in lines):
+            doc = {**doc, "data": {**doc["data"], "i0": 7.0 + doc["seq_num"]}}
+        documents.append((kind, doc))
+    devices = {"signal": key, "i0": "i0"}
+    plain = export_scan([documents], tmp_path / "a", devices=devices)
+    doubled = export_scan([documents], tmp_path / "b", devices=devices, processors=[double])
+    with h5py.File(plain) as a, h5py.File(doubled) as b:
+        raw = a["entry0/instrument/i0/data"][()]
+        assert len(set(raw)) == len(lines)
+        np.testing.assert_array_equal(b["entry0/i0/data"][()].ravel(), 2 * raw)
+
+
 @pytest.mark.parametrize("name", [STACK, POINTS, CAMERA])
 def test_frames_that_do_not_fit_into_memory_give_the_same_file(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -242,6 +242,67 @@ def test_processed_and_raw_are_never_mixed(tmp_path: Path) -> None:
     serializer.close()
 
 
+@pytest.mark.parametrize(
+    "times", [3, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])]
+)
+@pytest.mark.parametrize("processors", [None, [double]], ids=["raw", "processed"])
+def test_many_readers_never_hang_nor_see_what_is_not_there(
+    processors: Any, times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the first document until the file has its name, all of it on disk at any time."""
+    monkeypatch.setattr("suitcase.nxstxm.nexus._staging.SPILL_BYTES", 2000)
+    monkeypatch.setattr("suitcase.nxstxm.documents._streams.BLOCK_ROWS", 3)
+    name = "pystxm2019-coarse_image_scan-lines"
+    [run] = scan_documents(REQUESTS[name])
+    direct = export_scan([run], tmp_path / "direct", processors=processors)
+    with h5py.File(direct) as h5:
+        wanted = h5["entry0/counter0/data"][()]
+    for number in range(times):
+        serializer = Serializer(tmp_path / str(number), processors=processors)
+        serializer(*run[0])
+        ended = threading.Event()
+        wrong: list[Any] = []
+        found = [0]
+
+        def read(
+            seed: int,
+            serializer: Serializer = serializer,
+            ended: threading.Event = ended,
+            wrong: list[Any] = wrong,
+            found: list[int] = found,
+        ) -> None:
+            chance = np.random.default_rng(seed)
+            try:
+                while not ended.is_set():
+                    y = int(chance.integers(len(wanted)))
+                    coords = DataCoordinates({} if chance.random() < 0.3 else {"sample_y": y})
+                    try:
+                        part = serializer.storage[coords]
+                    except NXstxmKeyError:
+                        continue
+                    whole = wanted[y] if coords else wanted
+                    came = ~np.isnan(part)
+                    if not np.array_equal(part[came], whole[came]) or not came.any():
+                        wrong.append((coords, part))
+                    found[0] += 1
+            except Exception as error:  # noqa: BLE001 - the test tells it
+                wrong.append(error)
+
+        readers = [threading.Thread(target=read, args=(seed,)) for seed in range(3)]
+        for reader in readers:
+            reader.start()
+        for document in run[1:]:
+            serializer(*document)
+        np.testing.assert_array_equal(serializer.storage[{}], wanted)
+        ended.set()
+        for reader in readers:
+            reader.join(60)
+            assert not reader.is_alive()
+        assert wrong == []
+        assert found[0]
+        serializer.storage.close()
+
+
 # -- a finished file ------------------------------------------------------------------------------
 
 

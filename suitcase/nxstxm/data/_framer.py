@@ -50,6 +50,7 @@ class Framer:
         self._put = put
         self._lines: OrderedDict[tuple[Any, ...], _Line] = OrderedDict()
         self._highest = 0
+        self._per_row = 1  # points that a row covers: as many as its longest reading
         self._several: bool | None = None
         self._current: float | None = None  # of the ring, as the baseline has it
 
@@ -79,6 +80,10 @@ class Framer:
             self._several = len({key for key, _, _, _ in columns}) > 1
         current = self._ring_current(plan, block)
         regions = _regions(plan, block)
+        for _, _, detector, chunk in columns:
+            n_values = prod(chunk.values.shape[1:])
+            covered = points_per_event(plan, n_values, self._highest, _per(detector))
+            self._per_row = max(self._per_row, covered)
         for key, label, detector, chunk in columns:
             at = chunk.row - block.row
             rows = slice(at, at + len(chunk.values))
@@ -99,19 +104,18 @@ class Framer:
                 None if regions is None else regions[rows],
                 about,
             )
-            shape = chunk.values.shape[1:]
-            per = "point" if detector.role == "camera" else detector.per
-            covered = points_per_event(plan, prod(shape), self._highest, per)
-            if covered == 1 and prod(shape) == 1:
+            if self._per_row == 1 and prod(chunk.values.shape[1:]) == 1:
                 self._take_points(readings)
             else:
-                self._take_frames(readings, covered)
+                self._take_frames(readings)
 
     # -- readings that are frames -----------------------------------------------------------------
 
-    def _take_frames(self, readings: _Readings, covered: int) -> None:
-        plan = readings.plan
-        for i, data in enumerate(readings.values):
+    def _take_frames(self, readings: _Readings) -> None:
+        plan, covered = readings.plan, self._per_row
+        per = _per(readings.detector)
+        for i, reading in enumerate(readings.values):
+            data, is_complete = _as_row(reading, covered, per)
             seq_num = int(readings.seq_nums[i])
             placed = readings.placed(slice(i, i + 1), covered)
             found = spot(plan, placed)
@@ -122,6 +126,8 @@ class Framer:
                 data = in_order_of_axes(plan, placed, found, data)
             about = details(plan, placed, readings.about)
             about["time"] = float(readings.times[i])
+            if not is_complete:
+                about[COMPLETE] = False
             if readings.current is not None:
                 about["ring_current"] = readings.current_of(i, covered)
             self._give(coords, data, about)
@@ -312,6 +318,28 @@ class _Line:
             steady = bool((known == known[0]).all())
             about["ring_current"] = float(known[0]) if steady else current.copy()
         return values.copy(), about
+
+
+def _per(detector: Detector) -> str | None:
+    return "point" if detector.role == "camera" else detector.per
+
+
+def _as_row(reading: AnyArray, covered: int, per: str | None) -> tuple[AnyArray, bool]:
+    """Give a reading a value for each point of its row, where it is about these.
+
+    A line that is short gets NaN, and False for not being complete; a number is that of all points.
+    A reading of another size is about the row as a whole, and stays as it is.
+    """
+    n = reading.size
+    if covered == 1 or n == covered or not n:
+        return reading, True
+    if per == "line":
+        out = np.full(covered, np.nan, np.result_type(reading, np.float64))
+        out[: min(n, covered)] = reading.reshape(-1)[:covered]
+        return out, n > covered
+    if n == 1 and per is None:
+        return np.full(covered, reading.reshape(-1)[0]), True
+    return reading, True
 
 
 def detector_columns(
