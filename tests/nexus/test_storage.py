@@ -363,6 +363,24 @@ def test_frames_that_fit_no_picture_are_found_by_their_coordinates(tmp_path: Pat
         assert DataCoordinates(name="at 99") not in storage
 
 
+@pytest.mark.parametrize("sparse", [False, True])
+def test_coordinates_may_have_any_name_and_frames_any_numbers(sparse: bool, tmp_path: Path) -> None:
+    names = ("data", "a b/c", "\N{GREEK SMALL LETTER THETA}", "dim_0", "energy ")
+
+    def odd(coords: Any, data: Any, metadata: Any) -> Any:
+        y = coords.sample_y
+        place = {name: 1000 * y + i if sparse else 0 for i, name in enumerate(names)}
+        place["channel"] = "odd/\N{GREEK SMALL LETTER THETA}"
+        return place | {"data": y}, data[:2] > data[0], metadata
+
+    path = export_scan(scan_documents(REQUESTS[LINES]), tmp_path, processors=[odd])
+    with NXstxmStorage(path) as storage, h5py.File(path) as h5:
+        raw = h5["entry0/counter0/data"][()]
+        for y, line in enumerate(raw):
+            coords, _, _ = odd(DataCoordinates(sample_y=y), line, {})
+            np.testing.assert_array_equal(storage[coords], line[:2] > line[0])
+
+
 def test_what_is_no_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(NXstxmOSError, match="is not a file"):
         NXstxmStorage(tmp_path / "nothing.hdf5")

@@ -11,7 +11,7 @@ import numpy as np
 from .._errors import NXstxmKeyError, NXstxmValueError
 from ..data import BATCH, BATCHES, CHANNEL, REGION_AXIS, missing
 from ._encoding import safe_name
-from ._processed import COORDINATES, HOME, LISTED
+from ._processed import COLUMNS, COORDINATES, HOME
 from ._record import AnyArray
 from ._tree import as_text
 
@@ -89,10 +89,12 @@ def _index(data: h5py.Group, at: Mapping[str, Any]) -> tuple[Any, ...] | None:
     names = _words(data.attrs["axes"])
     if COORDINATES in data.attrs:
         # frames as they were put, found by exactly their coordinates
-        if set(at) != set(_words(data.attrs[COORDINATES])):
+        known = [name for name in _words(data.attrs[COORDINATES]) if name]
+        if set(at) != set(known):
             return None
-        if names[0] == LISTED:
-            return _row(data, at)
+        if COLUMNS in data.attrs:
+            return _row(data, known, at)
+        names = [*known, *names[len(known) :]]
     elif set(at) == {BATCHES} and len(shape) == 1:
         first = at[BATCHES] * BATCH
         return (slice(first, first + BATCH),) if 0 <= first < shape[0] else None
@@ -107,12 +109,12 @@ def _index(data: h5py.Group, at: Mapping[str, Any]) -> tuple[Any, ...] | None:
     return tuple(index)
 
 
-def _row(data: h5py.Group, at: Mapping[str, Any]) -> tuple[int, ...] | None:
+def _row(data: h5py.Group, known: list[str], at: Mapping[str, Any]) -> tuple[int, ...] | None:
     """Give the row of a frame in a list of them."""
     found = np.ones(len(data["data"]), bool)
-    for axis, value in at.items():
-        column = data[safe_name(axis)][()]
-        found &= column == (value.encode() if isinstance(value, str) else value)
+    for axis, column in zip(known, _words(data.attrs[COLUMNS]), strict=False):
+        value = at[axis]
+        found &= data[column][()] == (value.encode() if isinstance(value, str) else value)
     rows = np.flatnonzero(found)
     return (int(rows[-1]),) if len(rows) else None
 

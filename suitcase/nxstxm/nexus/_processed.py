@@ -7,7 +7,7 @@ NXdata of an entry itself to be a picture of the scan.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,7 +19,7 @@ from ..data import COMPLETE, EVENT
 from ._blocks import Index
 from ._canvas import Canvas
 from ._data import write_data
-from ._encoding import group, mark, mark_axes, safe_name, text, texts, values
+from ._encoding import clean, group, mark, mark_axes, safe_name, text, texts, values
 from ._filters import filters
 from ._frameplaces import FramePlaces
 from ._framestore import FrameRows, as_json, frames_of
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 HOME = "processed"
 #: Attribute of such an array: by which coordinates its frames are found.
 COORDINATES = "coordinates"
-#: First axis of frames that make no grid.
-LISTED = "frame"
+#: First axis of frames that make no grid, and the attribute that names their columns.
+LISTED, COLUMNS = "frame", "columns"
 #: Cells of such an array for each of its frames, beyond which they are listed instead.
 _SPARSE = 8
 
@@ -241,6 +241,8 @@ class _ArrayWriter:
         self._rows = {at: i for i, at in enumerate(array.seen)}
         outer = (len(self._rows),) if self._sizes is None else self._sizes
         shape, dtype = (*outer, *array.shape), array.dtype
+        if dtype.kind == "b":
+            dtype = np.dtype(np.uint8)  # what NeXus calls a number
         fill: Any = None
         if prod(outer) > len(self._rows):
             dtype = np.result_type(dtype, np.float32 if dtype.itemsize < 4 else np.float64)
@@ -276,7 +278,7 @@ class _ArrayWriter:
     def close(self) -> None:
         """Write the axes."""
         array, home = self.array, self._home
-        home.attrs[COORDINATES] = np.array([axis.encode() for axis in array.axes] or [b""])
+        home.attrs[COORDINATES] = _words(array.axes)
         names = self._write_list() if self._sizes is None else self._write_grid(self._sizes)
         for i, size in enumerate(array.shape):
             name = safe_name(f"dim_{i}", home)
@@ -288,27 +290,37 @@ class _ArrayWriter:
         """Write the coordinates of each frame."""
         home = self._home
         values(home, LISTED, np.arange(len(self._rows)), "1")
+        columns = []
         for i, axis in enumerate(self.array.axes):
             column = [at[i] for at in self._rows]
             name = safe_name(axis, home)
+            columns.append(name)
             if all(isinstance(value, (int, float)) for value in column):
                 values(home, name, np.array(column), "1")
             else:
                 texts(home, name, [str(value) for value in column])
+        home.attrs[COLUMNS] = _words(columns)
         return [LISTED]
 
     def _write_grid(self, sizes: tuple[int, ...]) -> list[str]:
         """Write an axis for each coordinate."""
         home = self._home
         planned = {axis.name: axis for axis in self._writer.plan.axes}
+        names = []
         for i, (axis, size) in enumerate(zip(self.array.axes, sizes, strict=True)):
             known = planned.get(axis)
+            name = safe_name(axis, home)
+            names.append(name)
             if known is None:
-                values(home, axis, np.arange(size), "1")
+                values(home, name, np.arange(size), "1")
             else:
-                values(home, axis, axis_values(self._writer, known, size), known.units or "1")
-            home.attrs[f"{axis}_indices"] = i
-        return list(self.array.axes)
+                values(home, name, axis_values(self._writer, known, size), known.units or "1")
+            home.attrs[f"{name}_indices"] = i
+        return names
+
+
+def _words(words: Iterable[str]) -> AnyArray:
+    return np.array([clean(word).encode() for word in words] or [b""])
 
 
 def _of_entry(places: FramePlaces, run: str, rows: FrameRows) -> Iterator[_Given]:
