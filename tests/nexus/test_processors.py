@@ -19,7 +19,7 @@ from suitcase.nxstxm.data import DataCoordinates, DataProcessor
 from suitcase.nxstxm.data.processors import dead_time, downsample, normalise, region_sum
 from suitcase.nxstxm.documents import stored_runs, write_archive
 from suitcase.nxstxm.exchange import ExportError
-from suitcase.nxstxm.nexus import validate
+from suitcase.nxstxm.nexus import NXstxmStorage, validate
 from suitcase.nxstxm.sim import SimulatedMicroscope, all_requests, image_plan, scan_documents
 
 REQUESTS = all_requests()
@@ -163,6 +163,22 @@ def test_a_new_channel_has_an_nxdata_of_its_own(tmp_path: Path) -> None:
         for axis in ("energy", "sample_x", "sample_y", "count_time"):
             np.testing.assert_array_equal(root[axis], counts[axis])
         assert "root_n" not in h5["entry0/instrument"]
+
+
+def test_no_name_of_a_user_is_in_the_way(tmp_path: Path) -> None:
+    names = ("control", "collection", "processed", "instrument", "counter0", "9 x/y", "title")
+
+    def many(coords: Any, data: Any, metadata: Any) -> Any:
+        return [(coords.replace(channel=n), data + i, metadata) for i, n in enumerate(names)]
+
+    steps = [DataProcessor(many, name="collection"), DataProcessor(same, name="control")]
+    path = exported(LINES, tmp_path, steps)
+    assert [p for p in validate(path) if p.level == "error"] == []
+    with h5py.File(path) as h5, NXstxmStorage(path) as storage:
+        raw = lists(h5)["entry0/counter0"].reshape(h5["entry0/counter0/data"].shape)
+        assert len(pictures(h5)) == len(names)
+        for i, name in enumerate(names):
+            np.testing.assert_array_equal(storage[{"channel": name}], raw + i)
 
 
 def test_frames_of_a_camera_are_kept_and_their_sums_shown(tmp_path: Path) -> None:

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from ._entry import EntryWriter
 
 #: Names in an entry or its instrument that no detector may have.
-_TAKEN = (
+RESERVED = (
     *("title", "start_time", "end_time", "definition", "entry_identifier"),
     *("entry_identifier_uuid", "experiment_identifier", "user", "sample", "instrument"),
-    *("control", "collection", "name", "source", "monochromator", "optics"),
+    *("control", "collection", "processed", "name", "source", "monochromator", "optics"),
     *("insertion_device", "beam", "sample_x", "sample_y", "sample_z"),
 )
 
@@ -201,7 +201,7 @@ def find_channels(points: Points, messages: list[str]) -> list[Channel]:
         At least one that is a picture; an empty one when nothing came that makes one.
     """
     found: dict[str, Channel] = {}
-    names = set(_TAKEN)
+    names = set(RESERVED)
     for record in points.job.records:
         stream = record.measurement or ""
         keys = dict.fromkeys(record.keys(stream))

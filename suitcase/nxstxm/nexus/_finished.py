@@ -72,15 +72,23 @@ def _entry(h5: h5py.File, coords: Mapping[str, Any]) -> h5py.Group:
 def _candidates(entry: h5py.Group, channel: str | None) -> Iterator[h5py.Group]:
     """Give the NXdata that may hold a channel: arrays of processed frames before pictures."""
     default = as_text(entry.attrs.get("default")) or ""
-    name = default if channel is None else safe_name(channel)
     home = entry.get(HOME)
     for member in home.values() if home is not None else ():
         label = as_text(member.attrs.get("label"))
         if label == channel or (channel is None and safe_name(label or "") == default):
             yield member
-    found = entry.get(name)
-    if found is not None and as_text(found.attrs.get("NX_class")) == "NXdata" and "data" in found:
-        yield found
+    pictures = [
+        member
+        for member in entry.values()
+        if as_text(member.attrs.get("NX_class")) == "NXdata" and "data" in member
+    ]
+    name = default if channel is None else safe_name(channel)
+    for member in pictures:
+        if channel is not None and as_text(member.attrs.get("label")) == channel:
+            yield member
+    for member in pictures:
+        if "label" not in member.attrs and member.name.rpartition("/")[2] == name:
+            yield member
 
 
 def _index(data: h5py.Group, at: Mapping[str, Any]) -> tuple[Any, ...] | None:

@@ -18,6 +18,7 @@ import numpy as np
 from ..data import COMPLETE, EVENT
 from ._blocks import Index
 from ._canvas import Canvas
+from ._channels import RESERVED, Channel
 from ._data import write_data
 from ._encoding import clean, group, mark, mark_axes, safe_name, text, texts, values
 from ._filters import filters
@@ -28,7 +29,6 @@ from ._record import AnyArray, frame_sums
 from ._spill import REFERENCE_BYTES
 
 if TYPE_CHECKING:
-    from ._channels import Channel
     from ._entry import EntryWriter
 
 #: Group of the arrays that are no pictures of the scan.
@@ -159,12 +159,13 @@ class ProcessedFrames:
         if not self._parts:
             return
         writer = self._writer
-        taken = {*writer.entry, *(c.name for c in writer.channels)}
+        taken = {*RESERVED, *writer.entry, *(c.name for c in writer.channels)}
         for label in self._new:
             channel = self._by_label.get(label)
             name = channel.name if channel is not None else safe_name(label or "processed", taken)
             taken.add(name)
             data = group(writer.entry, name, "NXdata")
+            mark(data, "label", label)
             units, points = self._new[label], writer.points
             self._pictures[label] = (
                 name,
