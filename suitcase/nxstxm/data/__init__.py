@@ -3,12 +3,13 @@
 from .._errors import NXstxmKeyError, NXstxmStateError
 from ._coordinates import CoordinatesError, DataCoordinates
 from ._feed import FrameFeed
-from ._framer import BATCH, BATCHES, COMPLETE, Framer, detector_columns, fastest_loop
+from ._framer import Framer
 from ._handler import DataHandler, DataTimeoutError, Failure
 from ._iterator import DataCoordinatesIterator
+from ._lines import BATCH, BATCHES, COMPLETE
 from ._processor import Chain, DataProcessor, Frame, chain
 from ._storage import DataStorage, RAMStorage, missing
-from ._where import CHANNEL, EVENT, REGION_AXIS, by_region, entry_name
+from ._where import CHANNEL, EVENT, REGION_AXIS
 
 __all__ = [
     "BATCH",
@@ -32,10 +33,6 @@ __all__ = [
     "NXstxmKeyError",
     "NXstxmStateError",
     "RAMStorage",
-    "by_region",
     "chain",
-    "detector_columns",
-    "entry_name",
-    "fastest_loop",
     "missing",
 ]

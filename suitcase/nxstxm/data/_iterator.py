@@ -117,7 +117,7 @@ class _OfIterator(DataCoordinatesIterator):
 class _OfPlan(DataCoordinatesIterator):
     def __init__(self, plan: ScanPlan) -> None:
         self._plan = plan
-        self._names = [entry.name or entry.region or str(i) for i, entry in enumerate(plan.entries)]
+        self._names = plan.entry_names
 
     def __iter__(self) -> Iterator[DataCoordinates]:
         plan, several = self._plan, len(self._names) > 1

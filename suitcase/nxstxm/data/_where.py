@@ -36,12 +36,6 @@ class Spot(NamedTuple):
     inside: bool
 
 
-def entry_name(plan: ScanPlan, number: int) -> str:
-    """Name an entry of a plan, as the coordinate ``region`` does."""
-    entry = plan.entries[number]
-    return entry.name or entry.region or str(number)
-
-
 def spot(plan: ScanPlan, placed: Placement) -> Spot:
     """Tell what the points of a reading have in common.
 
@@ -63,7 +57,7 @@ def spot(plan: ScanPlan, placed: Placement) -> Spot:
     number = int(placed.entry[0])
     inside = number >= 0 and bool((placed.entry == number).all())
     if inside and len(plan.entries) > 1:
-        common[REGION_AXIS] = entry_name(plan, number)
+        common[REGION_AXIS] = plan.entry_names[number]
     if inside and len(free) > 1:
         order = [axis.name for axis in plan.entries[number].axes]
         free.sort(key=lambda axis: order.index(axis) if axis in order else len(order))
@@ -79,28 +73,6 @@ def where(plan: ScanPlan, seq_num: int, per_event: int) -> dict[str, int | str]:
         # beyond the plan; it has a place all the same
         return {**found.coordinates, EVENT: seq_num}
     return found.coordinates
-
-
-def by_region(plan: ScanPlan, placed: Placement, named: Index) -> Placement:
-    """Let the region that a reading names decide the entry, where there are several.
-
-    Parameters
-    ----------
-    plan : ScanPlan
-        The run's plan.
-    placed : Placement
-        Its points.
-    named : ndarray of int64, shape (n,)
-        The region that came with each point; -1 where none did.
-    """
-    entries = plan.entries
-    regions = list(dict.fromkeys(entry.region for entry in entries))
-    index = {int(region): i for i, region in enumerate(regions) if region.isdigit()}
-    local = np.array([index.get(int(n), -1) for n in named], np.int64)
-    # entries of a second polarization follow those of the first, region by region
-    entry = placed.entry // len(regions) * len(regions) + local
-    entry = np.where((local >= 0) & (placed.entry >= 0), entry, placed.entry)
-    return Placement(entry, placed.axes)
 
 
 def details(plan: ScanPlan, placed: Placement, metadata: Mapping[str, object]) -> dict[str, object]:

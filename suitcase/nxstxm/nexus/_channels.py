@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data import detector_columns
-from ..scans import Detector
+from ..scans import Detector, detector_columns
 from ._blocks import PointBlock
 from ._canvas import Canvas, ListWriter
 from ._encoding import group, mark, safe_name, text
@@ -75,7 +74,7 @@ class Channel:
     @property
     def is_picture(self) -> bool:
         """Whether it gets an NXdata."""
-        return self.detector.role in ("signal", "camera")
+        return self.detector.is_picture
 
     def open(self, writer: EntryWriter) -> None:
         """Make its NXdetector and, for a picture, its NXdata."""
@@ -136,7 +135,7 @@ class Channel:
             # the frames stay where they are; nobody has to read them again
             read, present = self._points.read(block, sum_of(self.key))
         else:
-            read, present = self._points.read(block, self.key, self.detector.per)
+            read, present = self._points.read(block, self.key, self.detector.covers)
         if read.dtype.kind == "b":
             read = read.astype(np.uint8)  # what NeXus calls a number
         if self._list is not None:
@@ -204,8 +203,7 @@ def find_channels(points: Points, messages: list[str]) -> list[Channel]:
     names = set(RESERVED)
     for record in points.job.records:
         stream = record.measurement or ""
-        keys = dict.fromkeys(record.keys(stream))
-        for key, label, detector in detector_columns(record.plan, keys):
+        for key, label, detector in detector_columns(record.plan, record.keys(stream)):
             if key not in found and _has_numbers(record.columns[stream, key]):
                 name = safe_name(label, names)
                 names.add(name)

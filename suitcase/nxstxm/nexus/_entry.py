@@ -10,7 +10,6 @@ from typing import TypeGuard
 import h5py
 import numpy as np
 
-from ..data import entry_name
 from ..scans import Polarization, polarization_from_code
 from ._canvas import Canvas, ListWriter
 from ._channels import find_channels
@@ -87,7 +86,7 @@ class EntryWriter:
         """Write all of the entry."""
         self.entry = group(self.h5, self.job.name, "NXentry")
         part = self.job.parts[0]
-        mark(self.entry, "region", entry_name(part.record.plan, part.entry))
+        mark(self.entry, "region", part.record.plan.entry_names[part.entry])
         self.write_header()
         self.write_user()
         self.write_sample()

@@ -4,16 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from ..data import BATCH, BATCHES, CHANNEL, REGION_AXIS, detector_columns, entry_name
-from ..scans import ScanPlan, place
+from ..data import BATCH, BATCHES, CHANNEL, REGION_AXIS
+from ..scans import Detector, ScanPlan, detector_columns, place
 from ._blocks import Index
 from ._jobs import Part
 from ._points import Points
-from ._record import RunRecord
+from ._record import AnyArray, RunRecord, frame_sums
+
+
+class Fit(NamedTuple):
+    """What a frame is in a picture.
+
+    Attributes
+    ----------
+    position : ndarray of int64, shape (n,)
+        Flat positions.
+    values : ndarray of float64, shape (n,)
+        Its values there.
+    is_sum : bool
+        It belongs to one point and has many values, of which that is the sum.
+    """
+
+    position: Index
+    values: npt.NDArray[np.float64]
+    is_sum: bool
 
 
 class FramePlaces:
@@ -38,7 +57,7 @@ class FramePlaces:
         self._steps_energy = any(axis.name == "energy" for axis in own)
         self._strides = [prod(self.shape[i + 1 :]) for i in range(len(self.shape))]
         self._offsets: dict[tuple[int, ...], Index] = {}
-        self._labels = labels_of(part.record)
+        self._first = next(iter(labels_of(part.record)), "")
 
     def belongs(self, coords: Mapping[str, Any]) -> bool:
         """Tell whether a frame is of this entry."""
@@ -48,10 +67,7 @@ class FramePlaces:
 
     def label(self, coords: Mapping[str, Any]) -> str:
         """Name the detector, or what a processor calls a channel, of a frame."""
-        named = coords.get(CHANNEL)
-        if named is not None:
-            return str(named)
-        return next(iter(self._labels), "")
+        return str(coords.get(CHANNEL, self._first))
 
     def indices(self, coords: Mapping[str, Any]) -> dict[str, Any]:
         """Give the coordinates that are no names, with the energy of a run that has one."""
@@ -63,21 +79,32 @@ class FramePlaces:
                 found["energy"] = self._fixed.get("energy", self._part.energy_offset)
         return found
 
-    def positions(self, coords: Mapping[str, Any], shape: tuple[int, ...]) -> Index | None:
-        """Give the flat position of each value of a frame.
+    def fit(self, coords: Mapping[str, Any], data: AnyArray) -> Fit | None:
+        """Fit a frame into the picture.
 
         Parameters
         ----------
         coords : Mapping
             Its coordinates.
-        shape : tuple of int
-            Its shape.
+        data : ndarray
+            Its data.
 
         Returns
         -------
-        ndarray of int64 or None
-            As many as it has values; None when it does not fit into the array.
+        Fit or None
+            None when it does not fit: it has other axes, or other sizes along them.
         """
+        position = self._positions(coords, data.shape)
+        if position is not None:
+            values = np.abs(data) if data.dtype.kind == "c" else data
+            return Fit(position, values.reshape(-1).astype(np.float64, copy=False), False)
+        position = self._positions(coords, ())
+        if position is None:
+            return None
+        return Fit(position, frame_sums(data[np.newaxis]), True)
+
+    def _positions(self, coords: Mapping[str, Any], shape: tuple[int, ...]) -> Index | None:
+        """Give the flat position of each value of a frame of a shape; None for nowhere."""
         at = self.indices(coords)
         extra = {k for k, v in at.items() if k not in self.axes and self._fixed.get(k) != v}
         if extra == {BATCHES}:
@@ -132,13 +159,11 @@ def entry_of(plan: ScanPlan, coords: Mapping[str, Any]) -> int:
     region = coords.get(REGION_AXIS)
     if region is None:
         return 0
-    names = [entry_name(plan, i) for i in range(len(plan.entries))]
-    return names.index(region) if region in names else -1
+    return plan.entry_names.index(region) if region in plan.entry_names else -1
 
 
-def labels_of(record: RunRecord) -> dict[str, str]:
-    """Give the data key of each detector of a run, by what it is called; pictures first."""
-    stream = record.measurement
-    found = list(detector_columns(record.plan, dict.fromkeys(record.keys(stream or ""))))
-    found.sort(key=lambda each: each[2].role not in ("signal", "camera"))
-    return {label: key for key, label, _ in found}
+def labels_of(record: RunRecord) -> dict[str, tuple[str, Detector]]:
+    """Give column and detector by what it is called; those that make pictures first."""
+    keys = record.keys(record.measurement or "")
+    found = {label: (key, detector) for key, label, detector in detector_columns(record.plan, keys)}
+    return dict(sorted(found.items(), key=lambda item: not item[1][1].is_picture))

@@ -7,8 +7,9 @@ from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from ..data import DataCoordinates, DataHandler, Failure, Frame, Framer, fastest_loop
+from ..data import DataCoordinates, DataHandler, Failure, Frame, Framer
 from ..documents import Block, RunStreams
+from ..scans import fastest_loop
 from ._options import WriterOptions
 from ._record import AnyArray, RunRecord, Step
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from math import prod
@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from ..data import CHANNEL, DataCoordinates, Frame, detector_columns, missing
+from ..data import CHANNEL, DataCoordinates, Frame, missing
+from ..documents import REGION
 from ..scans import Detector, ScanPlan
 from ._blocks import Index
 from ._columns import columns_of
-from ._frameplaces import FramePlaces, entry_of
+from ._frameplaces import FramePlaces, entry_of, labels_of
 from ._framestore import read_frame
 from ._jobs import Part, jobs
 from ._points import POINTS, Points
-from ._record import REGION, SEQ_NUM, AnyArray, Piece, RunRecord, frame_sums
+from ._record import SEQ_NUM, AnyArray, Piece, RunRecord, frame_sums
 
 if TYPE_CHECKING:
     from ._staging import RunStage
@@ -105,21 +106,14 @@ class _Part:
 
     def read(self) -> Answer:
         """Read it: what processors gave, else the readings as they came."""
-        found = {
-            label: (key, detector)
-            for key, label, detector in detector_columns(
-                self._record.plan, dict.fromkeys(self._record.keys(self._record.measurement or ""))
-            )
-        }
-        pictures = [label for label, (_, d) in found.items() if d.role in ("signal", "camera")]
-        label = str(self._coords.get(CHANNEL, next(iter(pictures or found), "")))
-        is_first = label == next(iter(found), "")
-        processed = self._put_frames(label, is_first)
+        found = labels_of(self._record)
+        label = self._places.label(self._coords)
+        processed = self._put_frames(label)
         about: dict[str, Any] = {"channel": label, "processed": processed, "run": self._record.uid}
         if label in found:
             key, detector = found[label]
             about |= {"data_key": key, "units": detector.units, "role": detector.role}
-            if not processed and not self._are_to_come(label, key, detector, is_first):
+            if not processed and not self._are_to_come(label, key, detector):
                 frame = self._put_readings(key, detector)
                 if frame is not None:
                     return frame, about
@@ -142,33 +136,23 @@ class _Part:
 
     # -- frames -----------------------------------------------------------------------------------
 
-    def _put_frames(self, label: str, is_first: bool) -> bool:
+    def _put_frames(self, label: str) -> bool:
         """Put the frames that are in this part; tell whether there were any."""
-        store, places = self._stage.frames, self._places
+        places = self._places
         found = False
-        for coords in store:
-            named = coords.get(CHANNEL)
-            mine = str(named) == label if named is not None else is_first
-            if not mine or not places.belongs(coords):
+        for coords in self._frames_of(label):
+            if not places.belongs(coords):
                 continue
             at = places.indices(coords)
             if any(at.get(name, index) != index for name, index in self._wanted.items()):
                 continue
-            held = store.find(coords)
-            if held is None:
-                continue
-            data = held.data if isinstance(held, Frame) else self._read_frame(held)
-            position = places.positions(coords, data.shape)
-            values = data.ravel()
-            if position is None:
-                position, values = places.positions(coords, ()), frame_sums(data[np.newaxis])
-            if position is not None:
-                values = np.abs(values) if values.dtype.kind == "c" else values
-                self._put(position, values.astype(float))
+            fit = places.fit(coords, self._data_at(coords))
+            if fit is not None:
+                self._put(fit.position, fit.values)
                 found = True
         return found
 
-    def _are_to_come(self, label: str, key: str, detector: Detector, is_first: bool) -> bool:
+    def _are_to_come(self, label: str, key: str, detector: Detector) -> bool:
         """Tell whether processors will give this part: until then it is not there.
 
         Readings as they came in one moment, and processed in the next, would be a trap.
@@ -177,19 +161,18 @@ class _Part:
         place = DataCoordinates({**self._coords, CHANNEL: label})
         if not self._stage.processes(Frame(place, np.empty(0), about)):
             return False
-        for coords in self._stage.frames:
-            if str(coords.get(CHANNEL, label if is_first else "")) == label:
-                return self._position(coords) is not None
-        return True
+        first = next(self._frames_of(label), None)
+        return first is None or self._places.fit(first, self._data_at(first)) is not None
 
-    def _position(self, coords: DataCoordinates) -> Index | None:
-        """Give where a frame is in the picture; None when it does not fit."""
+    def _frames_of(self, label: str) -> Iterator[DataCoordinates]:
+        """Give the coordinates of the frames of a detector."""
+        return (coords for coords in self._stage.frames if self._places.label(coords) == label)
+
+    def _data_at(self, coords: DataCoordinates) -> AnyArray:
         held = self._stage.frames.find(coords)
         if held is None:
-            return None
-        data = held.data if isinstance(held, Frame) else self._read_frame(held)
-        found = self._places.positions(coords, data.shape)
-        return self._places.positions(coords, ()) if found is None else found
+            raise missing(coords)
+        return held.data if isinstance(held, Frame) else self._read_frame(held)
 
     def _read_frame(self, row: int) -> AnyArray:
         return read_frame(self._record, self._h5, row)[0]
@@ -204,8 +187,7 @@ class _Part:
             block = self._points.block_of(self._part, rows[first : first + step])
             if not len(block):
                 continue
-            per = "point" if detector.role == "camera" else detector.per
-            values, present = self._points.read(block, key, per)
+            values, present = self._points.read(block, key, detector.covers)
             if present is not None and not present.any():
                 continue
             if values.ndim > 1 and not self._free and len(values) == 1:

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from .._errors import NXstxmValueError
-from ..data import by_region
-from ..scans import Placement, place, points_per_event
+from ..documents import REGION
+from ..scans import Placement, by_region, detector_columns, place, points_per_event
 from ._blocks import Index, PointBlock, gather
 from ._jobs import EntryJob, Part
-from ._record import REGION, SEQ_NUM, TIME, AnyArray, RunRecord
+from ._record import SEQ_NUM, TIME, AnyArray, RunRecord
 
 #: Points (or, for frames, bytes) that are held at a time.
 POINTS = 65536
@@ -67,17 +67,8 @@ class Points:
 
     def detector_keys(self, record: RunRecord) -> list[tuple[str, str | None]]:
         """Give the columns of the detectors, and what the plan says that one reading covers."""
-        stream = record.measurement
-        if stream is None:
-            return []
-        bound = [d for d in record.plan.detectors if d.role != "other"]
-        keys = record.keys(stream)
-        return [
-            (key, "point" if d.role == "camera" else d.per)
-            for d in bound
-            for key in keys
-            if d.data_key is not None and key.partition("/")[0] == d.data_key
-        ]
+        keys = record.keys(record.measurement or "")
+        return [(key, d.covers) for key, _, d in detector_columns(record.plan, keys)]
 
     def _points_per_row(self, record: RunRecord) -> int:
         stream = record.measurement

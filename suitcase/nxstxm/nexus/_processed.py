@@ -16,16 +16,15 @@ import h5py
 import numpy as np
 
 from ..data import COMPLETE, EVENT
-from ._blocks import Index
 from ._canvas import Canvas
 from ._channels import RESERVED, Channel
 from ._data import write_data
 from ._encoding import clean, group, mark, mark_axes, safe_name, text, texts, values
 from ._filters import filters
-from ._frameplaces import FramePlaces
-from ._framestore import FrameRows, as_json, frames_of
+from ._frameplaces import Fit, FramePlaces
+from ._framestore import as_json, frames_of
 from ._positions import axis_values
-from ._record import AnyArray, frame_sums
+from ._record import AnyArray
 from ._spill import REFERENCE_BYTES
 
 if TYPE_CHECKING:
@@ -68,6 +67,10 @@ class _Array:
     units: str
     seen: dict[tuple[Any, ...], None] = field(default_factory=dict)
 
+    def place(self, indices: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Give the coordinates of a frame in the order of the axes."""
+        return tuple(indices[axis] for axis in self.axes)
+
 
 class _Given(NamedTuple):
     """A frame of the entry.
@@ -78,12 +81,12 @@ class _Given(NamedTuple):
         Its run, and the detector's name.
     indices : Mapping
         Its coordinates along axes.
-    position : ndarray of int64 or None
-        Where its values are in the picture; None when it does not fit.
-    is_sum : bool
-        It belongs to one point and has many values: their sum is in the picture.
-    about : Mapping
-        Its metadata.
+    fit : Fit or None
+        What it is in the picture.
+    is_complete : bool
+        Whether all of its points came.
+    units : str or None
+        What its metadata say of its units.
     data : ndarray
         Its data.
     """
@@ -91,10 +94,15 @@ class _Given(NamedTuple):
     run: str
     label: str
     indices: Mapping[str, Any]
-    position: Index | None
-    is_sum: bool
-    about: Mapping[str, Any]
+    fit: Fit | None
+    is_complete: bool
+    units: str | None
     data: AnyArray
+
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """What frames of one array have in common."""
+        return (self.label, tuple(sorted(self.indices)), self.data.shape)
 
 
 class ProcessedFrames:
@@ -117,35 +125,43 @@ class ProcessedFrames:
             self._look_at(given)
 
     def _frames(self) -> Iterator[_Given]:
+        """Give the frames of the entry; those beyond the plan are in no picture, and left out."""
         for part in self._parts:
             places = FramePlaces(self._writer.points, part)
-            for rows in frames_of(part.record, self._writer.source):
-                yield from _of_entry(places, part.record.uid, rows)
+            record = part.record
+            for rows in frames_of(record, self._writer.source):
+                for coords, about, data in zip(rows.places, rows.about, rows.data, strict=True):
+                    if about.get("stream", record.measurement) != record.measurement:
+                        continue
+                    if EVENT in coords or not places.belongs(coords):
+                        continue
+                    yield _Given(
+                        record.uid,
+                        places.label(coords),
+                        places.indices(coords),
+                        places.fit(coords, np.asarray(data)),
+                        about.get(COMPLETE, True) is not False,
+                        about.get("units"),
+                        np.asarray(data),
+                    )
 
     def _look_at(self, given: _Given) -> None:
         """Find out what a frame becomes."""
         channel = self._by_label.get(given.label)
-        if given.position is not None:
+        units = given.units or ("counts" if channel is None else channel.detector.units)
+        if given.fit is not None:
             if channel is not None and channel.is_picture:
                 channel.replaced.add(given.run)
             else:
-                self._new.setdefault(given.label, _units(given, channel))
-        at = given.indices
-        if EVENT in at:
-            return  # beyond the plan: such readings are in no picture either
-        if given.position is None or given.is_sum:
-            kind = (given.label, tuple(sorted(at)), given.data.shape)
-            found = self._arrays.get(kind)
-            if found is None:
-                found = self._arrays[kind] = _Array(
-                    given.label,
-                    self._in_order(at),
-                    given.data.shape,
-                    given.data.dtype,
-                    _units(given, channel),
-                )
-            found.dtype = np.result_type(found.dtype, given.data.dtype)
-            found.seen[tuple(at[axis] for axis in found.axes)] = None
+                self._new.setdefault(given.label, units)
+        if given.fit is None or given.fit.is_sum:
+            array = self._arrays.get(given.kind)
+            if array is None:
+                axes = self._in_order(given.indices)
+                array = _Array(given.label, axes, given.data.shape, given.data.dtype, units)
+                self._arrays[given.kind] = array
+            array.dtype = np.result_type(array.dtype, given.data.dtype)
+            array.seen[array.place(given.indices)] = None
 
     def _in_order(self, names: Mapping[str, Any]) -> tuple[str, ...]:
         """Order axes as the entry does; those that it has not come first."""
@@ -186,21 +202,17 @@ class ProcessedFrames:
             write_data(self._writer, name, self._new[label])
 
     def _fill_pictures(self) -> None:
+        canvases = {c.label: c.canvas for c in self._writer.channels}
+        canvases |= {label: canvas for label, (_, canvas) in self._pictures.items()}
         for given in self._frames():
-            at = given.position
-            channel = self._by_label.get(given.label)
-            canvas = None if channel is None else channel.canvas
-            if given.label in self._pictures:
-                canvas = self._pictures[given.label][1]
-            if at is None or canvas is None:
+            canvas = canvases.get(given.label)
+            if given.fit is None or canvas is None:
                 continue
-            found = frame_sums(given.data[np.newaxis]) if given.is_sum else given.data.ravel()
-            if found.dtype.kind == "c":
-                found = np.abs(found)
-            if given.about.get(COMPLETE, True) is False:
+            position, found, _ = given.fit
+            if not given.is_complete:
                 came = np.isfinite(found)  # what did not come must not replace what did
-                at, found = at[came], found[came]
-            canvas.put(at, found.astype(np.float64, copy=False))
+                position, found = position[came], found[came]
+            canvas.put(position, found)
 
     def _say_what_is_raw(self) -> None:
         """Name the pictures that are of readings as they came though there are processors."""
@@ -223,10 +235,9 @@ class ProcessedFrames:
             name = safe_name(array.label or HOME, home)
             made[kind] = _ArrayWriter(self._writer, group(home, name, "NXdata"), array)
         for given in self._frames():
-            at = given.indices
-            writer = made.get((given.label, tuple(sorted(at)), given.data.shape))
+            writer = made.get(given.kind)
             if writer is not None:
-                writer.put(tuple(at[axis] for axis in writer.array.axes), given.data)
+                writer.put(writer.array.place(given.indices), given.data)
         for writer in made.values():
             writer.close()
 
@@ -322,25 +333,6 @@ class _ArrayWriter:
 
 def _words(words: Iterable[str]) -> AnyArray:
     return np.array([clean(word).encode() for word in words] or [b""])
-
-
-def _of_entry(places: FramePlaces, run: str, rows: FrameRows) -> Iterator[_Given]:
-    for coords, about, data in zip(rows.places, rows.about, rows.data, strict=True):
-        if not places.belongs(coords):
-            continue
-        at = places.positions(coords, data.shape)
-        is_sum = at is None
-        if is_sum:
-            at = places.positions(coords, ())
-        label, indices = places.label(coords), places.indices(coords)
-        yield _Given(run, label, indices, at, is_sum, about, np.asarray(data))
-
-
-def _units(given: _Given, channel: Channel | None) -> str:
-    units = given.about.get("units")
-    if isinstance(units, str):
-        return units
-    return channel.detector.units if channel is not None else "counts"
 
 
 def write_processing(writer: EntryWriter, taken: set[str]) -> None:

@@ -22,7 +22,7 @@ Rows = npt.NDArray[np.int64]
 #: Group of the temporary file in which runs wait.
 STAGING = "staging"
 #: Names of the columns that every stream has besides its data keys.
-SEQ_NUM, TIME, REGION = "#seq_num", "#time", "#region"
+SEQ_NUM, TIME = "#seq_num", "#time"
 
 
 def sum_of(key: str) -> str:

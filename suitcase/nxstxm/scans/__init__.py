@@ -1,9 +1,10 @@
 """What a scan is: its type, its layout, its plan, and the dialects that write plans down."""
 
+from ._bind import detector_columns
 from ._grouping import group_runs, is_part
 from ._make import make_standard_metadata, stxm_metadata
 from ._metadata import MetadataError, as_json
-from ._place import Placement, place, points_per_event
+from ._place import Placement, by_region, fastest_loop, place, points_per_event
 from ._plan import (
     Axis,
     Detector,
@@ -55,6 +56,9 @@ __all__ = [
     "UnknownScanTypeError",
     "ZonePlate",
     "as_json",
+    "by_region",
+    "detector_columns",
+    "fastest_loop",
     "focus_scans",
     "group_runs",
     "is_part",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -153,3 +153,34 @@ def _declare(detector: Detector, declared: Any) -> Detector:
         units=units if isinstance(units, str) and units else detector.units,
         per=per,
     )
+
+
+def detector_columns(plan: ScanPlan, keys: Collection[str]) -> Iterator[tuple[str, str, Detector]]:
+    """Find the columns of detectors among those of a stream.
+
+    Parameters
+    ----------
+    plan : ScanPlan
+        The bound plan.
+    keys : collection of str
+        Columns: data keys, or ``<data key>/<channel>`` where readings are of several channels.
+
+    Yields
+    ------
+    key : str
+        The column.
+    label : str
+        What the scientist calls it: the detector's name, or its channel's.
+    detector : Detector
+        Whose column it is; those of the role ``other`` are left out.
+    """
+    seen = set()
+    for detector in plan.detectors:
+        if detector.role == "other" or detector.data_key is None:
+            continue
+        for key in keys:
+            mine = detector.data_key in (key, key.partition("/")[0])
+            if mine and key not in seen:
+                seen.add(key)
+                own = key == detector.data_key
+                yield key, detector.name if own else key.split("/", 1)[1], detector

@@ -34,12 +34,12 @@ def nearest(
             )
         found[axis] = index
     if entry is not None:
-        found["region"] = plan.entries[number].name or plan.entries[number].region
+        found["region"] = plan.entry_names[number]
     return found
 
 
 def _entry(plan: ScanPlan, entry: int | str | None) -> int:
-    names = [each.name or each.region for each in plan.entries]
+    names = plan.entry_names
     if isinstance(entry, str):
         if entry in names:
             return names.index(entry)

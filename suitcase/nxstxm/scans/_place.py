@@ -12,7 +12,7 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
-from ._plan import ScanPlan
+from ._plan import Loop, ScanPlan
 
 Index = npt.NDArray[np.int64]
 
@@ -81,6 +81,42 @@ def place(plan: ScanPlan, points: Index) -> Placement:
     for name, at in plan.fixed:
         axes[name] = np.full(points.shape, at, np.int64)
     return Placement(np.where(inside, entry, -1), axes)
+
+
+#: Loops that are no axis of an entry's array.
+_NO_AXES = ("entry", "visit")
+
+
+def fastest_loop(plan: ScanPlan) -> Loop | None:
+    """Give the fastest of a plan's loops that is an axis of its entries."""
+    for loop in reversed(plan.loops):
+        if loop.axis == "visit":
+            return Loop("energy", max((len(e.energies) for e in plan.entries), default=1))
+        if loop.axis not in _NO_AXES:
+            return loop
+    return None
+
+
+def by_region(plan: ScanPlan, placed: Placement, named: Index) -> Placement:
+    """Let the region that a reading names decide the entry, where there are several.
+
+    Parameters
+    ----------
+    plan : ScanPlan
+        The run's plan.
+    placed : Placement
+        Its points.
+    named : ndarray of int64, shape (n,)
+        The region that came with each point; -1 where none did.
+    """
+    entries = plan.entries
+    regions = list(dict.fromkeys(entry.region for entry in entries))
+    index = {int(region): i for i, region in enumerate(regions) if region.isdigit()}
+    local = np.array([index.get(int(n), -1) for n in named], np.int64)
+    # entries of a second polarization follow those of the first, region by region
+    entry = placed.entry // len(regions) * len(regions) + local
+    entry = np.where((local >= 0) & (placed.entry >= 0), entry, placed.entry)
+    return Placement(entry, placed.axes)
 
 
 def points_per_event(plan: ScanPlan, n_values: int, n_events: int, per: str | None) -> int:

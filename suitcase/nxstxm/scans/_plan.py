@@ -130,6 +130,16 @@ class Detector:
     shape: tuple[int | None, ...] | None = None
     dtype: str | None = None
 
+    @property
+    def is_picture(self) -> bool:
+        """Whether its readings become a picture, an NXdata."""
+        return self.role in ("signal", "camera")
+
+    @property
+    def covers(self) -> Literal["point", "line"] | None:
+        """What one reading covers: of a camera always a point."""
+        return "point" if self.role == "camera" else self.per
+
 
 @dataclass(frozen=True)
 class Device:
@@ -277,6 +287,12 @@ class ScanPlan:
         """Planned points of this run; None when only the data can tell."""
         sizes = [loop.size for loop in self.loops]
         return None if None in sizes else prod(size for size in sizes if size is not None)
+
+    @property
+    def entry_names(self) -> tuple[str, ...]:
+        """What data are labelled with to tell the entries apart: each has a name of its own."""
+        names = [entry.name or entry.region or str(i) for i, entry in enumerate(self.entries)]
+        return tuple(n if names.count(n) == 1 else f"{n}-{i}" for i, n in enumerate(names))
 
     def bind(self, descriptor: Mapping[str, Any]) -> ScanPlan:
         """Settle data keys, shapes and dtypes from an event descriptor.
