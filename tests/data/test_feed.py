@@ -14,6 +14,8 @@ from ophyd.sim import SynAxis, SynSignal
 from suitcase.nxstxm.data import DataHandler, FrameFeed, RAMStorage
 from suitcase.nxstxm.sim import ScanRequest, Span, all_requests, scan_documents
 
+from ..sim.monitors import with_monitor
+
 
 def fed(documents: list[tuple[str, Any]], **options: Any) -> RAMStorage:
     storage = RAMStorage()
@@ -71,6 +73,17 @@ def test_pages_give_the_same_frames() -> None:
     paged = [document for document in run if document[0] != "event"]
     paged.insert(-1, ("event_page", pack_event_page(*(d for n, d in run if n == "event"))))
     one, other = fed(run), fed(paged)
+    assert list(one) == list(other)
+    for coords in one:
+        np.testing.assert_array_equal(one.get_data(coords), other.get_data(coords))
+
+
+@pytest.mark.parametrize("stream", ["counter_monitor", "watched"])
+@pytest.mark.parametrize("style", ["points", "lines"])
+def test_what_is_monitored_makes_no_frames(style: str, stream: str) -> None:
+    [run, _] = stack(style)
+    one = fed(run)
+    other = fed(with_monitor(run, stream, first=stream == "counter_monitor"))
     assert list(one) == list(other)
     for coords in one:
         np.testing.assert_array_equal(one.get_data(coords), other.get_data(coords))

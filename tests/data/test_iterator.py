@@ -181,6 +181,27 @@ def test_values_become_indices() -> None:
     assert plan.coordinates(0)["region"] == (entry.name or entry.region)
 
 
+@pytest.mark.parametrize("name", all_requests())
+def test_entries_have_names_of_their_own_which_their_frames_bear(name: str) -> None:
+    plan = plan_of(name)
+    names = plan.entry_names
+    assert len(set(names)) == len(names) == len(plan.entries)
+    assert all(names)
+    for number in range(len(names)):
+        assert plan.coordinates(number)["region"] == names[number]
+        assert plan.coordinates(names[number]) == plan.coordinates(number)
+    if len(names) > 1:
+        assert {coords["region"] for coords in create(plan)} == set(names)
+
+
+def test_entries_of_one_name_are_told_apart() -> None:
+    plan = plan_of("pystxm2019-sample_point_spectra-points")
+    twice = replace(plan, entries=(replace(plan.entries[0], name="a", region="a"),) * 2)
+    assert twice.entry_names == ("a-0", "a-1")
+    unnamed = replace(plan, entries=(replace(plan.entries[0], name="", region=""),) * 2)
+    assert unnamed.entry_names == ("0", "1")
+
+
 def test_values_that_no_plan_has_are_told() -> None:
     plan = plan_of("stack-two-regions")
     lowest = min(plan.entries[0].energies)

@@ -41,7 +41,7 @@ def rows(block: Block) -> dict[str, dict[int, Any]]:
 def test_parts_that_were_looked_at_are_the_whole(n: int, full: int, cuts: set[int]) -> None:
     handed: list[Block] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("suitcase.nxstxm.documents._streams.BLOCK_ROWS", full)
+        patch.setattr("suitcase.nxstxm.documents._stream.BLOCK_ROWS", full)
         streams = RunStreams(handed.append)
         streams.take_descriptor({"uid": "d", "name": "primary", "data_keys": KEYS})
         seen: dict[str, dict[int, Any]] = {}

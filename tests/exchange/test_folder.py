@@ -16,7 +16,7 @@ import pytest
 from suitcase.nxstxm._errors import NXstxmError
 from suitcase.nxstxm.documents import DocumentError
 from suitcase.nxstxm.exchange import Serializer, export, export_scan
-from suitcase.nxstxm.nexus import _scanfile, publish
+from suitcase.nxstxm.nexus import _publish, publish
 from suitcase.nxstxm.sim import ScanRequest, scan_documents
 
 
@@ -101,8 +101,8 @@ def test_a_file_that_a_viewer_holds_on_windows_is_tried_again(
             raise PermissionError(errno.EACCES, "used by another process")
         real(source, target)
 
-    monkeypatch.setattr(_scanfile.os, "replace", held)
-    monkeypatch.setattr(_scanfile, "_on_windows", lambda: True)
+    monkeypatch.setattr(_publish.os, "replace", held)
+    monkeypatch.setattr(_publish, "_on_windows", lambda: True)
     final = publish(temporary, tmp_path / "x.hdf5", overwrite=True, kept=None)
     assert (len(tries), final.read_bytes()) == (3, b"all of it")
 
@@ -114,7 +114,7 @@ def test_a_file_system_without_links_gets_its_file_and_never_loses_another(
     def no_links(*_: Any) -> None:
         raise OSError(code, "no links here")
 
-    monkeypatch.setattr(_scanfile.os, "link", no_links)
+    monkeypatch.setattr(_publish.os, "link", no_links)
     temporary, final = tmp_path / "x.tmp", tmp_path / "x.hdf5"
     temporary.write_bytes(b"new")
     real = os.replace
@@ -123,7 +123,7 @@ def test_a_file_system_without_links_gets_its_file_and_never_loses_another(
         assert not final.exists()  # nobody ever sees an empty file under the final name
         real(source, target)
 
-    monkeypatch.setattr(_scanfile.os, "replace", replace)
+    monkeypatch.setattr(_publish.os, "replace", replace)
     assert publish(temporary, final, overwrite=False, kept=None).read_bytes() == b"new"
     temporary.write_bytes(b"newer")
     with pytest.raises(NXstxmError, match="exists already"):

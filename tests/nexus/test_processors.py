@@ -22,6 +22,8 @@ from suitcase.nxstxm.exchange import ExportError
 from suitcase.nxstxm.nexus import NXstxmStorage, validate
 from suitcase.nxstxm.sim import SimulatedMicroscope, all_requests, image_plan, scan_documents
 
+from ..sim.monitors import with_monitor
+
 REQUESTS = all_requests()
 LINES = "pystxm2019-sample_image-lines"
 POINTS = "pystxm2019-sample_image-points"
@@ -87,6 +89,28 @@ def test_frames_come_to_the_places_of_their_readings(name: str, tmp_path: Path) 
             np.testing.assert_array_equal(lists(c)[path], raw, err_msg=path)
         for entry in a:
             assert a[entry].attrs["complete"] == b[entry].attrs["complete"]
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["before", "behind"])
+@pytest.mark.parametrize("stream", ["counter_monitor", "watched"])
+@pytest.mark.parametrize("name", [LINES, POINTS, STACK, CAMERA, TWO])
+def test_what_is_monitored_is_not_what_is_measured(
+    name: str, stream: str, first: bool, tmp_path: Path
+) -> None:
+    """A stream of its own with the detectors' keys: the picture is of ``primary`` all the same."""
+    monitored = [with_monitor(run, stream, first=first) for run in scan_documents(REQUESTS[name])]
+    for processors in (None, [double]):
+        folder = tmp_path / f"{processors is None}"
+        plain = exported(name, folder / "plain", processors)
+        path = export_scan(monitored, folder / "monitored", processors=processors)
+        assert [p for p in validate(path) if p.level == "error"] == []
+        with h5py.File(plain) as a, h5py.File(path) as b:
+            assert stream in b["entry0/collection"]
+            assert pictures(a).keys() == pictures(b).keys()
+            for where, picture in pictures(a).items():
+                np.testing.assert_array_equal(b[where]["data"], picture, err_msg=where)
+            assert ("processed" in a["entry0"]) == ("processed" in b["entry0"])
+            assert messages(b) == messages(a)
 
 
 def test_without_processors_no_coordinates_are_made(

@@ -21,7 +21,10 @@ from suitcase.nxstxm.data import DataCoordinates, DataProcessor, DataStorage
 from suitcase.nxstxm.data.processors import dead_time, mask, normalise
 from suitcase.nxstxm.data.testing import StorageContract
 from suitcase.nxstxm.nexus import NXstxmStorage
+from suitcase.nxstxm.nexus._storage import RunStorage
 from suitcase.nxstxm.sim import SimulatedMicroscope, all_requests, scan_documents, stack_plan
+
+from ..sim.monitors import with_monitor
 
 REQUESTS = all_requests()
 LINES = "pystxm2019-sample_image-lines"
@@ -65,12 +68,11 @@ class TestInMemory(StorageContract):
         serializer.close()
 
 
-class ToDisk(NXstxmStorage):
+class ToDisk(RunStorage):
     """Moves each frame into the temporary file at once, as a large run does with many."""
 
     def put(self, coords: DataCoordinates, data: Any, metadata: Any) -> bool:
         replaced = super().put(coords, data, metadata)
-        assert self._stage is not None
         self._stage._drain()
         self._stage.spill()
         return replaced
@@ -230,6 +232,24 @@ def test_a_stack_is_corrected_and_read_back_while_a_run_engine_measures_it(
             assert metadata["energy"] == energies[energy]
 
 
+@pytest.mark.parametrize("processors", [None, [double]], ids=["raw", "processed"])
+@pytest.mark.parametrize("name", [LINES, "pystxm2019-sample_image-points", STACK])
+def test_what_is_monitored_is_in_no_picture_meanwhile(
+    name: str, processors: Any, tmp_path: Path
+) -> None:
+    run = scan_documents(REQUESTS[name])[0]
+    run = with_monitor(run, "watched", first=True)
+    serializer = Serializer(tmp_path, "one", processors=processors)
+    for document in run[:-1]:
+        serializer(*document)
+    if processors:
+        serializer.handler.finish()
+    meanwhile = serializer.storage[{}]
+    serializer.close()
+    assert np.isfinite(meanwhile).any()
+    assert (meanwhile[np.isfinite(meanwhile)] >= 0).all()
+
+
 def test_processed_and_raw_are_never_mixed(tmp_path: Path) -> None:
     """Before the processors gave a line it is not there, though its first points came."""
     serializer = Serializer(tmp_path, processors=[double])
@@ -251,7 +271,7 @@ def test_many_readers_never_hang_nor_see_what_is_not_there(
 ) -> None:
     """From the first document until the file has its name, all of it on disk at any time."""
     monkeypatch.setattr("suitcase.nxstxm.nexus._staging.SPILL_BYTES", 2000)
-    monkeypatch.setattr("suitcase.nxstxm.documents._streams.BLOCK_ROWS", 3)
+    monkeypatch.setattr("suitcase.nxstxm.documents._stream.BLOCK_ROWS", 3)
     name = "pystxm2019-coarse_image_scan-lines"
     [run] = scan_documents(REQUESTS[name])
     direct = export_scan([run], tmp_path / "direct", processors=processors)
@@ -384,7 +404,7 @@ def test_coordinates_may_have_any_name_and_frames_any_numbers(sparse: bool, tmp_
 def test_what_is_no_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(NXstxmOSError, match="is not a file"):
         NXstxmStorage(tmp_path / "nothing.hdf5")
-    with pytest.raises(TypeError, match="over the path of a file or a run, not a int"):
+    with pytest.raises(TypeError, match="over the path of a file, not a int; of a run"):
         NXstxmStorage(3)  # type: ignore[arg-type]
 
 

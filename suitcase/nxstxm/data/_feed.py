@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..scans import ScanPlan, points_per_event, read_plan
+from ..scans import PRIMARY, ScanPlan, may_measure, points_per_event, read_plan
 from ._handler import DataHandler
 from ._storage import as_array
 from ._where import where
@@ -30,36 +30,50 @@ class FrameFeed:
 
     Notes
     -----
-    ``put`` waits when the handler's queue is full, and with it the RunEngine; an error that the
-    handler has to tell is raised into it.
+    Frames are made of the events of the stream ``primary``; in a run without one, of all streams
+    but the baseline and monitors. ``put`` waits when the handler's queue is full, and with it the
+    RunEngine; an error that the handler has to tell is raised into it.
     """
 
     def __init__(self, handler: DataHandler, keys: Sequence[str] | None = None) -> None:
         self._handler = handler
         self._keys = None if keys is None else tuple(keys)
         self._plans: dict[str, ScanPlan] = {}  # by run
-        self._streams: dict[str, str] = {}  # run, by descriptor of a measurement
+        self._streams: dict[str, dict[str, str]] = {}  # by run: name of each descriptor's stream
+        self._runs: dict[str, str] = {}  # by descriptor
 
     def __call__(self, name: str, doc: Document) -> None:
         """Take a document of any run."""
         if name == "start":
             self._plans[doc["uid"]] = read_plan(doc)
-        elif name == "descriptor" and doc.get("name") != "baseline":
-            run = doc["run_start"]
-            if run in self._plans:
-                self._plans[run] = self._plans[run].bind(doc)
-                self._streams[doc["uid"]] = run
-        elif name == "event" and doc["descriptor"] in self._streams:
-            self._feed(self._plans[self._streams[doc["descriptor"]]], doc)
-        elif name == "event_page" and doc["descriptor"] in self._streams:
-            for i, seq_num in enumerate(doc["seq_num"]):
-                row = {key: column[i] for key, column in doc["data"].items()}
-                event = {"seq_num": seq_num, "time": doc["time"][i], "data": row}
-                self._feed(self._plans[self._streams[doc["descriptor"]]], event)
+            self._streams[doc["uid"]] = {}
+        elif name == "descriptor":
+            self._declare(doc)
+        elif name in ("event", "event_page"):
+            plan = self._plan(doc["descriptor"])
+            if plan is not None:
+                for event in [doc] if name == "event" else _rows(doc):
+                    self._feed(plan, event)
         elif name == "stop":
             run = doc["run_start"]
             self._plans.pop(run, None)
-            self._streams = {uid: of for uid, of in self._streams.items() if of != run}
+            for descriptor in self._streams.pop(run, {}):
+                del self._runs[descriptor]
+
+    def _declare(self, doc: Document) -> None:
+        run = doc["run_start"]
+        if run in self._plans:
+            self._plans[run] = self._plans[run].bind(doc)
+            self._streams[run][doc["uid"]] = doc.get("name", PRIMARY)
+            self._runs[doc["uid"]] = run
+
+    def _plan(self, descriptor: str) -> ScanPlan | None:
+        """Give the plan of a run, if a descriptor is of its measurement."""
+        run = self._runs.get(descriptor)
+        if run is None:
+            return None
+        streams = self._streams[run]
+        return self._plans[run] if may_measure(streams[descriptor], streams.values()) else None
 
     def _feed(self, plan: ScanPlan, event: Document) -> None:
         per = {d.data_key: d.per for d in plan.detectors if d.role != "other"}
@@ -77,3 +91,10 @@ class FrameFeed:
                 coords["channel"] = str(key)
             metadata = {"data_key": key, "time": event["time"], "run": plan.run}
             self._handler.put(coords, data, metadata)
+
+
+def _rows(page: Document) -> Iterator[Document]:
+    """Give the events of a page, as far as frames need them."""
+    for i, seq_num in enumerate(page["seq_num"]):
+        row = {key: column[i] for key, column in page["data"].items()}
+        yield {"seq_num": seq_num, "time": page["time"][i], "data": row}

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..documents import Block
-from ..scans import Placement, ScanPlan, points_per_event
+from ..scans import BASELINE, Placement, ScanPlan, points_per_event
 from ._lines import COMPLETE, Lines, Made
 from ._readings import AnyArray, Readings, device_columns, readings_of
 from ._where import CHANNEL, EVENT, Spot, details, spot
@@ -53,7 +53,7 @@ class Framer:
         block : Block
             The block; one of another stream than the one before begins anew.
         """
-        if block.stream == "baseline":
+        if block.stream == BASELINE:
             for values in device_columns(plan, block, "ring_current"):
                 finite = values[np.isfinite(values)]
                 if self._current is None and len(finite):

@@ -10,7 +10,8 @@ from ._frames import Frames
 from ._packing import ArrayRef
 from ._raw_arrays import array_crc32
 from ._replay import StoredRun, replay, stored_runs
-from ._streams import REGION, Block, DocumentError, RunStreams
+from ._stream import REGION, Block
+from ._streams import DocumentError, RunStreams
 from ._unpack import unpack_documents
 
 __all__ = [

@@ -6,15 +6,9 @@ from ._assemble import finish_file, finish_staged
 from ._checks import Problem, nexusformat_problems, validate
 from ._entry import EntryWriter
 from ._options import Facility, WriterOptions
+from ._publish import publish
 from ._record import RunRecord
-from ._scanfile import (
-    SUFFIX,
-    ScanFile,
-    existing_file,
-    new_temporary_file,
-    publish,
-    temporary_file,
-)
+from ._scanfile import SUFFIX, ScanFile, existing_file, new_temporary_file, temporary_file
 from ._staging import RunStage
 from ._storage import NXstxmStorage
 from ._tree import H5_ERRORS, Field, Group, as_text, open_file, snapshot, why

@@ -15,9 +15,10 @@ from ._archived import runs_of_file
 from ._entry import EntryWriter
 from ._jobs import jobs
 from ._options import WriterOptions
+from ._publish import name_taken, publish
 from ._record import STAGING, RunRecord
 from ._saved import is_assembled, read_records
-from ._scanfile import SUFFIX, ScanFile, name_taken, publish
+from ._scanfile import SUFFIX, ScanFile
 from ._shared import SharedObjects
 
 CREATOR = "suitcase.nxstxm"

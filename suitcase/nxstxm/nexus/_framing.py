@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..data import DataCoordinates, DataHandler, Failure, Frame, Framer
 from ..documents import Block, RunStreams
-from ..scans import fastest_loop
+from ..scans import BASELINE, fastest_loop, may_measure
 from ._options import WriterOptions
 from ._record import AnyArray, RunRecord, Step
 
@@ -31,16 +31,25 @@ class Framing:
     ----------
     record : RunRecord
         The run.
+    streams : RunStreams
+        Its streams.
     options : WriterOptions
         Says what is done to its frames.
     storage : DataStorage
         Takes what the processors give.
     """
 
-    def __init__(self, record: RunRecord, options: WriterOptions, storage: DataStorage) -> None:
+    def __init__(
+        self,
+        record: RunRecord,
+        streams: RunStreams,
+        options: WriterOptions,
+        storage: DataStorage,
+    ) -> None:
         if options.processors is None:
             raise AssertionError("there is nothing to process with")
         self._record = record
+        self._streams = streams
         self._on_error = options.on_error
         self._storage = storage
         self._chain = options.processors.fresh()
@@ -95,31 +104,33 @@ class Framing:
             self._n_events = 0
         return at_once
 
-    def feed(self, streams: RunStreams | None = None) -> None:
-        """Make frames of the blocks that came and, if asked, of those that are still open.
+    def feed(self) -> None:
+        """Make frames of what came.
 
         Raises
         ------
         Exception
             What a processor raised, once; the readings are in the run all the same.
         """
+        self._feed_complete()
+        for block in self._streams.open_blocks(self._fed):
+            self._feed(block)
+        self.check()
+
+    def _feed_complete(self) -> None:
         blocks, self._blocks = self._blocks, []
         for block in blocks:
             self._feed(block)
-        if streams is not None:
-            for block in streams.open_blocks(self._fed):
-                self._feed(block)
-        self.check()
 
     def _feed(self, block: Block) -> None:
-        self._fed[block.stream] = block.row + len(block.seq_nums)
-        self._framer.take(self._record.plan, block)
+        stream = block.stream
+        self._fed[stream] = block.row + len(block.seq_nums)
+        if stream == BASELINE or may_measure(stream, self._streams.n_rows):
+            self._framer.take(self._record.plan, block)
 
     def finish(self) -> None:
         """Have everything processed and stored; `check` tells what went wrong."""
-        blocks, self._blocks = self._blocks, []
-        for block in blocks:
-            self._feed(block)
+        self._feed_complete()
         self._framer.flush()
         if self._handler is not None:
             with suppress(Exception):  # what it raises is among its failures

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..documents import Frames
-from ..scans import ScanPlan
+from ..scans import BASELINE, ScanPlan, may_measure
 
 AnyArray = npt.NDArray[Any]
 Rows = npt.NDArray[np.int64]
@@ -149,9 +149,9 @@ class RunRecord:
     @property
     def measurement(self) -> str | None:
         """Name of the stream that holds the measurement."""
-        names = [n for n, rows in self.n_rows.items() if rows and n != "baseline"]
-        if "primary" in names:
-            return "primary"
+        came = [n for n, rows in self.n_rows.items() if rows and n != BASELINE]
+        # where nothing else came, what was monitored is the measurement
+        names = [n for n in came if may_measure(n, came)] or came
         bound = {d.data_key for d in self.plan.detectors if d.role != "other"}
         for name in names:
             if any(s == name and k.partition("/")[0] in bound for s, k in self.columns):

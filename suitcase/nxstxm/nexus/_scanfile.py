@@ -1,4 +1,4 @@
-"""The temporary file of a scan: found or made, locked while it is written, published once.
+"""The temporary file of a scan: found or made, locked while it is written.
 
 A file that several writers share is open only while a block is written, so that serializers,
 threads and processes may add their runs to one scan. A lock file beside it, removed at once, keeps
@@ -8,11 +8,9 @@ has for itself is found by nobody else: it needs no lock and stays open between 
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import reprlib
-import time
 import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -21,23 +19,21 @@ from threading import RLock
 from typing import IO, Any
 
 import h5py
-from filelock import SoftFileLock, Timeout
 
 from .._errors import (
     NXstxmError,
-    NXstxmFileExistsError,
     NXstxmKeyError,
     NXstxmOSError,
     NXstxmStateError,
     NXstxmValueError,
 )
+from ._locks import lock_file
+from ._publish import name_taken
 from ._steady import SteadyFile
 
 SUFFIX = ".hdf5"
 #: Ends the name of a temporary file that one writer has for itself; others look for ``.<uid>.tmp``.
 _OWN = ".own.tmp"
-_LOCK_TIMEOUT = 120.0
-_RENAME_PATIENCE = 10.0  # seconds that a viewer on Windows may hold the file
 
 
 class ScanFile:
@@ -90,7 +86,7 @@ class ScanFile:
             if self.path is None or self._own:
                 yield
                 return
-            with _lock(self.path.parent, self.first_uid):
+            with lock_file(self.path.parent, self.first_uid):
                 yield
 
     @contextmanager
@@ -162,7 +158,7 @@ class ScanFile:
         if path is None or not self._own:
             return
         shared = path.with_name(f"{path.name.removesuffix(_OWN)}.tmp")
-        with suppress(OSError), _lock(path.parent, self.first_uid):
+        with suppress(OSError), lock_file(path.parent, self.first_uid):
             if not shared.exists():
                 os.replace(path, shared)  # noqa: PTH105 - the atomic call, by its name
                 self.target, self._own = shared, False
@@ -214,7 +210,7 @@ def temporary_file(directory: Path, prefix: str, first_uid: str) -> ScanFile:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise NXstxmOSError(f"folder {directory} can not be made ({error})") from error
-    with _lock(directory, first_uid):
+    with lock_file(directory, first_uid):
         found = _found(directory, first_uid)
         if len(found) > 1:
             raise _several(directory, first_uid, found)
@@ -319,116 +315,3 @@ def _several(directory: Path, first_uid: str, found: list[Path]) -> NXstxmStateE
         f"{len(found)} temporary files for scan {first_uid} in {directory}: {names}; move all "
         f"but one away"
     )
-
-
-@contextmanager
-def _lock(directory: Path, name: str) -> Iterator[None]:
-    path = directory / f".{name}.lock"
-    lock = SoftFileLock(path, timeout=_LOCK_TIMEOUT, poll_interval=0.01)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise NXstxmOSError(
-            f"{path} is locked by another writer for more than {_LOCK_TIMEOUT:g} s; if none "
-            f"runs, remove that file"
-        ) from error
-    except OSError as error:
-        raise NXstxmOSError(f"folder {directory} can not be written ({error})") from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def name_taken(final: Path, kept: ScanFile | None = None) -> NXstxmFileExistsError:
-    """Make the error that says that a file is in the way, and where the scan is."""
-    where = f"; nothing is lost, the scan is in {_shared_name(kept)}" if kept else ""
-    return NXstxmFileExistsError(
-        f"{final} exists already{where}. Choose another prefix, move the old file, or say "
-        f"overwrite=True"
-    )
-
-
-def _shared_name(kept: ScanFile) -> str:
-    kept.share()
-    return Path(str(kept.target)).name
-
-
-def publish(temporary: Path, final: Path, *, overwrite: bool, kept: ScanFile | None) -> Path:
-    """Give a complete file its final name.
-
-    The file is flushed to disk, linked to its name (which is atomic and never replaces a file),
-    and the temporary name removed. With `overwrite` the name is replaced instead.
-
-    Parameters
-    ----------
-    temporary, final : Path
-        The names, in one folder.
-    overwrite : bool
-        Replace an existing file.
-    kept : ScanFile or None
-        The file that stays when this fails: it is shared, and the message names it.
-
-    Returns
-    -------
-    Path
-        The final name.
-
-    Raises
-    ------
-    NXstxmFileExistsError
-        The name is taken.
-    """
-    _fsync(temporary)
-    deadline = time.monotonic() + _RENAME_PATIENCE
-    while True:
-        try:
-            if overwrite:
-                os.replace(temporary, final)  # noqa: PTH105 - the atomic call, by its name
-            else:
-                _link(temporary, final)
-            break
-        except FileExistsError as error:
-            raise name_taken(final, kept) from error
-        except OSError as error:
-            # Windows refuses while a viewer holds the file; elsewhere this is final
-            held = _on_windows() and isinstance(error, PermissionError)
-            if not held or time.monotonic() > deadline:
-                where = f"; the scan is in {_shared_name(kept)}" if kept else ""
-                raise NXstxmOSError(f"{final} can not be written ({error}){where}") from error
-            time.sleep(0.05)
-    _fsync(final.parent)
-    return final
-
-
-def _on_windows() -> bool:
-    """Tell whether files that a viewer holds can not be renamed, and folders not be flushed."""
-    return os.name == "nt"
-
-
-def _link(temporary: Path, final: Path) -> None:
-    """Link, then unlink; where there are no links, look first."""
-    try:
-        os.link(temporary, final)
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS):
-            raise
-        # FAT and some network folders: our own writers keep each other out
-        with _lock(final.parent, final.name):
-            if final.exists():
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(final)) from None
-            os.replace(temporary, final)  # noqa: PTH105
-        return
-    temporary.unlink()
-
-
-def _fsync(path: Path) -> None:
-    """Flush a file or, where that can be done, a folder to disk."""
-    if path.is_dir() and _on_windows():
-        return
-    flags = os.O_RDONLY if path.is_dir() else os.O_RDWR
-    handle = os.open(path, flags)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -21,24 +21,18 @@ import numpy as np
 from .._beside import Beside
 from .._errors import NXstxmStateError
 from ..data import DataHandler, Frame
-from ..documents import (
-    ArchiveWriter,
-    ArrayRef,
-    Block,
-    Frames,
-    RunStreams,
-    array_crc32,
-)
+from ..documents import Block, Frames, RunStreams
 from ..scans import read_plan
-from ._columns import columns_of, native
+from ._columns import columns_of
 from ._framestore import PROCESSED, FrameStore
 from ._framing import Framing
 from ._options import WriterOptions
 from ._record import STAGING, AnyArray, Piece, RunRecord, frame_sums, sum_of
+from ._runarchive import RunArchive
 from ._saved import WHOLE, is_assembled, save_record
 from ._scanfile import ScanFile, check_uid
 from ._spill import REFERENCE_BYTES, Spilled, spill
-from ._storage import NXstxmStorage
+from ._storage import RunStorage
 
 #: A run with more bytes than this in memory goes to the temporary file.
 SPILL_BYTES = 8 * 2**20
@@ -73,7 +67,7 @@ class RunStage:
         What is known of the run.
     frames : FrameStore
         What the processors gave.
-    storage : NXstxmStorage
+    storage : RunStorage
         Gives parts of what came, to any thread.
     guard : context manager
         Held while columns are moved: whoever holds it finds each reading in one place.
@@ -90,16 +84,15 @@ class RunStage:
         self.streams = RunStreams(self._take, self.guard)
         self.file: ScanFile | None = None
         self.frames = FrameStore()
-        self.storage = NXstxmStorage(self)
+        self.storage = RunStorage(self)
         self._claim = uuid4().hex
         self._parts: list[bytes] = []
         self._bytes = 0
-        self._archive = ArchiveWriter(self._hold) if archive else None
-        #: Arrays that the archive refers to and whose checksums it has not got yet.
-        self._unchecked: list[AnyArray] = []
+        self._archive = RunArchive(self.record, self.streams, self._hold) if archive else None
         self._spilled = Spilled()
-        processed = options.processors is not None
-        self._framing = Framing(self.record, options, self.storage) if processed else None
+        self._framing: Framing | None = None
+        if options.processors is not None:
+            self._framing = Framing(self.record, self.streams, options, self.storage)
         self.take("start", start)
 
     @property
@@ -131,16 +124,12 @@ class RunStage:
         doc : Mapping
             The document.
         """
-        large: list[tuple[ArrayRef, AnyArray]] = []
         self._enter(name, doc)
         if self._archive is not None:
             # last: what the books refuse is not archived, so that the archive can be replayed
-            archived = doc if self.streams.plain else self._referring(name, doc, large)
-            self._archive.append(name, archived, [ref for ref, _ in large] if large else ())
-            if large:
-                self._unchecked += [array for _, array in large]
-                if sum(array.nbytes for array in self._unchecked) > UNCHECKED_BYTES:
-                    self._note_looks(*self._look())
+            self._archive.take(name, doc)
+            if self._archive.unchecked_bytes > UNCHECKED_BYTES:
+                self._archive.note(self._archive.checksums())
         if self._framing is not None:
             self._frame(self._framing, name)
         if self._bytes > SPILL_BYTES and self.file is not None:
@@ -151,7 +140,7 @@ class RunStage:
         if name in ("event", "event_page", "bulk_events") and framing.is_due(
             name != "event" or not self.streams.plain
         ):
-            framing.feed(self.streams)
+            framing.feed()
         if self.frames.n_bytes > SPILL_BYTES:
             self._drain()
 
@@ -192,61 +181,6 @@ class RunStage:
         self._parts.append(data)
         self._bytes += len(data)
 
-    def _referring(
-        self, name: str, doc: Mapping[str, Any], large: list[tuple[ArrayRef, AnyArray]]
-    ) -> Mapping[str, Any]:
-        """Replace large arrays of an event by references to the columns that will hold them.
-
-        The references, and what they stand for, are added to `large`.
-        """
-        if name not in ("event", "event_page"):
-            return doc
-        data = doc.get("data")
-        if type(data) is not dict and not isinstance(data, Mapping):
-            return doc
-        refs: dict[str, Any]
-        if name == "event":
-            for value in data.values():
-                if _is_large(value):
-                    break
-            else:
-                return doc
-            stream, row = self._row(doc, 1)
-            refs = {
-                k: self._refer(stream, k, row, v, large) for k, v in data.items() if _is_large(v)
-            }
-        else:
-            keys = [k for k, column in data.items() if _has_large(column)]
-            if not keys:
-                return doc
-            stream, row = self._row(doc, len(doc["seq_num"]))
-            refs = {
-                k: [
-                    self._refer(stream, k, row + i, v, large) if _is_large(v) else v
-                    for i, v in enumerate(data[k])
-                ]
-                for k in keys
-            }
-        return {**doc, "data": {**data, **refs}}
-
-    def _row(self, doc: Mapping[str, Any], n: int) -> tuple[str, int]:
-        """Give the stream of a document that was entered, and the first of its `n` rows."""
-        stream = self.streams.stream_of(doc.get("descriptor"))
-        return stream, self.streams.n_rows[stream] - n
-
-    def _refer(
-        self,
-        stream: str,
-        key: str,
-        row: int,
-        value: AnyArray,
-        large: list[tuple[ArrayRef, AnyArray]],
-    ) -> ArrayRef:
-        self.record.references.add((stream, key))
-        ref = ArrayRef(self.record.uid, stream, key, row, 0)
-        large.append((ref, native(value)))
-        return ref
-
     def _take(self, block: Block) -> None:
         """Note a block of a stream; what is many bytes by now goes to the file."""
         if self._framing is not None:
@@ -268,14 +202,13 @@ class RunStage:
 
     def _look(self, frames: Sequence[_Sums] = ()) -> tuple[list[int], list[tuple[_Sums, AnyArray]]]:
         """Look at large arrays: take checksums of some, sums of others; nothing is noted."""
-        checksums = [array_crc32(array) for array in self._unchecked]
+        checksums = [] if self._archive is None else self._archive.checksums()
         return checksums, [(each, frame_sums(each.frames)) for each in frames]
 
     def _note_looks(self, checksums: list[int], sums: list[tuple[_Sums, AnyArray]]) -> None:
         """Note what `_look` saw."""
         if self._archive is not None:
-            self._archive.check(checksums)
-        self._unchecked = []
+            self._archive.note(checksums)
         for each, values in sums:
             self._note(each.stream, sum_of(each.key), each.row, values)
 
@@ -306,8 +239,7 @@ class RunStage:
         self._note_looks(*self._look())
         record = self.record
         if self._archive is not None:
-            self._archive.close()
-            record.n_documents = self._archive.n_documents
+            record.n_documents = self._archive.close()
         if self._bytes and (record.references or self._spilled.datasets or self._spilled.archive):
             # a column is either in memory or on disk, so that frames can be linked; the archive too
             self.spill()
@@ -411,16 +343,3 @@ def _refuse_complete(h5: h5py.File) -> None:
         raise NXstxmStateError(
             f"{h5.filename} holds a scan that is complete; give it its name with finish_export"
         )
-
-
-def _is_large(value: Any) -> bool:
-    return (
-        type(value) is np.ndarray and value.nbytes >= REFERENCE_BYTES and value.dtype.kind in "biuf"
-    )
-
-
-def _has_large(column: Any) -> bool:
-    """Tell whether a page's column holds large arrays."""
-    if isinstance(column, np.ndarray):
-        return column.ndim > 1 and len(column) > 0 and _is_large(column[0])
-    return isinstance(column, (list, tuple)) and any(_is_large(value) for value in column)

@@ -1,4 +1,4 @@
-"""The NXstxm file as a storage of frames: while it is written, and when it is finished."""
+"""The NXstxm file as a storage of frames: when it is finished, and while it is written."""
 
 from __future__ import annotations
 
@@ -26,9 +26,14 @@ class NXstxmStorage(DataStorage):
 
     Parameters
     ----------
-    source : str, Path or RunStage
-        A finished file, which is only read; or a run that is being written, as `Serializer.storage`
-        gives it, whose file is read once it is finished.
+    path : str or Path
+        A finished file, which is only read. Of a run that is being written `Serializer.storage` is
+        such a storage.
+
+    Raises
+    ------
+    NXstxmOSError
+        There is no such file, or it is no HDF5 file.
 
     Notes
     -----
@@ -47,20 +52,16 @@ class NXstxmStorage(DataStorage):
     ...     image = storage[{"energy": 1}]
     """
 
-    def __init__(self, source: str | Path | RunStage) -> None:
-        self._stage: RunStage | None = None
-        self._h5: h5py.File | None = None
-        self._closed = False
-        if isinstance(source, (str, Path)):
-            self._h5 = open_file(Path(source).expanduser())
-        elif hasattr(source, "frames"):
-            self._stage = source
-        else:
-            raise NXstxmTypeError(
-                f"a storage is over the path of a file or a run, not a {type(source).__name__}"
-            )
+    _h5: h5py.File | None = None
+    _closed = False
 
-    # -- what is there ----------------------------------------------------------------------------
+    def __init__(self, path: str | Path) -> None:
+        if not isinstance(path, (str, Path)):
+            raise NXstxmTypeError(
+                f"a storage is over the path of a file, not a {type(path).__name__}; of a run that "
+                f"is being written it is Serializer.storage"
+            )
+        self._h5 = open_file(Path(path).expanduser())
 
     def get_data(self, coords: DataCoordinates) -> AnyArray:
         """Give the data; see `DataStorage.get_data`."""
@@ -81,17 +82,50 @@ class NXstxmStorage(DataStorage):
         return True
 
     def _read(self, coords: DataCoordinates) -> tuple[AnyArray, Metadata]:
+        if self._closed or self._h5 is None:
+            raise closed(coords)
+        return read_part(self._h5, coords)
+
+    def put(
+        self,
+        coords: DataCoordinates,
+        data: AnyArray,  # noqa: ARG002 - a storage takes them
+        metadata: Metadata,  # noqa: ARG002
+    ) -> bool:
+        """Refuse a frame: the file is finished."""
+        raise NXstxmStateError(f"{coords} can not be stored: the file is finished")
+
+    def finish(self) -> None:
+        """Do nothing: nothing can be put."""
+
+    def close(self) -> None:
+        """Finish, and close the file."""
+        self.finish()
+        self._closed = True
+        h5, self._h5 = self._h5, None
+        if h5 is not None:
+            h5.close()
+
+
+class RunStorage(NXstxmStorage):
+    """Gives, and takes, parts of a run that is being written; its file once that is finished.
+
+    Parameters
+    ----------
+    stage : RunStage
+        The run.
+    """
+
+    def __init__(self, stage: RunStage) -> None:
+        self._stage = stage
+
+    def _read(self, coords: DataCoordinates) -> tuple[AnyArray, Metadata]:
         if self._closed:
-            raise NXstxmStateError(f"{coords} can not be read: the storage is closed")
-        if self._h5 is not None:
-            return read_part(self._h5, coords)
-        stage = self._stage
-        if stage is None:
-            raise AssertionError("a storage is over a file or a run")
+            raise closed(coords)
         path = self._published()
         if path is None:
             try:
-                return read_live(stage, coords)
+                return read_live(self._stage, coords)
             except NXstxmStateError:
                 path = self._published()
                 if path is None:
@@ -101,26 +135,20 @@ class NXstxmStorage(DataStorage):
 
     def _published(self) -> Path | None:
         """Give the finished file of the run, once there is one."""
-        file = None if self._stage is None else self._stage.file
+        file = self._stage.file
         return None if file is None else file.published
 
-    # -- what is put ------------------------------------------------------------------------------
-
     def put(self, coords: DataCoordinates, data: AnyArray, metadata: Metadata) -> bool:
-        """Store a frame of a run that is being written; see `DataStorage.put`."""
-        if self._stage is None or self._closed:
-            raise NXstxmStateError(f"{coords} can not be stored: the file is finished")
+        """Store a frame; see `DataStorage.put`."""
+        if self._closed:
+            raise NXstxmStateError(f"{coords} can not be stored: the storage is closed")
         return self._stage.frames.put(Frame(coords, data, metadata))
 
     def finish(self) -> None:
         """Take nothing more; the file itself is finished by the stop document of its run."""
-        if self._stage is not None:
-            self._stage.frames.finish()
+        self._stage.frames.finish()
 
-    def close(self) -> None:
-        """Finish, and close the file."""
-        self.finish()
-        self._closed = True
-        h5, self._h5 = self._h5, None
-        if h5 is not None:
-            h5.close()
+
+def closed(coords: DataCoordinates) -> NXstxmStateError:
+    """Make the error of who reads from a storage that is closed."""
+    return NXstxmStateError(f"{coords} can not be read: the storage is closed")

@@ -19,6 +19,7 @@ from ._plan import (
 from ._read import read_plan
 from ._roles import ROLE_UNITS, polarization_from_code, role_of
 from ._start import run_uid
+from ._streams import BASELINE, PRIMARY, may_measure
 from ._types import (
     LAYOUTS,
     Layout,
@@ -38,7 +39,9 @@ from ._types import (
 )
 
 __all__ = [
+    "BASELINE",
     "LAYOUTS",
+    "PRIMARY",
     "ROLE_UNITS",
     "Axis",
     "Detector",
@@ -64,6 +67,7 @@ __all__ = [
     "is_part",
     "line_spec_scans",
     "make_standard_metadata",
+    "may_measure",
     "multi_entry_scans",
     "place",
     "points_per_event",

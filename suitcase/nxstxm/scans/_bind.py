@@ -9,8 +9,8 @@ from typing import Any
 from ._metadata import texts
 from ._plan import Detector, Device, Role, ScanPlan
 from ._roles import READ_SUFFIXES, ROLE_UNITS, SET_SUFFIXES
+from ._streams import BASELINE
 
-BASELINE = "baseline"
 _NUMERIC = ("number", "integer", "array", "boolean")
 
 

@@ -1,0 +1,136 @@
+"""The archive of a run: its documents, with references to columns instead of large arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..documents import ArchiveWriter, ArrayRef, RunStreams, array_crc32
+from ._columns import native
+from ._record import AnyArray, RunRecord
+from ._spill import REFERENCE_BYTES
+
+
+class RunArchive:
+    """Archives the documents of a run once they were entered into its books.
+
+    Parameters
+    ----------
+    record : RunRecord
+        The run; it is told which columns the archive refers to.
+    streams : RunStreams
+        Its books.
+    hold : callable
+        Takes the bytes of the archive.
+
+    Attributes
+    ----------
+    unchecked_bytes : int
+        Bytes of arrays that are held because their checksums are still to be taken.
+    """
+
+    def __init__(
+        self, record: RunRecord, streams: RunStreams, hold: Callable[[bytes], None]
+    ) -> None:
+        self._record = record
+        self._streams = streams
+        self._writer = ArchiveWriter(hold)
+        #: Arrays that it refers to and whose checksums it has not got yet.
+        self._unchecked: list[AnyArray] = []
+        self.unchecked_bytes = 0
+
+    def take(self, name: str, doc: Mapping[str, Any]) -> None:
+        """Archive a document."""
+        if self._streams.plain:
+            self._writer.append(name, doc)
+            return
+        large: list[tuple[ArrayRef, AnyArray]] = []
+        archived = self._referring(name, doc, large)
+        self._writer.append(name, archived, [ref for ref, _ in large])
+        for _, array in large:
+            self._unchecked.append(array)
+            self.unchecked_bytes += array.nbytes
+
+    def checksums(self) -> list[int]:
+        """Take the checksums of these arrays, for `note`; any thread may."""
+        return [array_crc32(array) for array in self._unchecked]
+
+    def note(self, checksums: list[int]) -> None:
+        """Write down the checksums that are missing, and let the arrays go."""
+        self._writer.check(checksums)
+        self._unchecked, self.unchecked_bytes = [], 0
+
+    def close(self) -> int:
+        """Complete the archive; give the number of its documents."""
+        self._writer.close()
+        return self._writer.n_documents
+
+    def _referring(
+        self, name: str, doc: Mapping[str, Any], large: list[tuple[ArrayRef, AnyArray]]
+    ) -> Mapping[str, Any]:
+        """Replace large arrays of an event by references to the columns that will hold them.
+
+        The references, and what they stand for, are added to `large`.
+        """
+        if name not in ("event", "event_page"):
+            return doc
+        data = doc.get("data")
+        if type(data) is not dict and not isinstance(data, Mapping):
+            return doc
+        refs: dict[str, Any]
+        if name == "event":
+            for value in data.values():
+                if _is_large(value):
+                    break
+            else:
+                return doc
+            stream, row = self._row(doc, 1)
+            refs = {
+                k: self._refer(stream, k, row, v, large) for k, v in data.items() if _is_large(v)
+            }
+        else:
+            keys = [k for k, column in data.items() if _has_large(column)]
+            if not keys:
+                return doc
+            stream, row = self._row(doc, len(doc["seq_num"]))
+            refs = {
+                k: [
+                    self._refer(stream, k, row + i, v, large) if _is_large(v) else v
+                    for i, v in enumerate(data[k])
+                ]
+                for k in keys
+            }
+        return {**doc, "data": {**data, **refs}}
+
+    def _row(self, doc: Mapping[str, Any], n: int) -> tuple[str, int]:
+        """Give the stream of a document that was entered, and the first of its `n` rows."""
+        stream = self._streams.stream_of(doc.get("descriptor"))
+        return stream, self._streams.n_rows[stream] - n
+
+    def _refer(
+        self,
+        stream: str,
+        key: str,
+        row: int,
+        value: AnyArray,
+        large: list[tuple[ArrayRef, AnyArray]],
+    ) -> ArrayRef:
+        self._record.references.add((stream, key))
+        ref = ArrayRef(self._record.uid, stream, key, row, 0)
+        large.append((ref, native(value)))
+        return ref
+
+
+def _is_large(value: Any) -> bool:
+    return (
+        type(value) is np.ndarray and value.nbytes >= REFERENCE_BYTES and value.dtype.kind in "biuf"
+    )
+
+
+def _has_large(column: Any) -> bool:
+    """Tell whether a page's column holds large arrays."""
+    if isinstance(column, np.ndarray):
+        return column.ndim > 1 and len(column) > 0 and _is_large(column[0])
+    return isinstance(column, (list, tuple)) and any(_is_large(value) for value in column)
