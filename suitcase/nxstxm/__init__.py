@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from suitcase.nxstxm._errors import NXstxmError
     from suitcase.nxstxm.exchange import (
+        NXstxmWriter,
         Serializer,
         export,
         export_scan,
         export_scans,
         finish_export,
+        recover,
     )
     from suitcase.nxstxm.scans import (
         ScanType,
@@ -36,7 +38,15 @@ if TYPE_CHECKING:
 
 _NAMES_BY_ROOM = {
     "_errors": ("NXstxmError",),
-    "exchange": ("Serializer", "export", "export_scan", "export_scans", "finish_export"),
+    "exchange": (
+        "NXstxmWriter",
+        "Serializer",
+        "export",
+        "export_scan",
+        "export_scans",
+        "finish_export",
+        "recover",
+    ),
     "scans": (
         "ScanType",
         "focus_scans",
@@ -57,6 +67,7 @@ _ROOM_BY_NAME = {name: room for room, names in _NAMES_BY_ROOM.items() for name i
 # Written out, because type checkers and linters read it without running it.
 __all__ = [
     "NXstxmError",
+    "NXstxmWriter",
     "ScanType",
     "Serializer",
     "__version__",
@@ -68,6 +79,7 @@ __all__ = [
     "line_spec_scans",
     "make_standard_metadata",
     "multi_entry_scans",
+    "recover",
     "scan_types",
     "single_2d_scans",
     "single_entry_scans",

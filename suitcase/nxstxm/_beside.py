@@ -43,3 +43,8 @@ class Beside(Generic[T]):
     def result(self) -> T:
         """Wait until it is done, and give what came of it."""
         return self._future.result()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it is done."""
+        return self._future.done()

@@ -21,7 +21,7 @@ from suitcase.nxstxm.documents import (
     stored_runs,
     write_archive,
 )
-from suitcase.nxstxm.exchange import StoredScan, resolve_prefix, scans_in
+from suitcase.nxstxm.exchange import StoredScan, name_of_scan, scans_in
 from suitcase.nxstxm.exchange._scan_in import Patience
 from suitcase.nxstxm.exchange._sources import FoundRun, runs_of
 from suitcase.nxstxm.nexus import publish
@@ -72,9 +72,7 @@ def write_scan(
     """
     runs = runs_of(source, None, patience)
     first = runs[0].start
-    # as an exported file is named
-    numbered = isinstance(first.get("scan_id"), int)
-    name = resolve_prefix("{scan_id:05d}-{uid:.8}" if numbered else "{uid}", first)
+    name = name_of_scan(first)  # as an exported file is named
     path = directory / f"{name}{SUFFIX}"
     if path.exists() and not overwrite:  # before the work; `publish` makes sure
         raise NXstxmFileExistsError(

@@ -1,12 +1,16 @@
 """Documents: the books of a run, the archive, stored documents, and when two streams are equal."""
 
 from ._archive import ArchiveWriter, is_archive
+from ._archive_file import SUFFIX as JOURNAL_SUFFIX
 from ._archive_file import write_archive
 from ._archive_reader import ArchiveError, read_archive
+from ._backlog import Backlog
 from ._columns import Chunk
 from ._equal import difference, documents_equal, shown, values_equal
 from ._filling import Filling, UnfilledError
 from ._frames import Frames
+from ._journal import Journal
+from ._live_queue import Batch, LiveQueue
 from ._packing import ArrayRef
 from ._raw_arrays import array_crc32
 from ._replay import StoredRun, replay, stored_runs
@@ -15,15 +19,20 @@ from ._streams import DocumentError, RunStreams
 from ._unpack import unpack_documents
 
 __all__ = [
+    "JOURNAL_SUFFIX",
     "REGION",
     "ArchiveError",
     "ArchiveWriter",
     "ArrayRef",
+    "Backlog",
+    "Batch",
     "Block",
     "Chunk",
     "DocumentError",
     "Filling",
     "Frames",
+    "Journal",
+    "LiveQueue",
     "RunStreams",
     "StoredRun",
     "UnfilledError",

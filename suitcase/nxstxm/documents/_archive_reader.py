@@ -111,6 +111,31 @@ def read_blocks(
             report(f"block {header.number} at byte {offset} can not be unpacked: {what}", error)
 
 
+def unpack_blocks(data: bytes, what: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Read whole blocks that stand one after the other, without what begins an archive.
+
+    Raises
+    ------
+    ArchiveError
+        One of them is damaged or cut short; `what` begins the message.
+    """
+    at = 0
+    while at < len(data):
+        header = parse_header(data[at : at + HEADER_SIZE])
+        if header is None:
+            raise ArchiveError(f"{what}: the header of the block at byte {at} is broken")
+        payload = data[at + HEADER_SIZE : at + HEADER_SIZE + header.stored]
+        if zlib.crc32(payload) != header.crc:
+            raise ArchiveError(f"{what}: the checksum of block {header.number} is wrong")
+        try:
+            yield from unpack_records(_decompressed(header, payload), header.records, Decoder())
+        except (*UNPACKING_ERRORS, zlib.error) as error:
+            raise ArchiveError(
+                f"{what}: block {header.number} can not be unpacked: {error}"
+            ) from error
+        at += HEADER_SIZE + header.stored
+
+
 def _blocks(
     window: _Window, report: DamageReport, partial: bool
 ) -> Iterator[tuple[int, Header, bytes]]:

@@ -4,10 +4,13 @@ from typing import TYPE_CHECKING
 
 from ._catalog import Catalog, Run, register_source
 from ._export import export, finish_export
-from ._names import PrefixError, resolve_prefix, safe_file_name
+from ._names import PrefixError, name_of_scan, resolve_prefix, safe_file_name
+from ._paths import DayFolders, PathProvider
+from ._recover import RecoverError, recover
 from ._scan import ExportError, export_scan, export_scans
 from ._scan_in import UnfinishedError
 from ._sources import CatalogScan, StoredScan, scans_in
+from ._writer import NXstxmWriter
 
 if TYPE_CHECKING:
     from ._serializer import Serializer
@@ -15,8 +18,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Catalog",
     "CatalogScan",
+    "DayFolders",
     "ExportError",
+    "NXstxmWriter",
+    "PathProvider",
     "PrefixError",
+    "RecoverError",
     "Run",
     "Serializer",
     "StoredScan",
@@ -25,6 +32,8 @@ __all__ = [
     "export_scan",
     "export_scans",
     "finish_export",
+    "name_of_scan",
+    "recover",
     "register_source",
     "resolve_prefix",
     "safe_file_name",

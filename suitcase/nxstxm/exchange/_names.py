@@ -128,3 +128,24 @@ def resolve_prefix(prefix: str, start: Mapping[str, Any], zone: tzinfo = timezon
     except (ValueError, TypeError, AttributeError, OverflowError, OSError) as error:
         raise PrefixError(f"the file prefix {prefix!r} can not be filled: {error}") from error
     return safe_file_name(text.rstrip("-_") or text)
+
+
+def name_of_scan(
+    start: Mapping[str, Any], prefix: str | None = None, zone: tzinfo = timezone.utc
+) -> str:
+    """Name a scan after its first run.
+
+    Parameters
+    ----------
+    start : Mapping
+        The start document.
+    prefix : str, optional
+        A template; see `resolve_prefix`. Unless given the name has the scan's number, if it has
+        one, and the beginning of the uid.
+    zone : tzinfo
+        Time zone of formatted times.
+    """
+    if prefix is None:
+        numbered = isinstance(start.get("scan_id"), int)
+        prefix = "{scan_id:05d}-{uid:.8}" if numbered else "{uid}"
+    return resolve_prefix(prefix, start, zone)

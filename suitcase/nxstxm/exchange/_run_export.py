@@ -8,6 +8,7 @@ from typing import Any
 
 from .._errors import NXstxmError, NXstxmStateError, NXstxmTypeError, tell_where
 from ..nexus import SUFFIX, RunStage, ScanFile, WriterOptions, temporary_file
+from ..scans import run_uid
 from ._names import resolve_prefix
 from ._scan_writer import ScanWriter, hand_over
 
@@ -122,7 +123,8 @@ class RunExport:
             self._stage = RunStage(doc, self._options)
         elif self._first_uid is None:
             stage_check = RunStage(doc, self._options)  # a start that makes no sense makes no file
-            self._scan = ScanWriter(self._directory, doc, self._prefix, self._options)
+            prefix = resolve_prefix(self._prefix, doc, self._options.timezone)
+            self._scan = ScanWriter(self._directory, prefix, run_uid(doc), self._options)
             self._stage = self._scan.adopt(stage_check)
         else:
             stage = RunStage(doc, self._options)

@@ -13,7 +13,8 @@ from typing import Any
 
 from .._errors import NXstxmError, tell_where
 from ..nexus import WriterOptions
-from ..scans import read_plan
+from ..scans import read_plan, run_uid
+from ._names import name_of_scan
 from ._scan_in import Patience
 from ._scan_writer import ScanWriter
 from ._sources import CatalogScan, StoredScan, runs_of
@@ -93,12 +94,10 @@ def export_scan(
     chosen = WriterOptions.of(**options)
     begun = runs_of(source, uids, Patience(timeout, incomplete, progress))
     first = begun[0].start
-    if file_prefix is None:
-        numbered = isinstance(first.get("scan_id"), int)
-        file_prefix = "{scan_id:05d}-{uid:.8}" if numbered else "{uid}"
     for run in begun:
         read_plan(run.start)  # a start that makes no sense makes no file
-    writer = ScanWriter(Path(directory).expanduser(), first, file_prefix, chosen)
+    name = name_of_scan(first, file_prefix, chosen.timezone)
+    writer = ScanWriter(Path(directory).expanduser(), name, run_uid(first), chosen)
     try:
         for run in begun:
             stage = writer.run(run.start)

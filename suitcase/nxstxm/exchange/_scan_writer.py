@@ -18,7 +18,6 @@ from ..nexus import (
     new_temporary_file,
     publish,
 )
-from ._names import resolve_prefix
 
 #: Runs of one scan that are held in memory together, bytes.
 HELD_BYTES = 8 * 2**20
@@ -31,22 +30,20 @@ class ScanWriter:
     ----------
     directory : Path
         The folder.
-    start : Mapping
-        Start document of the first run; it names the file.
-    prefix : str
-        Template of the name.
+    name : str
+        Name of the file, without its ending.
+    first_uid : str
+        Uid of the first run.
     options : WriterOptions
         The writer's options.
     """
 
-    def __init__(
-        self, directory: Path, start: Mapping[str, Any], prefix: str, options: WriterOptions
-    ) -> None:
+    def __init__(self, directory: Path, name: str, first_uid: str, options: WriterOptions) -> None:
         self.options = options
-        self.name = resolve_prefix(prefix, start, options.timezone)
-        self.first_uid = str(start.get("uid"))
+        self.name = name
+        self.first_uid = first_uid
         self.file: ScanFile = new_temporary_file(
-            directory, self.name, self.first_uid, overwrite=options.overwrite
+            directory, name, first_uid, overwrite=options.overwrite
         )
         self._stages: list[RunStage] = []
         self._records: list[RunRecord] = []
@@ -76,6 +73,13 @@ class ScanWriter:
         for stage in self._stages:
             stage.keep()
         self.file.share()
+
+    def drop(self) -> None:
+        """Remove the temporary file: all that is in it is somewhere else too."""
+        self.file.close()
+        path = self.file.path
+        if path is not None:
+            path.unlink(missing_ok=True)
 
     def finish(self) -> Path:
         """Write the file and give it its final name; after an error the scan stays."""

@@ -140,13 +140,18 @@ class Framing:
     def check(self) -> None:
         """Raise the first thing that a processor or the storage raised, once.
 
-        The entry tells of all. With ``on_error="store_raw"`` nothing is raised.
+        The entry tells of all. Unless ``on_error`` is "raise" nothing is raised.
         """
-        if self._handler is None or self._on_error == "store_raw" or self._has_raised:
+        if self._handler is None or self._on_error != "raise" or self._has_raised:
             return
         if self._handler.failures:
             self._has_raised = True
             raise self._handler.failures[0].error
+
+    @property
+    def failures(self) -> Sequence[Failure]:
+        """What went wrong so far."""
+        return () if self._handler is None else self._handler.failures
 
     def _tell(self, failures: Sequence[Failure]) -> None:
         """Say in the run's entries what went wrong."""

@@ -83,8 +83,9 @@ class WriterOptions:
     processors : Chain or None
         What is done to frames before they become pictures; a function, a `DataProcessor`, or a
         sequence of these. Each run has copies of its own.
-    on_error : {"raise", "store_raw"}
-        When a processor fails: raise, or take the frame as it came and say so in the entry.
+    on_error : {"raise", "store_raw", "leave_out"}
+        When a processor fails: raise; or take the frame as it came; or leave it out. The entry
+        says so in any case.
     fill_or_fail : bool
         Raise when such a reading can not be read; otherwise it is left out, and the entry says so.
     """
@@ -99,7 +100,7 @@ class WriterOptions:
     root_map: Mapping[str, str] = field(default_factory=dict)
     fill_or_fail: bool = False
     processors: Chain | None = None
-    on_error: Literal["raise", "store_raw"] = "raise"
+    on_error: Literal["raise", "store_raw", "leave_out"] = "raise"
 
     @classmethod
     def of(cls, **options: Any) -> WriterOptions:
@@ -134,8 +135,10 @@ class WriterOptions:
             options[name] = dict(given)
         options["processors"] = _processors(options.get("processors"))
         on_error = options.setdefault("on_error", "raise")
-        if on_error not in ("raise", "store_raw"):
-            raise OptionError(f"on_error {on_error!r} is not one of 'raise', 'store_raw'")
+        if on_error not in ("raise", "store_raw", "leave_out"):
+            raise OptionError(
+                f"on_error {on_error!r} is not one of 'raise', 'store_raw', 'leave_out'"
+            )
         options["overwrite"] = bool(options.get("overwrite", False))
         options["fill_or_fail"] = bool(options.get("fill_or_fail", False))
         return cls(**options)

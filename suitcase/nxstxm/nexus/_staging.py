@@ -20,7 +20,7 @@ import numpy as np
 
 from .._beside import Beside
 from .._errors import NXstxmStateError
-from ..data import DataHandler, Frame
+from ..data import DataHandler, Failure, Frame
 from ..documents import Block, Frames, RunStreams
 from ..scans import read_plan
 from ._columns import columns_of
@@ -154,6 +154,11 @@ class RunStage:
         """Raise what a processor raised and was not raised yet; all is stored all the same."""
         if self._framing is not None:
             self._framing.check()
+
+    @property
+    def failures(self) -> Sequence[Failure]:
+        """What went wrong in processors so far."""
+        return () if self._framing is None else self._framing.failures
 
     def note(self, message: str) -> None:
         """Say something in the entries that are made of the run."""

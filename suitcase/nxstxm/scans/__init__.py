@@ -1,7 +1,7 @@
 """What a scan is: its type, its layout, its plan, and the dialects that write plans down."""
 
 from ._bind import detector_columns
-from ._grouping import group_runs, is_part
+from ._grouping import Grouping, RunsOfScan, group_runs, is_part
 from ._make import make_standard_metadata, stxm_metadata
 from ._metadata import MetadataError, as_json
 from ._place import Placement, by_region, fastest_loop, place, points_per_event
@@ -47,12 +47,14 @@ __all__ = [
     "Detector",
     "Device",
     "EntryPlan",
+    "Grouping",
     "Layout",
     "Loop",
     "MetadataError",
     "Placement",
     "Polarization",
     "Route",
+    "RunsOfScan",
     "ScanGroup",
     "ScanPlan",
     "ScanType",

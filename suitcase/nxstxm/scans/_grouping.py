@@ -17,22 +17,36 @@ from collections.abc import Iterable
 from ._plan import ScanPlan
 
 
-class _Scan:
-    """A scan that is being put together."""
+class RunsOfScan:
+    """A scan that is being put together.
+
+    Attributes
+    ----------
+    plans : list of ScanPlan
+        Its runs, in the order in which they came.
+    expected : int or None
+        How many runs it has, when its plan tells.
+    """
 
     def __init__(self, plan: ScanPlan) -> None:
         self.plans = [plan]
-        self.slots = {_slot(plan)}
         self.expected = plan.expected_runs
+        if plan.group is not None:
+            self.expected = plan.group.total
+        elif not plan.fixed:
+            self.expected = 1
+        self._slots = {_slot(plan)}
 
     def takes(self, plan: ScanPlan) -> bool:
-        if self.plans[0].signature != plan.signature or _slot(plan) in self.slots:
+        """Tell whether a run of a plan of the same kind is one of its images that is missing."""
+        if self.plans[0].signature != plan.signature or _slot(plan) in self._slots:
             return False
         return self.expected is None or len(self.plans) < self.expected
 
     def add(self, plan: ScanPlan) -> None:
+        """Add a run."""
         self.plans.append(plan)
-        self.slots.add(_slot(plan))
+        self._slots.add(_slot(plan))
 
 
 def _slot(plan: ScanPlan) -> tuple[object, ...]:
@@ -40,9 +54,49 @@ def _slot(plan: ScanPlan) -> tuple[object, ...]:
     return (tuple(entry.key for entry in plan.entries), plan.fixed)
 
 
+class Grouping:
+    """Puts runs into scans as they begin, in the order of time."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, RunsOfScan] = {}
+
+    def scan_of(self, plan: ScanPlan) -> tuple[RunsOfScan, RunsOfScan | None]:
+        """Find or begin the scan of a run.
+
+        Returns
+        -------
+        scan : RunsOfScan
+            The scan; the run is in it.
+        ended : RunsOfScan or None
+            One of the same kind that this run ends: it is of another.
+        """
+        name = _name(plan)
+        if name is None:
+            return RunsOfScan(plan), None
+        scan = self._open.get(name)
+        if scan is not None and (plan.group is not None or scan.takes(plan)):
+            scan.add(plan)
+            return scan, None
+        self._open[name] = begun = RunsOfScan(plan)
+        return begun, scan
+
+    def close(self, scan: RunsOfScan) -> None:
+        """Let no more runs join a scan."""
+        name = _name(scan.plans[0])
+        if name is not None and self._open.get(name) is scan:
+            del self._open[name]
+
+
+def _name(plan: ScanPlan) -> str | None:
+    """Give what the runs of a scan have in common; None for a run that is one by itself."""
+    if plan.group is not None:
+        return f"group {plan.group.id}"
+    return f"signature {plan.signature}" if plan.fixed else None
+
+
 def is_part(plan: ScanPlan) -> bool:
     """Tell whether a run may be one of several of its scan."""
-    return plan.group is not None or bool(plan.fixed)
+    return _name(plan) is not None
 
 
 def group_runs(plans: Iterable[ScanPlan]) -> list[list[ScanPlan]]:
@@ -59,21 +113,9 @@ def group_runs(plans: Iterable[ScanPlan]) -> list[list[ScanPlan]]:
         Scans in the order of their first run, the runs of each in the order of time.
     """
     scans: list[list[ScanPlan]] = []
-    open_scans: dict[str, _Scan] = {}
-    groups: dict[str, list[ScanPlan]] = {}
+    grouping = Grouping()
     for plan in sorted(plans, key=lambda p: (p.time, p.run)):
-        if plan.group is not None:
-            if plan.group.id not in groups:
-                groups[plan.group.id] = []
-                scans.append(groups[plan.group.id])
-            groups[plan.group.id].append(plan)
-        elif not plan.fixed:
-            scans.append([plan])
-        else:
-            scan = open_scans.get(plan.signature)
-            if scan is not None and scan.takes(plan):
-                scan.add(plan)
-            else:
-                scan = open_scans[plan.signature] = _Scan(plan)
-                scans.append(scan.plans)
+        scan, _ = grouping.scan_of(plan)
+        if scan.plans[0] is plan:
+            scans.append(scan.plans)
     return scans

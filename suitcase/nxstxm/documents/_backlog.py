@@ -1,0 +1,55 @@
+"""What waits for the thread that writes files: first in, first out, within a limit of memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from threading import Condition
+from typing import Any
+
+from ._live_queue import Batch
+
+#: Bytes of documents that wait in memory; beyond them they wait in the journal alone.
+HELD_BYTES = 64 * 2**20
+
+
+class Backlog:
+    """Batches, and other things to do, on their way from one thread to another.
+
+    Parameters
+    ----------
+    limit : int
+        Bytes of documents that are kept in memory. A batch that comes when so many wait is let go,
+        if the journal has it, and read from there when its turn comes.
+    """
+
+    def __init__(self, limit: int = HELD_BYTES) -> None:
+        self._limit = limit
+        self._items: deque[Any] = deque()
+        self._there = Condition()
+        self._held = 0
+
+    def put(self, item: Any) -> None:
+        """Add something at the end."""
+        with self._there:
+            if isinstance(item, Batch):
+                if self._held > self._limit:
+                    item = item.without_documents()
+                if item.documents is not None:
+                    self._held += item.n_bytes
+            self._items.append(item)
+            self._there.notify()
+
+    def get(self) -> Any:
+        """Take what came first; wait for it."""
+        with self._there:
+            while not self._items:
+                self._there.wait()
+            item = self._items.popleft()
+            if isinstance(item, Batch) and item.documents is not None:
+                self._held -= item.n_bytes
+            return item
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of documents in memory."""
+        return self._held

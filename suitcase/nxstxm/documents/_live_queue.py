@@ -1,0 +1,279 @@
+"""Documents on their way from a RunEngine: into the journal, then to whoever writes the file.
+
+The thread that brings them does no more than append to a queue. Nobody is woken for it: a thread
+that wakes for each event would fight the RunEngine for the interpreter.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import Event, Thread
+from typing import Any
+
+import numpy as np
+
+from .._beside import Beside
+from .._errors import NXstxmError
+from ._journal import Extent, Journal, read_extent
+from ._routes import Routes
+
+Document = Mapping[str, Any]
+#: Seconds between two looks into the queue while a run goes on.
+PERIOD = 0.02
+#: Seconds between two attempts to write a journal that could not be written.
+RETRY = 1.0
+#: Bytes of arrays in the queue beyond which the journal's thread is woken.
+HURRY_BYTES = 8 * 2**20
+#: Documents that are journalled together.
+_SLICE = 20000
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Documents of one run, in the order in which they came.
+
+    Attributes
+    ----------
+    run : str
+        The run.
+    documents : tuple of (name, document), or None
+        The documents; None when only the journal has them.
+    journal : Path or None
+        The journal that has them.
+    extent : Extent or None
+        Where in it they are; None when it has not got them.
+    """
+
+    run: str
+    documents: tuple[tuple[str, Document], ...] | None
+    journal: Journal | None = None
+    extent: Extent | None = None
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the documents, as far as they are known."""
+        return 0 if self.extent is None else self.extent.last - self.extent.first
+
+    def without_documents(self) -> Batch:
+        """Let the documents go, if the journal has them."""
+        if self.journal is None or self.extent is None:
+            return self
+        return Batch(self.run, None, self.journal, self.extent)
+
+    def __iter__(self) -> Iterator[tuple[str, Document]]:
+        """Give the documents, if need be from the journal."""
+        if self.documents is not None:
+            yield from self.documents
+        elif self.journal is not None and self.extent is not None:
+            yield from read_extent(self.journal.path, self.extent)
+
+
+class LiveQueue:
+    """Journals documents and hands them on, in a thread of its own.
+
+    Parameters
+    ----------
+    take : callable
+        Takes each `Batch`, and what was given to `mark`, in order. It must not take long.
+    tell : callable
+        Told of each error of a journal: run, error. What was not written is tried again.
+    fsync : float or None
+        Seconds after which the disk is asked to have all of it.
+    limit : int
+        Bytes of arrays that may wait; who brings more has to wait then.
+    """
+
+    def __init__(
+        self,
+        take: Callable[[Any], object],
+        tell: Callable[[str, Exception], object],
+        *,
+        fsync: float | None = None,
+        limit: int = 2**30,
+    ) -> None:
+        self._take = take
+        self._tell = tell
+        self._fsync = fsync
+        self._limit = limit
+        self._queue: deque[tuple[str, Any]] = deque()
+        self._journals: dict[str, Journal | None] = {}
+        self._late: dict[str, float] = {}  # journals that could not be written, and when to try
+        self._routes = Routes()
+        self._wake = Event()
+        self._thread: Thread | None = None
+        self._closed = False
+        self._bytes_in = self._bytes_out = 0
+        self._synced = 0.0
+        self._syncing: Beside[None] | None = None
+
+    # -- whoever brings documents -----------------------------------------------------------------
+
+    def begin(self, run: str, journal: Journal | None) -> None:
+        """Begin a run; its start document comes next, through `put`."""
+        self._queue.append(("#begin", (run, journal)))
+        if self._thread is None:
+            self._thread = Thread(target=self._loop, name="nxstxm-journal", daemon=True)
+            self._thread.start()
+
+    def put(self, name: str, doc: Document) -> None:
+        """Take a document, by reference; wait while too many bytes of arrays do."""
+        self._queue.append((name, doc))
+        n_bytes = _array_bytes(name, doc)
+        if n_bytes:
+            self._bytes_in += n_bytes
+            if self._bytes_in - self._bytes_out > HURRY_BYTES:
+                self._wake.set()
+                while self._bytes_in - self._bytes_out > self._limit and self._is_alive():
+                    time.sleep(0.001)
+
+    def mark(self, item: object) -> None:
+        """Hand on something that is no document, behind the documents that came before it."""
+        self._queue.append(("#mark", item))
+        self.hurry()
+
+    def hurry(self) -> None:
+        """Have what waits journalled and handed on at once."""
+        self._wake.set()
+
+    def forget(self, run: str) -> None:
+        """Let go of a run whose file is there; its journal is closed."""
+        self._queue.append(("#forget", run))
+
+    def close(self) -> None:
+        """Journal what waits, and end the thread."""
+        self._closed = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _is_alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    # -- the journal's thread ---------------------------------------------------------------------
+
+    def _loop(self) -> None:
+        while not self._closed or self._queue:
+            self._wake.wait(PERIOD if self._journals else None)
+            self._wake.clear()
+            while self._queue:
+                self._step()
+            self._retry()
+            self._sync()
+        for journal in self._journals.values():
+            if journal is not None:
+                with suppress(OSError, NXstxmError):
+                    journal.close()
+
+    def _step(self) -> None:
+        """Journal some of what waits, run by run, and hand it on."""
+        runs: dict[str, list[tuple[str, Document]]] = {}
+        for _ in range(min(len(self._queue), _SLICE)):
+            name, item = self._queue.popleft()
+            if name[0] != "#":
+                self._sort(name, item, runs)
+                continue
+            self._write(runs)
+            runs = {}
+            if name == "#begin":
+                run, journal = item
+                self._routes.begin(run)
+                self._journals[run] = journal
+            elif name == "#forget":
+                self._end(item)
+            else:
+                self._take(item)
+        self._write(runs)
+
+    def _sort(self, name: str, doc: Document, runs: dict[str, list[tuple[str, Document]]]) -> None:
+        """Note to which run a document belongs; what belongs to none that is known is left."""
+        self._bytes_out += _array_bytes(name, doc)
+        owners = self._routes.take(name, doc)
+        if len(owners) == 1:
+            runs.setdefault(owners[0], []).append((name, doc))
+            return
+        for run in owners:
+            part = self._routes.part_of(run, name, doc)
+            if part is not None:
+                runs.setdefault(run, []).append((name, part))
+
+    def _write(self, runs: Mapping[str, list[tuple[str, Document]]]) -> None:
+        for run, documents in runs.items():
+            if run not in self._journals:
+                continue  # its file is there already
+            journal = self._journals[run]
+            extent = None if journal is None else self._add(run, journal, documents)
+            self._take(Batch(run, tuple(documents), journal, extent))
+
+    def _add(
+        self, run: str, journal: Journal, documents: list[tuple[str, Document]]
+    ) -> Extent | None:
+        """Write documents into a journal; give where they are, or None where some are not."""
+        whole = run not in self._late
+        for name, doc in documents:
+            try:
+                journal.add(name, doc)
+            except NXstxmError as error:
+                self._tell(run, error)
+                whole = False
+        return self._flush(run, journal) if whole else None
+
+    def _flush(self, run: str, journal: Journal) -> Extent | None:
+        try:
+            return journal.flush()
+        except OSError as error:
+            if run not in self._late:
+                self._tell(run, error)
+            self._late[run] = time.monotonic() + RETRY
+            return None
+
+    def _retry(self) -> None:
+        """Try again to write what could not be written."""
+        now = time.monotonic()
+        for run in [run for run, then in self._late.items() if then <= now]:
+            journal = self._journals.get(run)
+            del self._late[run]
+            if journal is not None:
+                self._flush(run, journal)
+
+    def _sync(self) -> None:
+        """Ask the disk to have all of it; another thread waits for that."""
+        now = time.monotonic()
+        if self._fsync is None or now - self._synced < self._fsync:
+            return
+        if self._syncing is None or self._syncing.is_done:
+            journals = [journal for journal in self._journals.values() if journal is not None]
+            self._synced, self._syncing = now, Beside(lambda: _sync_all(journals))
+
+    def _end(self, run: str) -> None:
+        self._routes.forget(run)
+        self._late.pop(run, None)
+        journal = self._journals.pop(run, None)
+        if journal is not None:
+            with suppress(OSError):
+                journal.close()
+
+
+def _array_bytes(name: str, doc: Document) -> int:
+    """Give the bytes of a document's arrays; of all else there is little."""
+    n_bytes = 0
+    if name == "event":
+        for value in doc["data"].values():
+            if type(value) is np.ndarray:
+                n_bytes += value.nbytes
+    elif name == "event_page":
+        for column in doc["data"].values():
+            if type(column) is np.ndarray:
+                n_bytes += column.nbytes
+            elif len(column) and type(column[0]) is np.ndarray:
+                n_bytes += sum(value.nbytes for value in column)
+    return n_bytes
+
+
+def _sync_all(journals: Iterable[Journal]) -> None:
+    for journal in journals:
+        with suppress(OSError, ValueError):  # a full disk is told by the writes; it may be closed
+            journal.sync()

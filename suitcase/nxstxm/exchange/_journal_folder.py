@@ -1,0 +1,206 @@
+"""The folder in which the documents of a scan lie until its file is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from .._errors import NXstxmFileExistsError, NXstxmOSError, NXstxmStateError
+from ..documents import JOURNAL_SUFFIX, Journal
+
+SUFFIX = ".journal"
+_FACTS, _LOCK = "scan.json", "lock"
+#: Seconds that somebody may look into a folder which is just being made.
+_PATIENCE = 5.0
+
+
+@dataclass(frozen=True)
+class ScanFacts:
+    """What must be known to make the file of a scan from its journals.
+
+    Attributes
+    ----------
+    file : str
+        The file, relative to the folder in which the journal folder is; parted by ``/``.
+    first_uid : str
+        Uid of the scan's first run.
+    options : Mapping
+        The writer's options, as `WriterOptions.saved` gives them.
+    processors : tuple of str
+        Names of the processors that the frames went through.
+    host, pid : str, int
+        Who writes it.
+    """
+
+    file: str
+    first_uid: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    processors: tuple[str, ...] = ()
+    host: str = ""
+    pid: int = 0
+
+
+class JournalFolder:
+    """The journals of one scan; do not make it yourself, see `make` and `claim`.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    facts : ScanFacts
+        What is known of the scan.
+    """
+
+    def __init__(self, path: Path, facts: ScanFacts, lock: FileLock | None) -> None:
+        self.path = path
+        self.facts = facts
+        self._lock = lock
+
+    @classmethod
+    def make(cls, directory: Path, facts: ScanFacts) -> JournalFolder:
+        """Make the folder of a scan that begins.
+
+        Raises
+        ------
+        NXstxmFileExistsError
+            There is one of the same scan.
+        NXstxmOSError
+            It can not be made.
+        """
+        path = directory / f"{PurePosixPath(facts.file).stem}.{facts.first_uid}{SUFFIX}"
+        facts = ScanFacts(**{**asdict(facts), "host": socket.gethostname(), "pid": os.getpid()})
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            path.mkdir()
+            lock = _locked(path, _PATIENCE)
+            text = json.dumps(asdict(facts), indent=1, default=str)
+            unfinished = path / f"{_FACTS}.tmp"
+            unfinished.write_text(text, encoding="utf-8")
+            unfinished.replace(path / _FACTS)
+        except FileExistsError as error:
+            raise NXstxmFileExistsError(
+                f"{path} is there already: an earlier process left this scan, or writes it now. "
+                f"`nxstxm recover {directory}` makes its file"
+            ) from error
+        except OSError as error:
+            raise NXstxmOSError(f"the journal {path} can not be made ({error})") from error
+        return cls(path, facts, lock)
+
+    @classmethod
+    def claim(cls, path: Path) -> JournalFolder | None:
+        """Take a folder over that an earlier process left.
+
+        Returns
+        -------
+        JournalFolder or None
+            None while somebody writes it, or makes it just now.
+
+        Raises
+        ------
+        NXstxmOSError
+            It can not be read.
+        """
+        try:
+            lock = _locked(path, 0.0)
+        except NXstxmStateError:
+            return None
+        try:
+            facts = _facts_of(path)
+        except FileNotFoundError:
+            facts = None
+        except (OSError, ValueError, TypeError) as error:
+            _unlock(lock)
+            raise NXstxmOSError(f"{path / _FACTS} can not be read ({error})") from error
+        if facts is None or (lock is None and _is_alive(facts)):
+            _unlock(lock)
+            return None
+        return cls(path, facts, lock)
+
+    def journal(self, run: str) -> Journal:
+        """Begin the journal of a run."""
+        return Journal(self.path / f"{run}{JOURNAL_SUFFIX}")
+
+    def journals(self) -> list[Path]:
+        """List the journals of the runs."""
+        return sorted(self.path.glob(f"*{JOURNAL_SUFFIX}"))
+
+    def release(self) -> None:
+        """Leave it for `recover`."""
+        lock, self._lock = self._lock, None
+        _unlock(lock)
+
+    def remove(self) -> None:
+        """Remove it, since the file of the scan is there.
+
+        First it gets a name that nobody recovers: what a killed process leaves of it is rubbish.
+        """
+        rubbish = self.path.with_name(f".{self.path.name}.done")
+        try:
+            self.release()
+            self.path.rename(rubbish)
+        except OSError:
+            rubbish = self.path
+        shutil.rmtree(rubbish, ignore_errors=True)
+
+
+def _facts_of(path: Path) -> ScanFacts:
+    said = json.loads((path / _FACTS).read_text(encoding="utf-8"))
+    facts = ScanFacts(**{**said, "processors": tuple(said["processors"])})
+    if not isinstance(facts.file, str) or not isinstance(facts.first_uid, str):
+        raise TypeError("file and first_uid are text")
+    return facts
+
+
+def _locked(path: Path, timeout: float) -> FileLock | None:
+    """Lock a folder for as long as this process lives; None where there are no such locks.
+
+    Raises
+    ------
+    NXstxmStateError
+        Another holds it.
+    """
+    lock = FileLock(path / _LOCK, timeout=timeout, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise NXstxmStateError(f"{path} is written by another process") from error
+    except NotImplementedError:
+        return None
+    return lock
+
+
+def _unlock(lock: FileLock | None) -> None:
+    if lock is not None:
+        with suppress(OSError):
+            lock.release()
+
+
+def _is_alive(facts: ScanFacts) -> bool:
+    """Tell whether the process that writes a folder may be alive, where there are no locks."""
+    if facts.host != socket.gethostname():
+        return True  # nobody can know
+    try:
+        os.kill(facts.pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def leftovers(directory: Path) -> list[Path]:
+    """List the journal folders in a folder, and remove what is only rubbish."""
+    if not directory.is_dir():
+        return []
+    for rubbish in directory.glob(f".*{SUFFIX}.done"):
+        shutil.rmtree(rubbish, ignore_errors=True)
+    return sorted(path for path in directory.glob(f"*{SUFFIX}") if path.is_dir())

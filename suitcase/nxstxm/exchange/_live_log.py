@@ -1,0 +1,5 @@
+"""The log of what runs by itself: ``logging.getLogger("suitcase.nxstxm")``."""
+
+import logging
+
+logger = logging.getLogger("suitcase.nxstxm")

@@ -1,0 +1,160 @@
+"""One scan while it is measured: its runs, its journals, and the file that they become."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from .._errors import NXstxmError
+from ..documents import Batch, Filling, Journal
+from ..nexus import RunStage
+from ..scans import RunsOfScan
+from ._journal_folder import JournalFolder
+from ._live_log import logger
+from ._scan_writer import ScanWriter
+
+
+class LiveScan:
+    """A scan on its way into its file.
+
+    Two threads use it: that which brings documents begins runs and counts their ends; the writer's
+    does all else.
+
+    Parameters
+    ----------
+    writer : ScanWriter
+        Writes its file.
+    runs : RunsOfScan
+        Which runs it has.
+    folder : JournalFolder or None
+        Where its journals are; None without.
+
+    Attributes
+    ----------
+    done : Event
+        Set when its file is there, or when it is known that there will be none.
+    path : Path or None
+        The file, once it is there.
+    error : Exception or None
+        Why there is none.
+    """
+
+    def __init__(self, writer: ScanWriter, runs: RunsOfScan, folder: JournalFolder | None) -> None:
+        self.runs = runs
+        self.folder = folder
+        self.done = Event()
+        self.path: Path | None = None
+        self.error: Exception | None = None
+        self.closing = False
+        self._writer = writer
+        self._open: dict[str, None] = {}
+        self._n_stopped = 0
+        self._failed = False
+        self._stages: dict[str, tuple[RunStage, Filling]] = {}
+        self._processors_failed = False
+
+    def __str__(self) -> str:
+        """Name it as its file is named."""
+        return self._writer.name
+
+    # -- whoever brings documents -----------------------------------------------------------------
+
+    def begin(self, run: str) -> Journal | None:
+        """Begin a run; give its journal."""
+        journal = None if self.folder is None else self.folder.journal(run)
+        self._open[run] = None
+        return journal
+
+    def stopped(self, stop: Mapping[str, Any]) -> bool:
+        """Count the end of a run; tell whether it was the last."""
+        self._open.pop(str(stop.get("run_start")), None)
+        self._n_stopped += 1
+        # whoever aborts one run of a scan does not measure the others
+        self._failed = self._failed or stop.get("exit_status", "success") != "success"
+        expected = self.runs.expected
+        whole = expected is not None and self._n_stopped >= expected
+        return (whole or self._failed) and not self._open
+
+    # -- the writer's thread ----------------------------------------------------------------------
+
+    def take(self, batch: Batch) -> None:
+        """Take documents of one of its runs; after an error they are in the journal only."""
+        if self.error is not None:
+            return
+        try:
+            for name, doc in batch:
+                self._take(batch.run, name, doc)
+        except Exception as error:  # noqa: BLE001 - nothing may come in the way of a measurement
+            self._fail(error)
+
+    def _take(self, run: str, name: str, doc: Mapping[str, Any]) -> None:
+        if name == "start":
+            self._stages[run] = self._writer.run(doc), self._writer.options.filling()
+            return
+        if run not in self._stages:
+            return  # it has ended
+        stage, filling = self._stages[run]
+        for each in filling(name, doc):
+            stage.take(*each)
+        if name == "stop":
+            self._end(run)
+        self._tell_failures(stage)
+
+    def _end(self, run: str) -> None:
+        stage, filling = self._stages.pop(run)
+        filling.close()
+        for message in filling.messages:
+            stage.note(message)
+        self._writer.end(stage)
+        self._tell_failures(stage)
+        stage.check()
+
+    def _tell_failures(self, stage: RunStage) -> None:
+        """Log the first thing that a processor raised."""
+        if stage.failures and not self._processors_failed:
+            self._processors_failed = True
+            logger.error(
+                "a processor failed in scan %s at %s: %r. Its frame is missing in the picture; the "
+                "readings are kept", self, stage.failures[0].coordinates, stage.failures[0].error,
+            )  # fmt: skip
+
+    def finish(self) -> None:
+        """Make the file."""
+        if self.error is None:
+            try:
+                for run in list(self._stages):
+                    self._end(run)
+                self.path = self._writer.finish()
+            except Exception as error:  # noqa: BLE001 - see `take`
+                self._fail(error)
+
+    def stage(self, run: str) -> RunStage | None:
+        """Give a run that goes on."""
+        found = self._stages.get(run)
+        return None if found is None else found[0]
+
+    def _fail(self, error: Exception) -> None:
+        self.error = error
+        back = "export its documents again"
+        if self.folder is not None:
+            back = f"its documents go on into {self.folder.path}: `nxstxm recover` makes the file"
+        what = f"{type(error).__name__}: {error}"
+        logger.error("scan %s could not be written (%s); %s", self, what, back)
+        with suppress(NXstxmError, OSError):
+            if self.folder is None:
+                self._writer.keep()
+            else:
+                self._writer.drop()
+        self._stages.clear()
+
+    def leave(self) -> None:
+        """Leave the journals: their file is there, or is for `recover` to make."""
+        if self.folder is None:
+            return
+        if self.path is not None:
+            self.folder.remove()
+        else:
+            self.folder.release()

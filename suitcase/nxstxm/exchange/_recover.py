@@ -1,0 +1,194 @@
+"""Files of scans whose process died, made from what the journals have."""
+
+from __future__ import annotations
+
+from contextlib import closing, suppress
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from .._errors import NXstxmError, NXstxmFileExistsError, NXstxmValueError
+from ..documents import read_archive
+from ..nexus import H5_ERRORS, SUFFIX, RunStage, WriterOptions, archived_runs, read_documents
+from ._journal_folder import JournalFolder, leftovers
+from ._live_log import logger
+from ._scan_writer import ScanWriter
+
+#: Documents that could not be used and are named in an entry.
+_NAMED = 5
+
+
+class RecoverError(NXstxmError, RuntimeError):
+    """Some scans could not be recovered; their journals stay.
+
+    Attributes
+    ----------
+    failures : list of (Path, Exception)
+        Which journals, and why.
+    paths : list of Path
+        The files that were made.
+    """
+
+    def __init__(self, failures: list[tuple[Path, Exception]], paths: list[Path]) -> None:
+        self.failures = failures
+        self.paths = paths
+        told = "; ".join(f"{path}: {error}" for path, error in failures)
+        super().__init__(f"{len(failures)} scans could not be recovered: {told}")
+
+
+def recover(directory: str | Path, **options: Any) -> list[Path]:
+    """Make the files of scans that another process began and did not finish.
+
+    Parameters
+    ----------
+    directory : str or Path
+        The folder of an `NXstxmWriter`.
+    **options
+        As of `Serializer`; what is not given is as it was when the scan was measured. Processors
+        must be given again.
+
+    Returns
+    -------
+    list of Path
+        The files. Scans that some process is writing are left to it. What had not stopped is
+        marked as incomplete.
+
+    Raises
+    ------
+    RecoverError
+        Some could not be made; all others were. Their journals stay.
+
+    Notes
+    -----
+    It can be killed and begun again at any time: a file gets its name when it is complete, and the
+    journal goes after that.
+    """
+    WriterOptions.of(**options)  # a wrong one is told before anything is done
+    top = Path(directory).expanduser().absolute()
+    paths: list[Path] = []
+    failures: list[tuple[Path, Exception]] = []
+    for path in leftovers(top):
+        try:
+            folder = JournalFolder.claim(path)
+            if folder is None:
+                continue
+            try:
+                found = _recovered(top, folder, options)
+            except BaseException:
+                folder.release()
+                raise
+            folder.remove()
+            if found is not None:
+                paths.append(found)
+        except (NXstxmError, OSError) as error:
+            failures.append((path, error))
+    if failures:
+        raise RecoverError(failures, paths)
+    return paths
+
+
+def _recovered(top: Path, folder: JournalFolder, options: Any) -> Path | None:
+    """Make the file of a scan; None when there is nothing to make, or it is there."""
+    facts = folder.facts
+    final = (top / PurePosixPath(facts.file)).resolve()
+    if not final.is_relative_to(top.resolve()):
+        raise NXstxmValueError(
+            f"{folder.path} says that its file is {facts.file!r}, outside of {top}"
+        )
+    chosen = WriterOptions.of(**{**facts.options, **options})
+    if chosen.on_error == "raise":
+        chosen = replace(chosen, on_error="leave_out")
+    runs = [run for path in folder.journals() if (run := _Journalled(path)).start is not None]
+    if not runs:
+        return None
+    if final.exists() and not chosen.overwrite:
+        if _holds(final, runs):
+            return None  # it was killed after the file got its name
+        raise NXstxmFileExistsError(
+            f"{final} is another scan's; move it, or say overwrite=True, and recover again"
+        )
+    name = final.name.removesuffix(SUFFIX)
+    _clear(final.parent, name, facts.first_uid)
+    writer = ScanWriter(final.parent, name, facts.first_uid, chosen)
+    try:
+        for run in runs:
+            stage = writer.run(run.start)
+            missing = sorted({*facts.processors} - _names(chosen))
+            if missing:
+                stage.note(
+                    f"recovered without the processors {', '.join(missing)}: pictures are of the "
+                    f"readings as they came"
+                )
+            run.take(stage, chosen)
+            writer.end(stage)
+        return writer.finish()
+    except BaseException:
+        writer.drop()  # the journals have all of it
+        raise
+
+
+def _names(options: WriterOptions) -> set[str]:
+    return set() if options.processors is None else {p.name for p in options.processors.processors}
+
+
+class _Journalled:
+    """A run as its journal has it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._messages: list[str] = []
+        with closing(self._documents()) as documents:
+            name, doc = next(documents, ("nothing", {}))
+        self.start: Any = doc if name == "start" else None
+
+    def _documents(self) -> Any:
+        with self.path.open("rb") as file:
+            yield from read_archive(file, on_damage="skip", damage=self._messages, partial=True)
+
+    def __iter__(self) -> Any:
+        self._messages.clear()
+        return self._documents()
+
+    def take(self, stage: RunStage, options: WriterOptions) -> None:
+        """Give its documents to a stage; what can not be used is left out, and told."""
+        n_wrong = 0
+        with closing(options.filling()) as filling:
+            for name, doc in self:
+                if name == "start":
+                    continue
+                try:
+                    for each in filling(name, doc):
+                        stage.take(*each)
+                except NXstxmError as error:
+                    n_wrong += 1
+                    if n_wrong <= _NAMED:
+                        stage.note(f"a {name} document could not be used: {error}")
+            for message in filling.messages:
+                stage.note(message)
+        if n_wrong > _NAMED:
+            stage.note(f"{n_wrong} documents could not be used in all")
+        for message in dict.fromkeys(self._messages):
+            stage.note(f"the journal is damaged: {message}")
+
+
+def _holds(path: Path, runs: list[_Journalled]) -> bool:
+    """Tell whether a file has all the documents of runs."""
+    try:
+        known = archived_runs(path)
+        return all(
+            run.start["uid"] in known
+            and sum(1 for _ in read_documents(path, run.start["uid"])) >= sum(1 for _ in run)
+            for run in runs
+        )
+    except (NXstxmError, *H5_ERRORS):
+        return False
+
+
+def _clear(folder: Path, name: str, first_uid: str) -> None:
+    """Remove the temporary files of a scan whose process is dead: its journals have all of it."""
+    for ending in (".own.tmp", ".own.new.tmp", ".new.tmp"):
+        path = folder / f"{name}.{first_uid}{ending}"
+        if path.exists():
+            logger.info("%s is of a process that died, and goes", path)
+            with suppress(OSError):
+                path.unlink()
