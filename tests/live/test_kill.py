@@ -1,0 +1,164 @@
+"""Without these tests a machine that dies could take the scan with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+
+from suitcase.nxstxm import recover
+from suitcase.nxstxm.nexus import read_documents, validate
+
+SCRIPT = Path(__file__).with_name("process.py")
+#: What may be lost: what came so many seconds before the end.
+PROMISED = 0.1
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+
+
+class Killer:
+    """Starts processes that measure or recover, and kills them."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(SCRIPT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def begin(self, *call: Any) -> int:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(call) + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def kill(self, pid: int) -> tuple[float, int]:
+        """Kill it; give the time, and how it ended."""
+        now = time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+        return now, self._answer()
+
+    def end(self) -> int:
+        """Wait for its end by itself."""
+        return self._answer()
+
+    def _answer(self) -> int:
+        assert self._process.stdout is not None
+        return int(self._process.stdout.readline())
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(30)
+        self._process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def killer() -> Iterator[Killer]:
+    killer = Killer()
+    yield killer
+    killer.close()
+
+
+def entries_of(ledger: Path) -> list[list[Any]]:
+    """Read what a killed process wrote down; its last line may be cut."""
+    found = []
+    for line in ledger.read_text().split("\n") if ledger.exists() else ():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found
+
+
+def events_of(path: Path) -> set[tuple[str, int]]:
+    return {
+        (doc["descriptor"], doc["seq_num"]) for name, doc in read_documents(path) if name == "event"
+    }
+
+
+def begun(ledger: Path, patience: float = 30.0) -> None:
+    deadline = time.monotonic() + patience
+    while not entries_of(ledger):
+        assert time.monotonic() < deadline, "the process does not begin"
+        time.sleep(0.002)
+
+
+def looked_at(folder: Path, ledger: Path, killed_at: float) -> dict[str, int]:
+    """Assert that nothing is broken; count events, files, and events that are lost."""
+    assert not list(folder.glob("**/*.journal")), "a journal is left"
+    assert not list(folder.glob("**/*.tmp")), "a temporary file is left"
+    stored: set[tuple[str, int]] = set()
+    files = sorted(folder.glob("*.hdf5"))
+    for path in files:
+        assert [p for p in validate(path) if p.level == "error"] == []
+        with h5py.File(path) as h5:
+            assert h5.attrs["NX_class"] == "NXroot"
+        stored |= events_of(path)
+    book = entries_of(ledger)
+    old = {(d, n) for t, what, *said in book if what == "event" and t < killed_at - PROMISED
+           for _, d, n in [said]}  # fmt: skip
+    for _, what, *said in book:
+        if what == "file":
+            assert Path(said[0]).exists()
+    return {
+        "events": sum(1 for _, what, *_ in book if what == "event"),
+        "files": len(files),
+        "lost": len(old - stored),
+        "late": sum(
+            1 for t, what, *said in book
+            if what == "event" and t >= killed_at - PROMISED and tuple(said[1:]) not in stored
+        ),
+    }  # fmt: skip
+
+
+def trial(killer: Killer, folder: Path, seed: int) -> dict[str, int]:
+    """Measure, kill at a random moment, recover, and look."""
+    chance = random.Random(seed)
+    folder.mkdir()
+    ledger = folder / "ledger.txt"
+    pid = killer.begin("measure", str(folder), str(ledger), seed)
+    begun(ledger)
+    time.sleep(chance.uniform(0.0, 1.2))
+    killed_at, status = killer.kill(pid)
+    assert status == signal.SIGKILL, (folder / "log.txt").read_text()
+    n_kills = 0
+    if seed % 2:  # kill who recovers, too
+        for _ in range(3):
+            pid = killer.begin("recover", str(folder))
+            time.sleep(chance.uniform(0.0, 0.08))
+            try:
+                killer.kill(pid)
+                n_kills += 1
+            except ProcessLookupError:
+                assert killer.end() == 0, (folder / "log.txt").read_text()
+                break
+    recover(folder)
+    assert recover(folder) == []
+    return {**looked_at(folder, ledger, killed_at), "recoveries killed": n_kills}
+
+
+@pytest.mark.parametrize("n", [6, pytest.param(220, marks=[pytest.mark.slow])])
+@pytest.mark.timeout(3600)
+def test_a_killed_process_loses_nothing_that_is_older_than_a_moment(
+    n: int, killer: Killer, tmp_path: Path
+) -> None:
+    total: dict[str, int] = {}
+    for seed in range(n):
+        found = trial(killer, tmp_path / str(seed), seed)
+        assert found["lost"] == 0, f"seed {seed}: {found}"
+        for what, number in found.items():
+            total[what] = total.get(what, 0) + number
+    assert total["events"] > 5 * n
+    report = f"{n} processes killed: {total}"
+    (tmp_path / "report.txt").write_text(report)
+    sys.stderr.write(f"\n{report}\n")
