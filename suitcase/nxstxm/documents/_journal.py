@@ -7,8 +7,10 @@ that could not be written, because the disk is full, is taken back and written a
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 from .._errors import NXstxmOSError
@@ -33,6 +35,8 @@ class Journal:
     ----------
     path : Path
         A file that is not there yet.
+    remade : callable, optional
+        Called when the file was removed, and is made anew.
 
     Raises
     ------
@@ -40,15 +44,17 @@ class Journal:
         It can not be made.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, remade: Callable[[], object] = lambda: None) -> None:
         self.path = path
+        self._remade = remade
         try:
-            self._file = path.open("xb", buffering=0)
+            self._file = path.open("x+b", buffering=0)
             self._size = 0
             self._writer = ArchiveWriter(self._append, compression="none", block_bytes=_NEVER)
         except OSError as error:
             raise NXstxmOSError(f"the journal {path} can not be made ({error})") from error
         self._synced = 0
+        self._moving = Lock()
 
     def add(self, name: str, doc: Mapping[str, Any]) -> None:
         """Pack a document; it is written by `flush`.
@@ -77,6 +83,44 @@ class Journal:
         self._writer.flush()
         return Extent(first, self._size)
 
+    def read(self, extent: Extent) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Read what was written; any thread may.
+
+        Raises
+        ------
+        ArchiveError
+            It is damaged.
+        OSError
+            The file can not be read.
+        """
+        with self._moving:
+            data = _read_at(self._file, extent)
+        yield from unpack_blocks(data, f"the journal {self.path} from byte {extent.first} on")
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether somebody removed the file while it is written."""
+        return os.fstat(self._file.fileno()).st_nlink == 0
+
+    def remake(self) -> None:
+        """Make a file that was removed anew: all that was written is still there for us.
+
+        Raises
+        ------
+        OSError
+            The file can not be made.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("x+b", buffering=0) as copy:
+            self._file.seek(0)
+            shutil.copyfileobj(self._file, copy, 2**20)
+            copy_of_it = os.dup(copy.fileno())
+        with self._moving:
+            self._file.close()
+            self._file = os.fdopen(copy_of_it, "r+b", buffering=0)
+        self._file.seek(self._size)
+        self._remade()
+
     def sync(self) -> None:
         """Have the disk take what was written."""
         if self._synced < self._size:
@@ -101,17 +145,17 @@ class Journal:
         self._size += len(data)
 
 
-def read_extent(path: Path, extent: Extent) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Read some blocks of a journal that is still written.
-
-    Raises
-    ------
-    ArchiveError
-        They are damaged.
-    OSError
-        The file can not be read.
-    """
-    with path.open("rb") as file:
-        file.seek(extent.first)
-        data = file.read(extent.last - extent.first)
-    yield from unpack_blocks(data, f"the journal {path} from byte {extent.first} on")
+def _read_at(file: Any, extent: Extent) -> bytes:
+    """Read a part of a file that another thread appends to."""
+    if not hasattr(os, "pread"):  # Windows
+        with Path(file.name).open("rb") as other:
+            other.seek(extent.first)
+            return other.read(extent.last - extent.first)
+    data = bytearray()
+    while extent.first + len(data) < extent.last:
+        at = extent.first + len(data)
+        piece = os.pread(file.fileno(), min(extent.last - at, 2**30), at)
+        if not piece:
+            break
+        data += piece
+    return bytes(data)

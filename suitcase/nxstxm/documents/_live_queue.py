@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from .._beside import Beside
-from .._errors import NXstxmError
-from ._journal import Extent, Journal, read_extent
+from .._errors import NXstxmError, NXstxmOSError
+from ._journal import Extent, Journal
 from ._routes import Routes
 
 Document = Mapping[str, Any]
@@ -69,7 +69,7 @@ class Batch:
         if self.documents is not None:
             yield from self.documents
         elif self.journal is not None and self.extent is not None:
-            yield from read_extent(self.journal.path, self.extent)
+            yield from self.journal.read(self.extent)
 
 
 class LiveQueue:
@@ -223,7 +223,11 @@ class LiveQueue:
 
     def _flush(self, run: str, journal: Journal) -> Extent | None:
         try:
-            return journal.flush()
+            extent = journal.flush()
+            if journal.is_gone:
+                self._tell(run, NXstxmOSError(f"somebody removed {journal.path}; it is made anew"))
+                journal.remake()
+            return extent
         except OSError as error:
             if run not in self._late:
                 self._tell(run, error)

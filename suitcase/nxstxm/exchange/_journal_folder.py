@@ -8,7 +8,7 @@ import shutil
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -77,15 +77,12 @@ class JournalFolder:
             It can not be made.
         """
         path = directory / f"{PurePosixPath(facts.file).stem}.{facts.first_uid}{SUFFIX}"
-        facts = ScanFacts(**{**asdict(facts), "host": socket.gethostname(), "pid": os.getpid()})
+        facts = replace(facts, host=socket.gethostname(), pid=os.getpid())
         try:
             directory.mkdir(parents=True, exist_ok=True)
             path.mkdir()
             lock = _locked(path, _PATIENCE)
-            text = json.dumps(asdict(facts), indent=1, default=str)
-            unfinished = path / f"{_FACTS}.tmp"
-            unfinished.write_text(text, encoding="utf-8")
-            unfinished.replace(path / _FACTS)
+            _write_facts(path, facts)
         except FileExistsError as error:
             raise NXstxmFileExistsError(
                 f"{path} is there already: an earlier process left this scan, or writes it now. "
@@ -127,7 +124,14 @@ class JournalFolder:
 
     def journal(self, run: str) -> Journal:
         """Begin the journal of a run."""
-        return Journal(self.path / f"{run}{JOURNAL_SUFFIX}")
+        return Journal(self.path / f"{run}{JOURNAL_SUFFIX}", self._remake)
+
+    def _remake(self) -> None:
+        """Make what was removed, beside the journals."""
+        if not (self.path / _FACTS).exists():
+            self.release()
+            self._lock = _locked(self.path, _PATIENCE)
+            _write_facts(self.path, self.facts)
 
     def journals(self) -> list[Path]:
         """List the journals of the runs."""
@@ -150,6 +154,12 @@ class JournalFolder:
         except OSError:
             rubbish = self.path
         shutil.rmtree(rubbish, ignore_errors=True)
+
+
+def _write_facts(path: Path, facts: ScanFacts) -> None:
+    unfinished = path / f"{_FACTS}.tmp"
+    unfinished.write_text(json.dumps(asdict(facts), indent=1, default=str), encoding="utf-8")
+    unfinished.replace(path / _FACTS)
 
 
 def _facts_of(path: Path) -> ScanFacts:

@@ -98,7 +98,15 @@ def _recovered(top: Path, folder: JournalFolder, options: Any) -> Path | None:
     chosen = WriterOptions.of(**{**facts.options, **options})
     if chosen.on_error == "raise":
         chosen = replace(chosen, on_error="leave_out")
-    runs = [run for path in folder.journals() if (run := _Journalled(path)).start is not None]
+    name = final.name.removesuffix(SUFFIX)
+    _clear(final.parent, name, facts.first_uid)
+    runs = [run for path in folder.journals() if not (run := _Journalled(path)).is_empty]
+    for run in runs:
+        if run.start is None:
+            raise NXstxmValueError(
+                f"the start document of {run.path} is damaged; nothing can be made of the others "
+                f"without it"
+            )
     if not runs:
         return None
     if final.exists() and not chosen.overwrite:
@@ -107,8 +115,6 @@ def _recovered(top: Path, folder: JournalFolder, options: Any) -> Path | None:
         raise NXstxmFileExistsError(
             f"{final} is another scan's; move it, or say overwrite=True, and recover again"
         )
-    name = final.name.removesuffix(SUFFIX)
-    _clear(final.parent, name, facts.first_uid)
     writer = ScanWriter(final.parent, name, facts.first_uid, chosen)
     try:
         for run in runs:
@@ -138,8 +144,9 @@ class _Journalled:
         self.path = path
         self._messages: list[str] = []
         with closing(self._documents()) as documents:
-            name, doc = next(documents, ("nothing", {}))
+            name, doc = next(documents, ("", {}))
         self.start: Any = doc if name == "start" else None
+        self.is_empty = not name
 
     def _documents(self) -> Any:
         with self.path.open("rb") as file:
@@ -162,13 +169,17 @@ class _Journalled:
                 except NXstxmError as error:
                     n_wrong += 1
                     if n_wrong <= _NAMED:
-                        stage.note(f"a {name} document could not be used: {error}")
+                        stage.note(f"{_kind(name)} could not be used: {error}")
             for message in filling.messages:
                 stage.note(message)
         if n_wrong > _NAMED:
             stage.note(f"{n_wrong} documents could not be used in all")
         for message in dict.fromkeys(self._messages):
             stage.note(f"the journal is damaged: {message}")
+
+
+def _kind(name: str) -> str:
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name.replace('_', ' ')}"
 
 
 def _holds(path: Path, runs: list[_Journalled]) -> bool:

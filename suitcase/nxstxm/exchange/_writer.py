@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import RLock, Thread
+from threading import Event, RLock, Thread
 from types import TracebackType
 from typing import Any
 
@@ -26,6 +26,8 @@ from ._scan_writer import ScanWriter
 
 #: A scan is not begun where there is less room than this, bytes.
 LEAST_SPACE = 64 * 2**20
+#: Seconds that a reader waits until what came before it asked is written.
+_BUSY = 5.0
 
 
 @dataclass(frozen=True)
@@ -295,6 +297,9 @@ class NXstxmWriter:
     def storage(self, uid: str | None = None) -> NXstxmStorage:
         """Give what came so far of a run that goes on, by its coordinates.
 
+        All that was brought before is in it, unless the writer is busy for longer than a few
+        seconds, with a large file for instance.
+
         Parameters
         ----------
         uid : str, optional
@@ -305,6 +310,10 @@ class NXstxmWriter:
         NXstxmStateError
             It has not begun, or its file is there.
         """
+        if self._thread is not None:
+            passed = Event()
+            self._queue.mark(passed)
+            passed.wait(_BUSY)
         uid = self._latest if uid is None else uid
         scan = self._runs.get(uid)
         stage = None if scan is None else scan.stage(uid)
@@ -378,6 +387,8 @@ class NXstxmWriter:
             self._queue.mark(_Leave(scan))  # the journals are closed by then
         elif isinstance(item, _Leave):
             self._leave(item.scan)
+        elif isinstance(item, Event):
+            item.set()
 
     def _leave(self, scan: LiveScan) -> None:
         scan.leave()
