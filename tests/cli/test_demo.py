@@ -23,12 +23,12 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_scan_has_a_file_and_a_picture_and_nothing_else_is_left(shown):
-    names = ["aborted", "image", "spectra", "stack"]
+    names = ["aborted", "image", "killed", "spectra", "stack", "steps"]
     expected = sorted(f"{name}.{ending}" for name in names for ending in ("hdf5", "png"))
     assert sorted(p.name for p in shown.iterdir()) == expected
 
 
-@pytest.mark.parametrize("name", ["image", "stack", "spectra", "aborted"])
+@pytest.mark.parametrize("name", ["image", "steps", "stack", "spectra", "aborted", "killed"])
 def test_the_files_are_valid(shown, name):
     from suitcase.nxstxm.nexus import nexusformat_problems, validate
 
@@ -60,3 +60,11 @@ def test_the_aborted_image_is_nan_where_nothing_was_measured(shown):
         assert not h5["entry0"].attrs["complete"]
     assert np.isfinite(data[:64]).all()
     assert np.isnan(data[64:]).all()
+
+
+def test_the_killed_image_has_all_lines_that_were_measured(shown):
+    with h5py.File(shown / "killed.hdf5") as h5:
+        data = h5["entry0/counter0/data"][()]
+        assert not h5["entry0"].attrs["complete"]
+    assert np.isfinite(data[:40]).all()
+    assert np.isnan(data[40:]).all()

@@ -41,6 +41,7 @@ from suitcase.nxstxm.sim import (
 )
 
 from ..exchange.same import holds, same_file
+from .left import kinds, left_behind
 
 REQUESTS = all_requests()
 LINES = "pystxm2019-sample_image-lines"
@@ -145,16 +146,6 @@ def test_while_it_is_measured_there_is_a_journal_and_no_file(tmp_path: Path, wri
         np.testing.assert_array_equal(h5["entry0/counter0/data"], part)
     with pytest.raises(NXstxmError, match="is not being written"):
         writer.storage()
-
-
-def kinds(folder: Path) -> set[str]:
-    from suitcase.nxstxm.documents import read_archive
-
-    found = set()
-    for path in folder.glob("*.nxdocs"):
-        with path.open("rb") as file:
-            found |= {name for name, _ in read_archive(file, partial=True)}
-    return found
 
 
 # -- which runs are one scan ----------------------------------------------------------------------
@@ -663,37 +654,6 @@ def test_a_process_that_ends_finishes_its_scans(end: str, tmp_path: Path) -> Non
 
 
 # -- recovering -----------------------------------------------------------------------------------
-
-
-def left_behind(folder: Path, runs: list[Documents], pause: float = 0.0, **options: Any) -> Path:
-    """Leave a scan as a process does that dies when all is in the journal."""
-    writer = NXstxmWriter(folder, recover=False, **options)
-    for run in runs:
-        for name, doc in run[:-1]:
-            writer(name, doc)
-            time.sleep(pause)
-    [journal] = folder.glob("*.journal")
-    deadline = time.monotonic() + 10
-    wanted = sum(len(run) - 1 for run in runs)
-    while count_of(journal) < wanted:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    saved = folder.parent / f"saved-{folder.name}"
-    shutil.copytree(folder, saved)
-    writer.close()
-    shutil.rmtree(folder)
-    saved.rename(folder)
-    return next(folder.glob("*.journal"))
-
-
-def count_of(folder: Path) -> int:
-    from suitcase.nxstxm.documents import read_archive
-
-    found = 0
-    for path in folder.glob("*.nxdocs"):
-        with path.open("rb") as file:
-            found += sum(1 for _ in read_archive(file, partial=True))
-    return found
 
 
 def test_a_journal_that_is_cut_anywhere_gives_what_is_whole(tmp_path: Path) -> None:

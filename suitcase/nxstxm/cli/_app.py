@@ -159,6 +159,36 @@ def _end(well: bool, failures: Sequence[tuple[str, Exception]]) -> None:
 
 
 @app.command()
+def recover(
+    directories: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Folders that scans were written to.")
+    ],
+    overwrite: Overwrite = False,
+) -> None:
+    """Make the files of scans whose process died while they were measured."""
+    from suitcase.nxstxm.exchange import RecoverError
+    from suitcase.nxstxm.exchange import recover as recover_scans
+
+    console = make_console()
+    options = {"overwrite": True} if overwrite else {}
+    failures: list[tuple[str, Exception]] = []
+    for directory in directories:
+        if not directory.is_dir():
+            failures.append((str(directory), UsageError(f"{directory} is no folder")))
+            continue
+        try:
+            paths = recover_scans(directory, **options)
+        except RecoverError as error:
+            paths = error.paths
+            failures += [(str(path), why) for path, why in error.failures]
+        for path in paths:
+            console.print(Text(str(path)), soft_wrap=True)
+        if not paths and not failures:
+            console.print(Text(f"nothing is left in {directory}"), soft_wrap=True)
+    _end(True, failures)
+
+
+@app.command()
 def info(files: Files) -> None:
     """Tell what was measured: scan type, axes, energies, detectors, times."""
     from suitcase.nxstxm.cli._info import describe, render
