@@ -153,11 +153,14 @@ def test_what_is_no_grid_is_a_row_of_points_in_time(written, stage, name):
     assert list(axes) == ["point"]
     n = document["num_points"]
     np.testing.assert_array_equal(axes["point"], np.arange(n))
-    logs = file["entry0/collection/primary"]
-    np.testing.assert_allclose(
-        data, 100 * logs["stage_a/value"][()] + 10 * logs["stage_b/value"][()]
-    )
-    assert len(logs["stage_a/value"]) == n
+    names = ("stage_a", "stage_b") if name == "nd" else ("sample_x", "sample_y")
+    here = [file[f"entry0/det/{each}"][()] for each in names]
+    np.testing.assert_allclose(data, 100 * here[0] + 10 * here[1])
+    for each, positions in zip(names, here, strict=True):
+        assert len(positions) == n
+        assert file["entry0/det"].attrs[f"{each}_indices"] == 0
+        kept = "data" if each.startswith("sample") else "value"
+        np.testing.assert_array_equal(file[f"entry0/instrument/{each}/{kept}"], positions)
 
 
 def test_an_aborted_grid_keeps_its_shape(engine, stage, tmp_path):

@@ -133,4 +133,4 @@ def device_columns(plan: ScanPlan, block: Block, role: str) -> Iterator[AnyArray
     for chunk in block.columns.get(key or "", ()):
         values = chunk.values
         if isinstance(values, np.ndarray) and values.dtype.kind in "biuf" and values.size:
-            yield values.astype(float)
+            yield values.astype(float) * (1.0 if device is None else device.scale)

@@ -58,10 +58,17 @@ def _write_axes(writer: EntryWriter, data: h5py.Group) -> None:
         data.attrs[f"{axis.name}_indices"] = i
     along = [i for i, axis in enumerate(plan.axes) if axis.name == "line_position"]
     for axis in plan.positions:
-        if axis.name not in data and axis.setpoints:
+        if axis.name in data:
+            continue
+        if axis.setpoints:
             _write_axis(writer, data, axis, np.asarray(axis.setpoints, float))
             if along and axis.size != 1:
                 data.attrs[f"{axis.name}_indices"] = along[0]
+        elif len(plan.axes) == 1 and writer.measured.has_readings(axis.role):
+            # one of several motors that move together, or a cloud of points
+            size = writer.points.shape[0]
+            _write_axis(writer, data, axis, axis_values(writer, axis, size, along=plan.axes[0]))
+            data.attrs[f"{axis.name}_indices"] = 0
     _fill_in(writer, data)
 
 
@@ -76,7 +83,7 @@ def _fill_in(writer: EntryWriter, data: h5py.Group) -> None:
     if "energy" not in data:
         energies = plan.energies
         if not energies:
-            steady = writer.measured.baseline("energy")
+            steady = writer.measured.steady("energy")
             energies = (np.nan if steady is None else steady,)
         values(data, "energy", np.asarray(energies, float), "eV")
     n_energies = len(data["energy"])
@@ -86,5 +93,5 @@ def _fill_in(writer: EntryWriter, data: h5py.Group) -> None:
     values(data, "count_time", dwells, "s")
     for name in ("sample_x", "sample_y"):
         if name not in data:
-            steady = writer.measured.baseline(name)
+            steady = writer.measured.steady(name)
             values(data, name, np.array([np.nan if steady is None else steady]), "um")

@@ -75,7 +75,8 @@ class Measured:
             read = record.whole(self.points.h5, "baseline", key)
             if read.ndim == 1 and read.dtype.kind in "biuf" and len(read):
                 times = record.whole(self.points.h5, "baseline", TIME)
-                return times.astype(float), read.astype(float)
+                scale = 1.0 if device is None else device.scale
+                return times.astype(float), scale * read.astype(float)
         return None
 
     def baseline(self, role: str) -> float | None:
@@ -85,6 +86,32 @@ class Measured:
             return None
         finite = series[1][np.isfinite(series[1])]
         return float(finite[0]) if len(finite) else None
+
+    def steady(self, role: str) -> float | None:
+        """Give where a device stood that was not scanned: in the baseline, else at first."""
+        known = self.baseline(role)
+        if known is not None or not self.has_readings(role):
+            return known
+        for block in self.points.blocks():
+            read = self.readings(block, role)
+            if read is not None and np.isfinite(read).any():
+                return float(read[np.isfinite(read)][0])
+        return None
+
+    def readings(self, block: PointBlock, role: str) -> Floats | None:
+        """Give what a role's device reads at each point of a block, in the role's units.
+
+        NaN where nothing came; None when it is not read with the points.
+        """
+        record = block.part.record
+        key, device = self.measured_key(record, role), self.device(record, role)
+        if key is None or device is None:
+            return None
+        read, present = self.points.read(block, key)
+        if read.ndim != 1 or read.dtype.kind not in "biuf":
+            return None
+        read = device.scale * read.astype(float) if device.scale != 1.0 else read.astype(float)
+        return read if present is None else np.where(present, read, np.nan)
 
     def measured_key(self, record: RunRecord, role: str) -> str | None:
         """Give the key under which the measurement stream reads a role's device."""
@@ -101,13 +128,10 @@ class Measured:
 
     def energy(self, block: PointBlock) -> Floats:
         """Give the photon energy at each point, eV."""
-        record = block.part.record
-        key = self.measured_key(record, "energy")
-        if key is not None:
-            read, present = self.points.read(block, key)
-            if read.ndim == 1 and read.dtype.kind in "biuf" and (present is None or present.all()):
-                self._sources["energy"] = "measured"
-                return read.astype(float)
+        read = self.readings(block, "energy")
+        if read is not None and not np.isnan(read).any():
+            self._sources["energy"] = "measured"
+            return read
         if len(self._energies):
             self._sources.setdefault("energy", "setpoint")
             index = np.minimum(block.axes["energy"], len(self._energies) - 1)
@@ -143,13 +167,10 @@ class Measured:
 
     def ring_current(self, block: PointBlock) -> Floats:
         """Give the ring current at each point, mA: measured, else between the baseline's."""
-        key = self.measured_key(block.part.record, "ring_current")
-        if key is not None:
-            read, present = self.points.read(block, key)
-            if read.ndim == 1 and read.dtype.kind in "biuf":
-                self._sources["ring_current"] = "measured"
-                read = read.astype(float)
-                return read if present is None else np.where(present, read, np.nan)
+        read = self.readings(block, "ring_current")
+        if read is not None:
+            self._sources["ring_current"] = "measured"
+            return read
         series = self.baseline_series("ring_current")
         if series is None:
             return np.full(len(block), np.nan)
@@ -196,11 +217,10 @@ class DeviceList:
         key = self.measured.measured_key(record, axis.role)
         setpoints = self.measured.setpoints(block, axis.name)
         if key is not None and self._resolves(block, key):
-            read, present = self.points.read(block, key)
-            if read.ndim == 1 and read.dtype.kind in "biuf":
+            read = self.measured.readings(block, axis.role)
+            if read is not None:
                 self._sources.add("measured")
-                read = read.astype(float)
-                return read if present is None else np.where(present, read, np.nan)
+                return read
         if setpoints is not None:
             self._sources.add("setpoint")
             return setpoints
@@ -257,7 +277,7 @@ def device_lists(writer: EntryWriter) -> list[DeviceList]:
     return lists
 
 
-def axis_values(writer: EntryWriter, axis: Axis, size: int) -> AnyArray:
+def axis_values(writer: EntryWriter, axis: Axis, size: int, along: Axis | None = None) -> AnyArray:
     """Give the values along an axis of the array: setpoints, else what was measured there.
 
     Parameters
@@ -268,6 +288,8 @@ def axis_values(writer: EntryWriter, axis: Axis, size: int) -> AnyArray:
         The axis.
     size : int
         Its length in the array.
+    along : Axis, optional
+        The axis of the array, where `axis` is a position that goes along with it.
 
     Returns
     -------
@@ -279,7 +301,7 @@ def axis_values(writer: EntryWriter, axis: Axis, size: int) -> AnyArray:
     out = np.full(size, np.nan)
     start = None
     for block in writer.points.blocks():
-        index = block.axes.get(axis.name)
+        index = block.axes.get(axis.name if along is None else along.name)
         if index is None:
             continue
         inside = (index < size) & (block.position >= 0)
@@ -287,13 +309,9 @@ def axis_values(writer: EntryWriter, axis: Axis, size: int) -> AnyArray:
             start = float(block.times[0]) if start is None else start
             out[index[inside]] = block.times[inside] - start
             continue
-        key = writer.measured.measured_key(block.part.record, axis.role)
-        if key is None:
-            continue
-        read, present = writer.points.read(block, key)
-        if read.ndim == 1 and read.dtype.kind in "biuf":
-            if present is not None:
-                inside &= present
+        read = writer.measured.readings(block, axis.role)
+        if read is not None:
+            inside &= ~np.isnan(read)
             out[index[inside]] = read[inside]
     if not np.isfinite(out).any():
         return np.arange(size, dtype=float)

@@ -10,6 +10,8 @@ from ._metadata import texts
 from ._plan import Detector, Device, Role, ScanPlan
 from ._roles import READ_SUFFIXES, ROLE_UNITS, SET_SUFFIXES
 from ._streams import BASELINE
+from ._units import factor
+from ._with_roles import with_hinted_roles, with_scales
 
 _NUMERIC = ("number", "integer", "array", "boolean")
 
@@ -19,7 +21,12 @@ def bind(plan: ScanPlan, descriptor: Mapping[str, Any]) -> ScanPlan:
     keys = descriptor.get("data_keys")
     if not isinstance(keys, Mapping):
         return plan
-    devices = {role: _bind_device(device, keys) for role, device in plan.devices.items()}
+    if plan.dialect == "plain":
+        plan = with_hinted_roles(plan, descriptor.get("hints"))
+    bind_one = _bind_converted if plan.dialect == "plain" else _bind_device
+    devices = {role: bind_one(device, keys) for role, device in plan.devices.items()}
+    if plan.dialect == "plain":
+        plan = with_scales(plan, devices)
     if descriptor.get("name") == BASELINE:
         return replace(plan, devices=devices)
     detectors = _bind_detectors(plan, devices, keys, descriptor.get("hints"))
@@ -43,6 +50,17 @@ def _bind_device(device: Device, keys: Mapping[str, Any]) -> Device:
     if (read_key, set_key, units) == (device.read_key, device.set_key, device.units):
         return device
     return replace(device, read_key=read_key, set_key=set_key, units=units)
+
+
+def _bind_converted(device: Device, keys: Mapping[str, Any]) -> Device:
+    """Bind a device whose units nobody knows but the data key."""
+    bound = _bind_device(device, keys)
+    declared = keys.get(bound.read_key) if bound.read_key is not None else None
+    given = declared.get("units") if isinstance(declared, Mapping) else None
+    wanted = ROLE_UNITS.get(device.role)
+    if wanted is None or not isinstance(given, str):
+        return bound
+    return replace(bound, scale=factor(given, wanted))
 
 
 def _first(keys: Mapping[str, Any], names: Iterable[str]) -> str | None:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ._metadata import as_json, optional_number, text_or_none, texts
 from ._plan import Axis, Device, EntryPlan, Loop, ScanPlan
-from ._roles import ROLE_NAMES, ROLE_UNITS, axis_name
+from ._roles import ROLE_NAMES, ROLE_UNITS, axis_name, role_of
 from ._start import common_fields, run_uid
 from ._types import ScanType
+from ._with_roles import with_devices
+
+#: Plans that know which motor is x, and in which order they name the two.
+_SPIRALS = {
+    "spiral": ("sample_x", "sample_y"),
+    "spiral_fermat": ("sample_x", "sample_y"),
+    "spiral_square": ("sample_y", "sample_x"),
+}
 
 
 def speaks(start: Mapping[str, Any]) -> bool:
@@ -31,54 +39,84 @@ def read(start: Mapping[str, Any]) -> ScanPlan:
         A generic scan along the dimensions that the hints name; along the points where they name
         none or where their number of dimensions does not make a grid.
     """
-    fields = _dimensions(start)
+    dimensions = _dimensions(start)
+    fields = [dimension[0] for dimension in dimensions]
     sizes = _grid(start, len(fields))
-    axes: list[Axis] = []
     devices = {
         role: Device(role, names[0], names, units=ROLE_UNITS.get(role, ""))
         for role, names in ROLE_NAMES.items()
     }
+    axes: list[Axis] = []
+    positions: list[Axis] = []  # of motors that move along an axis
     if fields == ["time"] or (len(fields) > 1 and sizes is None) or not fields:
-        name = "time" if fields == ["time"] else "point"
-        axes.append(Axis(name, None, "s" if name == "time" else "", _n_points(start)))
+        is_time = fields == ["time"]
+        axes.append(Axis("time" if is_time else "point", None, "s" if is_time else "",
+                         _n_points(start)))  # fmt: skip
+        moved = [] if is_time else [field for dimension in dimensions for field in dimension]
     else:
         for i, field in enumerate(fields):
-            name = axis_name(field)
-            if any(name == axis.name for axis in axes):
-                name = f"{name}_{i + 1}"
             size = sizes[i] if sizes is not None else _n_points(start)
-            setpoints = _setpoints(start, i, size) if sizes is not None else None
-            units = ROLE_UNITS.get(name, "")
-            devices[name] = Device(name, field, (field,), units=units)
-            axes.append(Axis(name, setpoints, units, size, role=name))
+            setpoints = _setpoints(start, i, size) if sizes is not None else _along(start, size)
+            axes.append(_axis(field, devices, axes, setpoints, size))
+        moved = [field for dimension in dimensions for field in dimension[1:]]
+    for field in moved if len(axes) == 1 else ():
+        positions.append(_axis(field, devices, [*axes, *positions], None, axes[0].size))
     snaked = _snaked(start, len(axes))
     loops = tuple(
         Loop(axis.name, axis.size, snake) for axis, snake in zip(axes, snaked, strict=True)
     )
-    return ScanPlan(
+    plan = ScanPlan(
         run=run_uid(start),
         dialect="plain",
         scan_type=ScanType.GENERIC_SCAN,
-        entries=(EntryPlan(None, tuple(axes), (), ()),),
+        entries=(EntryPlan(None, tuple(axes), (), (), tuple(positions)),),
         loops=loops,
         devices=devices,
         request=as_json({k: start[k] for k in ("plan_name", "plan_args", "motors") if k in start}),
         expected_runs=1,
         **common_fields(start),
     )
+    return with_devices(plan, _told_roles(start, dimensions))
 
 
-def _dimensions(start: Mapping[str, Any]) -> list[str]:
-    """Give the first field of each dimension, slowest first."""
+def _axis(
+    field: str,
+    devices: dict[str, Device],
+    taken: Collection[Axis],
+    setpoints: tuple[float, ...] | None,
+    size: int | None,
+) -> Axis:
+    """Make the axis, or the position, of a field; its device joins the others."""
+    name = axis_name(field)
+    if any(name == axis.name for axis in taken):
+        name = f"{name}_{len(taken) + 1}"
+    units = ROLE_UNITS.get(name, "")
+    devices[name] = Device(name, field, (field,), units=units)
+    return Axis(name, setpoints, units, size, role=name)
+
+
+def _told_roles(start: Mapping[str, Any], dimensions: list[tuple[str, ...]]) -> dict[str, str]:
+    """Give the roles that a plan tells by what it is: a spiral has an x and a y."""
+    roles = _SPIRALS.get(text_or_none(start.get("plan_pattern")) or "")
+    if roles is None or len(dimensions) != 2:
+        return {}
+    fields = [dimension[0] for dimension in dimensions]
+    if any(role_of(field) is not None for field in fields):
+        return {}
+    return dict(zip(roles, fields, strict=True))
+
+
+def _dimensions(start: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Give the fields of each dimension, slowest first."""
     hints = start.get("hints")
     dimensions = hints.get("dimensions") if isinstance(hints, Mapping) else None
-    found: list[str] = []
+    found: list[tuple[str, ...]] = []
     for dimension in dimensions if isinstance(dimensions, (list, tuple)) else ():
         fields = texts(dimension[0]) if isinstance(dimension, (list, tuple)) and dimension else ()
         if not fields:
             return []
-        found.append(fields[0])
-    return found or list(texts(start.get("motors")))
+        found.append(tuple(fields))
+    return found or [(motor,) for motor in texts(start.get("motors"))]
 
 
 def _is(value: Any, text: str) -> bool:
@@ -139,6 +177,24 @@ def _setpoints(start: Mapping[str, Any], i: int, size: int | None) -> tuple[floa
         found = tuple(p for p in points if p is not None)
         return found if len(found) == len(points) == size else None
     return _spread(start.get("extents"), i, size)
+
+
+def _along(start: Mapping[str, Any], size: int | None) -> tuple[float, ...] | None:
+    """Give the setpoints of the first of the motors that move together; None as `_setpoints`."""
+    if (text_or_none(start.get("plan_name")) or "").startswith(("rel_", "relative_")):
+        return None
+    given = start.get("plan_pattern_args")
+    args = given.get("args") if isinstance(given, Mapping) else None
+    if not isinstance(args, (list, tuple)) or len(args) < 2:
+        return None
+    pattern = text_or_none(start.get("plan_pattern"))
+    if pattern == "inner_product":
+        return _spread([args[1:3]], 0, size)
+    if pattern == "inner_list_product" and isinstance(args[1], (list, tuple)):
+        points = [optional_number(p) for p in args[1]]
+        found = tuple(p for p in points if p is not None)
+        return found if len(found) == len(points) == size else None
+    return None
 
 
 def _is_list(listed: list[Any]) -> bool:

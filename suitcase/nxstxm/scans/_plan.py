@@ -7,7 +7,7 @@ it is frozen: `ScanPlan.bind` gives a new plan that knows more.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Literal
 
@@ -156,7 +156,9 @@ class Device:
     read_key, set_key : str or None
         Data keys of its reading and its setpoint; None until bound.
     units : str
-        Units of its readings, as far as known.
+        Units of its readings, as far as known; after `scale`.
+    scale : float
+        Factor from its readings to `units`, where the data key says that they are others.
     """
 
     role: str
@@ -165,6 +167,7 @@ class Device:
     read_key: str | None = None
     set_key: str | None = None
     units: str = ""
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -354,20 +357,14 @@ class ScanPlan:
         ----------
         devices : Mapping of str to str
             Role to data key. The roles ``signal``, ``i0``, ``reference`` and ``camera`` name
-            detectors, all others devices.
+            detectors, all others devices. The axes of plain Bluesky get the names of the roles,
+            and what is scanned follows from them.
 
         Returns
         -------
         ScanPlan
             The plan with these.
         """
-        known = dict(self.devices)
-        detectors = list(self.detectors)
-        for role, key in devices.items():
-            if role in ("signal", "i0", "reference", "camera"):
-                detectors = [d for d in detectors if d.name != key and d.data_key != key]
-                detectors.append(Detector(key, role))  # type: ignore[arg-type]
-            else:
-                units = known[role].units if role in known else ""
-                known[role] = Device(role, key, (key,), units=units)
-        return replace(self, devices=known, detectors=tuple(detectors))
+        from ._with_roles import with_devices
+
+        return with_devices(self, devices)
