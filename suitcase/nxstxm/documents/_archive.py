@@ -145,7 +145,14 @@ class ArchiveWriter:
         self._closed = False
         self._put(MAGIC)
 
-    def append(self, name: str, doc: Mapping[str, Any], unchecked: Iterable[ArrayRef] = ()) -> None:
+    def append(
+        self,
+        name: str,
+        doc: Mapping[str, Any],
+        unchecked: Iterable[ArrayRef] = (),
+        *,
+        packed: bytes | None = None,
+    ) -> bytes:
         """
         Add one document. It is packed at once, so it may be changed afterwards.
 
@@ -158,6 +165,13 @@ class ArchiveWriter:
         unchecked : iterable of ArrayRef
             References in the document whose checksum, still 0, `check` will give; no block is
             written before that.
+        packed : bytes, optional
+            What an earlier call gave for the same document, which spares packing it again.
+
+        Returns
+        -------
+        bytes
+            The packed document, for another archive; not if there are `unchecked` references.
 
         Raises
         ------
@@ -168,10 +182,12 @@ class ArchiveWriter:
         """
         if self._closed:
             raise NXstxmStateError(f"the archive is closed: no {name} document can be added")
-        try:
-            record: bytes | bytearray = self._pack((name, doc))
-        except PACKING_ERRORS:
-            record = pack_carefully(name, doc)
+        if packed is None:
+            try:
+                packed = self._pack((name, doc))
+            except PACKING_ERRORS:
+                packed = pack_carefully(name, doc)
+        record: bytes | bytearray = packed
         for ref in unchecked:
             if not isinstance(record, bytearray):
                 record = bytearray(record)
@@ -181,6 +197,7 @@ class ArchiveWriter:
         self.n_documents += 1
         if self._pending_bytes >= self._block_bytes and not self._unchecked:
             self._hand_over()
+        return packed
 
     def check(self, checksums: Iterable[int]) -> None:
         """Give the checksums of all references that lack theirs, in the order they came."""

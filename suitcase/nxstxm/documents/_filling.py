@@ -93,6 +93,11 @@ class Filling:
                 return
         yield name, doc
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether events pass as they are: none of their readings is known to be in a file."""
+        return not self._external
+
     def knowing(self, handlers: Mapping[str, Any], roots: Mapping[str, str]) -> Filling:
         """Add what the source of the run knows, behind what the user said; give itself."""
         self._handlers = {**handlers, **self._handlers}

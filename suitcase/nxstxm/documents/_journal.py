@@ -56,15 +56,15 @@ class Journal:
         self._synced = 0
         self._moving = Lock()
 
-    def add(self, name: str, doc: Mapping[str, Any]) -> None:
-        """Pack a document; it is written by `flush`.
+    def add(self, name: str, doc: Mapping[str, Any]) -> bytes:
+        """Pack a document, and give it packed; it is written by `flush`.
 
         Raises
         ------
         NXstxmTypeError, NXstxmValueError
             Something in it can not be stored; nothing of it is added.
         """
-        self._writer.append(name, doc)
+        return self._writer.append(name, doc)
 
     def flush(self) -> Extent:
         """Write what was added.

@@ -42,6 +42,8 @@ class Batch:
         The run.
     documents : tuple of (name, document), or None
         The documents; None when only the journal has them.
+    packed : tuple of bytes, or None
+        The same, packed as they are in an archive; None where something could not be packed.
     journal : Path or None
         The journal that has them.
     extent : Extent or None
@@ -50,6 +52,7 @@ class Batch:
 
     run: str
     documents: tuple[tuple[str, Document], ...] | None
+    packed: tuple[bytes, ...] | None = None
     journal: Journal | None = None
     extent: Extent | None = None
 
@@ -62,7 +65,7 @@ class Batch:
         """Let the documents go, if the journal has them."""
         if self.journal is None or self.extent is None:
             return self
-        return Batch(self.run, None, self.journal, self.extent)
+        return Batch(self.run, None, None, self.journal, self.extent)
 
     def __iter__(self) -> Iterator[tuple[str, Document]]:
         """Give the documents, if need be from the journal."""
@@ -99,7 +102,7 @@ class LiveQueue:
         self._tell = tell
         self._fsync = fsync
         self._limit = limit
-        self._queue: deque[tuple[str, Any]] = deque()
+        self._queue: deque[tuple[str, Any, int]] = deque()  # with the bytes of arrays
         self._journals: dict[str, Journal | None] = {}
         self._late: dict[str, float] = {}  # journals that could not be written, and when to try
         self._routes = Routes()
@@ -114,15 +117,15 @@ class LiveQueue:
 
     def begin(self, run: str, journal: Journal | None) -> None:
         """Begin a run; its start document comes next, through `put`."""
-        self._queue.append(("#begin", (run, journal)))
+        self._queue.append(("#begin", (run, journal), 0))
         if self._thread is None:
             self._thread = Thread(target=self._loop, name="nxstxm-journal", daemon=True)
             self._thread.start()
 
     def put(self, name: str, doc: Document) -> None:
         """Take a document, by reference; wait while too many bytes of arrays do."""
-        self._queue.append((name, doc))
         n_bytes = _array_bytes(name, doc)
+        self._queue.append((name, doc, n_bytes))
         if n_bytes:
             self._bytes_in += n_bytes
             if self._bytes_in - self._bytes_out > HURRY_BYTES:
@@ -132,7 +135,7 @@ class LiveQueue:
 
     def mark(self, item: object) -> None:
         """Hand on something that is no document, behind the documents that came before it."""
-        self._queue.append(("#mark", item))
+        self._queue.append(("#mark", item, 0))
         self.hurry()
 
     def hurry(self) -> None:
@@ -141,7 +144,7 @@ class LiveQueue:
 
     def forget(self, run: str) -> None:
         """Let go of a run whose file is there; its journal is closed."""
-        self._queue.append(("#forget", run))
+        self._queue.append(("#forget", run, 0))
 
     def close(self) -> None:
         """Journal what waits, and end the thread."""
@@ -172,8 +175,9 @@ class LiveQueue:
         """Journal some of what waits, run by run, and hand it on."""
         runs: dict[str, list[tuple[str, Document]]] = {}
         for _ in range(min(len(self._queue), _SLICE)):
-            name, item = self._queue.popleft()
+            name, item, n_bytes = self._queue.popleft()
             if name[0] != "#":
+                self._bytes_out += n_bytes
                 self._sort(name, item, runs)
                 continue
             self._write(runs)
@@ -190,7 +194,6 @@ class LiveQueue:
 
     def _sort(self, name: str, doc: Document, runs: dict[str, list[tuple[str, Document]]]) -> None:
         """Note to which run a document belongs; what belongs to none that is known is left."""
-        self._bytes_out += _array_bytes(name, doc)
         owners = self._routes.take(name, doc)
         if len(owners) == 1:
             runs.setdefault(owners[0], []).append((name, doc))
@@ -205,21 +208,25 @@ class LiveQueue:
             if run not in self._journals:
                 continue  # its file is there already
             journal = self._journals[run]
-            extent = None if journal is None else self._add(run, journal, documents)
-            self._take(Batch(run, tuple(documents), journal, extent))
+            if journal is None:
+                self._take(Batch(run, tuple(documents)))
+                continue
+            packed = self._add(run, journal, documents)
+            whole = run not in self._late and packed is not None
+            extent = self._flush(run, journal) if whole else None
+            self._take(Batch(run, tuple(documents), packed, journal, extent))
 
     def _add(
         self, run: str, journal: Journal, documents: list[tuple[str, Document]]
-    ) -> Extent | None:
-        """Write documents into a journal; give where they are, or None where some are not."""
-        whole = run not in self._late
+    ) -> tuple[bytes, ...] | None:
+        """Add documents to a journal; give them packed, or None where some can not be."""
+        packed: list[bytes] = []
         for name, doc in documents:
             try:
-                journal.add(name, doc)
+                packed.append(journal.add(name, doc))
             except NXstxmError as error:
                 self._tell(run, error)
-                whole = False
-        return self._flush(run, journal) if whole else None
+        return tuple(packed) if len(packed) == len(documents) else None
 
     def _flush(self, run: str, journal: Journal) -> Extent | None:
         try:

@@ -85,23 +85,28 @@ class LiveScan:
         if self.error is not None:
             return
         try:
-            for name, doc in batch:
-                self._take(batch.run, name, doc)
+            self._take_all(batch)
         except Exception as error:  # noqa: BLE001 - nothing may come in the way of a measurement
             self._fail(error)
 
-    def _take(self, run: str, name: str, doc: Mapping[str, Any]) -> None:
-        if name == "start":
-            self._stages[run] = self._writer.run(doc), self._writer.options.filling()
-            return
-        if run not in self._stages:
-            return  # it has ended
-        stage, filling = self._stages[run]
-        for each in filling(name, doc):
-            stage.take(*each)
-        if name == "stop":
-            self._end(run)
-        self._tell_failures(stage)
+    def _take_all(self, batch: Batch) -> None:
+        run, packed = batch.run, batch.packed if batch.documents is not None else None
+        for i, (name, doc) in enumerate(batch):
+            if name == "start":
+                self._stages[run] = self._writer.run(doc), self._writer.options.filling()
+                continue
+            if run not in self._stages:
+                return  # it has ended
+            stage, filling = self._stages[run]
+            if name == "event" and filling.is_idle:
+                stage.take(name, doc, packed[i] if packed is not None else None)
+                continue
+            for each in filling(name, doc):
+                stage.take(*each)
+            if name == "stop":
+                self._end(run)
+        if run in self._stages:
+            self._tell_failures(self._stages[run][0])
 
     def _end(self, run: str) -> None:
         stage, filling = self._stages.pop(run)

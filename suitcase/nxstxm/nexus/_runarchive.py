@@ -41,10 +41,10 @@ class RunArchive:
         self._unchecked: list[AnyArray] = []
         self.unchecked_bytes = 0
 
-    def take(self, name: str, doc: Mapping[str, Any]) -> None:
-        """Archive a document."""
+    def take(self, name: str, doc: Mapping[str, Any], packed: bytes | None = None) -> None:
+        """Archive a document, which may be packed already."""
         if self._streams.plain:
-            self._writer.append(name, doc)
+            self._writer.append(name, doc, packed=packed)
             return
         large: list[tuple[ArrayRef, AnyArray]] = []
         archived = self._referring(name, doc, large)

@@ -114,7 +114,7 @@ class RunStage:
         """Tell whether a frame goes through processors."""
         return self._framing is not None and self._framing.concerns(frame)
 
-    def take(self, name: str, doc: Mapping[str, Any]) -> None:
+    def take(self, name: str, doc: Mapping[str, Any], packed: bytes | None = None) -> None:
         """Take one document.
 
         Parameters
@@ -123,11 +123,13 @@ class RunStage:
             Kind of document; kinds that carry no readings go to the archive only.
         doc : Mapping
             The document.
+        packed : bytes, optional
+            The same as `Journal.add` gave it, which spares packing it for the archive.
         """
         self._enter(name, doc)
         if self._archive is not None:
             # last: what the books refuse is not archived, so that the archive can be replayed
-            self._archive.take(name, doc)
+            self._archive.take(name, doc, packed)
             if self._archive.unchecked_bytes > UNCHECKED_BYTES:
                 self._archive.note(self._archive.checksums())
         if self._framing is not None:
