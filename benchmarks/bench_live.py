@@ -16,7 +16,7 @@ from typing import Any
 import h5py
 import numpy as np
 from _documents import Document, frames, scalars
-from _pairs import HEADINGS, arguments, leave, machine, pair, table
+from _pairs import HEADINGS, arguments, leave, machine, pair, publish, table
 
 from suitcase.nxstxm import NXstxmWriter
 
@@ -100,15 +100,16 @@ def fed(make: Any, docs: list[Document]) -> Callable[[Path], object]:
 
 
 def plain_frames(docs: list[Document]) -> Callable[[Path], object]:
-    """Write the frames with h5py, one by one, in chunks of one."""
+    """Write the frames with h5py, one by one, in chunks of one; then to the disk, and its name."""
     arrays = [doc["data"]["camera"] for name, doc in docs if name == "event"]
 
     def work(folder: Path) -> None:
-        with h5py.File(folder / "x.hdf5", "w") as h5:
+        with h5py.File(folder / "x.tmp", "w") as h5:
             shape = (len(arrays), *arrays[0].shape)
             data = h5.create_dataset("data", shape, "f8", chunks=(1, *arrays[0].shape))
             for i, array in enumerate(arrays):
                 data[i] = array
+        publish(folder / "x.tmp", folder / "x.hdf5")
 
     return work
 

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -44,6 +44,8 @@ from suitcase.nxstxm.documents._packing import (
 MAGIC = b"\x89NXD\r\n\x1a\x01"
 MARK = b"\xc1NXblock"
 STORED, DEFLATED = 0, 1
+#: Documents that are added before anybody asks whether a block is full.
+_TOGETHER = 256
 _HEADER = struct.Struct("<8sIB3xIQQII")
 HEADER_SIZE = _HEADER.size
 
@@ -198,6 +200,16 @@ class ArchiveWriter:
         if self._pending_bytes >= self._block_bytes and not self._unchecked:
             self._hand_over()
         return packed
+
+    def extend(self, packed: Sequence[bytes]) -> None:
+        """Add documents that `append` of another archive packed."""
+        for first in range(0, len(packed), _TOGETHER):
+            some = packed[first : first + _TOGETHER]
+            self._pending += some
+            self._pending_bytes += sum(map(len, some))
+            self.n_documents += len(some)
+            if self._pending_bytes >= self._block_bytes and not self._unchecked:
+                self._hand_over()
 
     def check(self, checksums: Iterable[int]) -> None:
         """Give the checksums of all references that lack theirs, in the order they came."""

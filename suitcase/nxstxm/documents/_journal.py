@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
 from .._errors import NXstxmOSError
-from ._archive import ArchiveWriter
+from ._archive import MAGIC, STORED, Header, pack_header
 from ._archive_reader import unpack_blocks
+from ._packing import PACKING_ERRORS, fast_packer, pack_carefully
+from ._parts import Part, pack_in_parts
 
-#: Blocks end where `Journal.flush` says, nowhere else.
-_NEVER = 2**62
+#: Parts of a block that are shorter are written together, bytes.
+_SHORT = 64 * 1024
 
 
 class Extent(NamedTuple):
@@ -50,24 +53,45 @@ class Journal:
         try:
             self._file = path.open("x+b", buffering=0)
             self._size = 0
-            self._writer = ArchiveWriter(self._append, compression="none", block_bytes=_NEVER)
+            self._write([MAGIC])
         except OSError as error:
             raise NXstxmOSError(f"the journal {path} can not be made ({error})") from error
+        self._pack = fast_packer()
+        self._parts: list[Part] = []
+        self._n_records = 0
+        self._next_block = 0
         self._synced = 0
         self._moving = Lock()
 
-    def add(self, name: str, doc: Mapping[str, Any]) -> bytes:
-        """Pack a document, and give it packed; it is written by `flush`.
+    def add(self, name: str, doc: Mapping[str, Any]) -> bytes | None:
+        """Pack a document; it is written by `flush`.
+
+        Returns
+        -------
+        bytes or None
+            The packed document, for another archive; None for one with large arrays, which are
+            written from where they are and must not change until then.
 
         Raises
         ------
         NXstxmTypeError, NXstxmValueError
             Something in it can not be stored; nothing of it is added.
         """
-        return self._writer.append(name, doc)
+        parts = pack_in_parts(self._pack, name, doc)
+        if parts is not None:
+            self._parts += parts
+            self._n_records += 1
+            return None
+        try:
+            packed = self._pack((name, doc))
+        except PACKING_ERRORS:
+            packed = pack_carefully(name, doc)
+        self._parts.append(packed)
+        self._n_records += 1
+        return packed
 
     def flush(self) -> Extent:
-        """Write what was added.
+        """Write what was added, as a block.
 
         Returns
         -------
@@ -80,7 +104,16 @@ class Journal:
             The file can not be written. What was added stays, and is written by the next call.
         """
         first = self._size
-        self._writer.flush()
+        if self._n_records:
+            parts = _joined(self._parts)
+            n_bytes, crc = 0, 0
+            for part in parts:
+                n_bytes += len(part)
+                crc = zlib.crc32(part, crc)
+            header = Header(self._next_block, STORED, self._n_records, n_bytes, n_bytes, crc)
+            self._write([pack_header(header), *parts])
+            self._parts, self._n_records = [], 0
+            self._next_block += 1
         return Extent(first, self._size)
 
     def read(self, extent: Extent) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -132,17 +165,37 @@ class Journal:
         """Close the file. It has no end mark: only what is taken away is complete."""
         self._file.close()
 
-    def _append(self, data: bytes) -> None:
+    def _write(self, parts: Sequence[Part]) -> None:
         """Write all of it, or nothing."""
-        view = memoryview(data)
+        size = self._size
         try:
-            while view:
-                view = view[self._file.write(view) :]
+            for part in parts:
+                view = memoryview(part)
+                size += len(view)
+                while view:
+                    view = view[self._file.write(view) :]
         except BaseException:
             os.ftruncate(self._file.fileno(), self._size)
             self._file.seek(self._size)
             raise
-        self._size += len(data)
+        self._size = size
+
+
+def _joined(parts: Sequence[Part]) -> list[Part]:
+    """Join parts that are short: a call of the system for each of them would cost more."""
+    joined: list[Part] = []
+    short: list[Part] = []
+    for part in parts:
+        if len(part) < _SHORT:
+            short.append(part)
+            continue
+        if short:
+            joined.append(b"".join(short))
+            short = []
+        joined.append(part)
+    if short:
+        joined.append(b"".join(short))
+    return joined
 
 
 def _read_at(file: Any, extent: Extent) -> bytes:

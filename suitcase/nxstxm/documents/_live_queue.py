@@ -28,8 +28,9 @@ PERIOD = 0.02
 RETRY = 1.0
 #: Bytes of arrays in the queue beyond which the journal's thread is woken.
 HURRY_BYTES = 8 * 2**20
-#: Documents that are journalled together.
-_SLICE = 20000
+#: Documents, and bytes of arrays, that are journalled together: the writer begins with them while
+#: the next ones are journalled.
+_SLICE, _SLICE_BYTES = 20000, 16 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +43,9 @@ class Batch:
         The run.
     documents : tuple of (name, document), or None
         The documents; None when only the journal has them.
-    packed : tuple of bytes, or None
-        The same, packed as they are in an archive; None where something could not be packed.
+    packed : tuple of bytes or None, or None
+        The same, packed as they are in an archive, but for those with large arrays; None when one
+        could not be packed.
     journal : Path or None
         The journal that has them.
     extent : Extent or None
@@ -52,7 +54,7 @@ class Batch:
 
     run: str
     documents: tuple[tuple[str, Document], ...] | None
-    packed: tuple[bytes, ...] | None = None
+    packed: tuple[bytes | None, ...] | None = None
     journal: Journal | None = None
     extent: Extent | None = None
 
@@ -162,10 +164,13 @@ class LiveQueue:
         while not self._closed or self._queue:
             self._wake.wait(PERIOD if self._journals else None)
             self._wake.clear()
-            while self._queue:
-                self._step()
-            self._retry()
-            self._sync()
+            try:
+                while self._queue:
+                    self._step()
+                self._retry()
+                self._sync()
+            except Exception as error:  # noqa: BLE001 - a defect of ours must not stop the journal
+                self._tell("", error)
         for journal in self._journals.values():
             if journal is not None:
                 with suppress(OSError, NXstxmError):
@@ -174,23 +179,45 @@ class LiveQueue:
     def _step(self) -> None:
         """Journal some of what waits, run by run, and hand it on."""
         runs: dict[str, list[tuple[str, Document]]] = {}
+        first = self._bytes_out
+        latest, its = None, None  # most events are of the stream that the one before is of
         for _ in range(min(len(self._queue), _SLICE)):
+            if self._bytes_out - first > _SLICE_BYTES:
+                break
             name, item, n_bytes = self._queue.popleft()
-            if name[0] != "#":
+            if name == "event":
+                self._bytes_out += n_bytes
+                descriptor = item.get("descriptor")
+                if descriptor != latest or its is None:
+                    latest, its = descriptor, self._list_of(name, item, runs)
+                if its is not None:
+                    its.append((name, item))
+            elif name[0] != "#":
                 self._bytes_out += n_bytes
                 self._sort(name, item, runs)
-                continue
-            self._write(runs)
-            runs = {}
-            if name == "#begin":
-                run, journal = item
-                self._routes.begin(run)
-                self._journals[run] = journal
-            elif name == "#forget":
-                self._end(item)
             else:
-                self._take(item)
+                self._write(runs)
+                runs, latest, its = {}, None, None
+                self._obey(name, item)
         self._write(runs)
+
+    def _obey(self, name: str, item: Any) -> None:
+        """Do what was asked for behind the documents."""
+        if name == "#begin":
+            run, journal = item
+            self._routes.begin(run)
+            self._journals[run] = journal
+        elif name == "#forget":
+            self._end(item)
+        else:
+            self._take(item)
+
+    def _list_of(
+        self, name: str, doc: Document, runs: dict[str, list[tuple[str, Document]]]
+    ) -> list[tuple[str, Document]] | None:
+        """Give the list of the run that an event belongs to; None where none is known."""
+        owners = self._routes.take(name, doc)
+        return runs.setdefault(owners[0], []) if owners else None
 
     def _sort(self, name: str, doc: Document, runs: dict[str, list[tuple[str, Document]]]) -> None:
         """Note to which run a document belongs; what belongs to none that is known is left."""
@@ -218,9 +245,9 @@ class LiveQueue:
 
     def _add(
         self, run: str, journal: Journal, documents: list[tuple[str, Document]]
-    ) -> tuple[bytes, ...] | None:
+    ) -> tuple[bytes | None, ...] | None:
         """Add documents to a journal; give them packed, or None where some can not be."""
-        packed: list[bytes] = []
+        packed: list[bytes | None] = []
         for name, doc in documents:
             try:
                 packed.append(journal.add(name, doc))
@@ -270,17 +297,17 @@ class LiveQueue:
 
 def _array_bytes(name: str, doc: Document) -> int:
     """Give the bytes of a document's arrays; of all else there is little."""
+    if name not in ("event", "event_page"):
+        return 0
+    data = doc.get("data")
+    if not isinstance(data, Mapping):
+        return 0  # refused elsewhere, with a message
     n_bytes = 0
-    if name == "event":
-        for value in doc["data"].values():
-            if type(value) is np.ndarray:
-                n_bytes += value.nbytes
-    elif name == "event_page":
-        for column in doc["data"].values():
-            if type(column) is np.ndarray:
-                n_bytes += column.nbytes
-            elif len(column) and type(column[0]) is np.ndarray:
-                n_bytes += sum(value.nbytes for value in column)
+    for value in data.values():
+        if type(value) is np.ndarray:
+            n_bytes += value.nbytes
+        elif type(value) is list and value and type(value[0]) is np.ndarray:
+            n_bytes += sum(each.nbytes for each in value if type(each) is np.ndarray)
     return n_bytes
 
 

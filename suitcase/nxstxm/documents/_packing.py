@@ -235,7 +235,7 @@ _ENCODERS: tuple[tuple[type | tuple[type, ...], Callable[[_Encoder, Any], object
         lambda _, v: msgpack.ExtType(_COMPLEX, _TWO_DOUBLES.pack(v.real, v.imag)),
     ),
     (np.generic, _Encoder.scalar),
-    (ArrayRef, lambda _, v: msgpack.ExtType(_ARRAY_REF, _reference_bytes(v))),
+    (ArrayRef, lambda _, v: array_extension(v)),
     (Mapping, lambda _, v: dict(v)),
     (int, lambda _, v: msgpack.ExtType(_BIG_INT, _int_to_bytes(v))),
     (Enum, lambda encoder, v: encoder.plain(v.value)),
@@ -258,9 +258,14 @@ def _reference_bytes(ref: ArrayRef) -> bytes:
     return rest[:-1] + _UINT32 + ref.crc32.to_bytes(4, "big")
 
 
+def array_extension(ref: ArrayRef) -> msgpack.ExtType:
+    """Give what a reference becomes in msgpack."""
+    return msgpack.ExtType(_ARRAY_REF, _reference_bytes(ref))
+
+
 def checksum_at(record: bytes | bytearray, ref: ArrayRef) -> int:
     """Find where the 4 bytes of a reference's checksum are in a packed document."""
-    packed: bytes = msgpack.packb(msgpack.ExtType(_ARRAY_REF, _reference_bytes(ref)))
+    packed: bytes = msgpack.packb(array_extension(ref))
     return record.index(packed) + len(packed) - 4
 
 

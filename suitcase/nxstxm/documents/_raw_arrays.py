@@ -25,11 +25,16 @@ def array_to_bytes(array: np.ndarray) -> bytes:
 
     Fields of records lose their padding and titles, which are no values.
     """
-    spec = dtype_spec(array.dtype)
     if array.dtype.names is not None:
-        array = array.astype(dtype_from_spec(spec), copy=False)
+        array = array.astype(dtype_from_spec(dtype_spec(array.dtype)), copy=False)
+    return b"".join((array_head(array), elements_of(array)))
+
+
+def array_head(array: np.ndarray) -> bytes:
+    """Give what stands before the elements of a packed array: its dtype and shape."""
+    spec = dtype_spec(array.dtype)
     head: bytes = msgpack.packb((spec, array.shape), unicode_errors="surrogatepass")
-    return b"".join((len(head).to_bytes(4, "little"), head, _elements(array)))
+    return len(head).to_bytes(4, "little") + head
 
 
 def array_from_bytes(data: bytes) -> np.ndarray:
@@ -107,7 +112,7 @@ def object_array(spec: object, shape: object, content: list[Any]) -> np.ndarray:
 
 def array_crc32(array: np.ndarray) -> int:
     """Give the CRC-32 of an array's elements in C order: what an `ArrayRef` notes."""
-    return zlib.crc32(_elements(np.asarray(array)))
+    return zlib.crc32(elements_of(np.asarray(array)))
 
 
 def dtype_spec(dtype: np.dtype[Any]) -> str | list[Any]:
@@ -193,8 +198,9 @@ def _checked_shape(shape: object) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def _elements(array: np.ndarray) -> bytes | memoryview:
+def elements_of(array: np.ndarray) -> bytes | memoryview:
+    """Give the elements in C order, without a copy when they are."""
     if array.size == 0:
         return b""
-    # As bytes, for datetime64 has no buffer to give; without a copy when the array is contiguous.
+    # As bytes, for datetime64 has no buffer to give.
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data

@@ -192,6 +192,13 @@ def check_names(data: Mapping[Any, Any]) -> None:
             raise TypeError(f"a data key is text, not {type(key).__name__}")
 
 
+def are_small(columns: Mapping[Any, Sequence[Any]]) -> bool:
+    """Tell whether columns hold nothing but numbers and text, under names that are text."""
+    return all(
+        type(key) is str and set(map(type, column)) <= _SMALL for key, column in columns.items()
+    )
+
+
 def _size(value: Any) -> int:
     """Estimate the bytes of a reading."""
     if isinstance(value, np.ndarray):

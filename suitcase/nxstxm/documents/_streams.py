@@ -6,7 +6,7 @@ bounded block, which is handed on when full, so memory does not grow with the ru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from .._errors import NXstxmStateError, NXstxmValueError
 from ._equal import shown
-from ._stream import Block, Stream, check_names
+from ._stream import Block, Stream, are_small, check_names
 
 #: No run has so many readings.
 LARGEST = 2**40
@@ -129,6 +129,32 @@ class RunStreams:
             self.last_time = time
         if stream.full:
             self._hand_on(stream)
+
+    def take_events(self, docs: Sequence[Document]) -> bool:
+        """Note events of one descriptor at once, where they are plain; tell whether that was done.
+
+        Where it was not, `take_event` takes them one by one, and tells what is wrong with them.
+        """
+        try:
+            stream = self._by_descriptor[docs[0]["descriptor"]]
+            readings = [doc["data"] for doc in docs]
+            keys = readings[0].keys()
+            if not all(data.keys() == keys for data in readings):
+                return False
+            columns = {key: [data[key] for data in readings] for key in keys}
+            seq_nums, times = [doc["seq_num"] for doc in docs], [doc["time"] for doc in docs]
+        except (KeyError, TypeError, AttributeError):
+            return False
+        known = set(map(type, seq_nums)) == {int} and set(map(type, times)) == {float}
+        if not known or max(map(abs, seq_nums)) >= LARGEST:
+            return False
+        if not (are_small(columns) and stream.add_page(seq_nums, times, columns)):
+            return False
+        self.plain = True
+        self.last_time = max(self.last_time, *times)
+        if stream.full:
+            self._hand_on(stream)
+        return True
 
     def take_event_page(self, doc: Document) -> None:
         """Note a page of events."""

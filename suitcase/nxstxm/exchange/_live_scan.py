@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
@@ -90,23 +90,47 @@ class LiveScan:
             self._fail(error)
 
     def _take_all(self, batch: Batch) -> None:
-        run, packed = batch.run, batch.packed if batch.documents is not None else None
+        run = batch.run
+        packed = batch.packed if batch.documents is not None else None
+        events: list[Mapping[str, Any]] = []
+        first = 0
         for i, (name, doc) in enumerate(batch):
-            if name == "start":
-                self._stages[run] = self._writer.run(doc), self._writer.options.filling()
-                continue
-            if run not in self._stages:
-                return  # it has ended
-            stage, filling = self._stages[run]
-            if name == "event" and filling.is_idle:
-                stage.take(name, doc, packed[i] if packed is not None else None)
-                continue
-            for each in filling(name, doc):
-                stage.take(*each)
-            if name == "stop":
-                self._end(run)
+            if events and (name != "event" or doc.get("descriptor") != events[0].get("descriptor")):
+                self._take_events(run, events, packed[first:i] if packed is not None else ())
+                events = []
+            if name == "event":
+                if not events:
+                    first = i
+                events.append(doc)
+            else:
+                self._take(run, name, doc)
+        if events:
+            self._take_events(run, events, packed[first:] if packed is not None else ())
         if run in self._stages:
             self._tell_failures(self._stages[run][0])
+
+    def _take_events(
+        self, run: str, events: list[Mapping[str, Any]], packed: Sequence[bytes | None]
+    ) -> None:
+        if run not in self._stages:
+            return  # it has ended
+        stage, filling = self._stages[run]
+        if filling.is_idle:
+            stage.take_events(events, packed)
+            return
+        for doc in events:
+            self._take(run, "event", doc)
+
+    def _take(self, run: str, name: str, doc: Mapping[str, Any]) -> None:
+        if name == "start":
+            self._stages[run] = self._writer.run(doc), self._writer.options.filling()
+        if name == "start" or run not in self._stages:
+            return
+        stage, filling = self._stages[run]
+        for each in filling(name, doc):
+            stage.take(*each)
+        if name == "stop":
+            self._end(run)
 
     def _end(self, run: str) -> None:
         stage, filling = self._stages.pop(run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,17 @@ class RunArchive:
         for _, array in large:
             self._unchecked.append(array)
             self.unchecked_bytes += array.nbytes
+
+    def take_events(
+        self, docs: Sequence[Mapping[str, Any]], packed: Sequence[bytes | None]
+    ) -> None:
+        """Archive events that are plain; those that are packed all at once."""
+        known = [record for record in packed if record is not None]
+        if len(known) == len(docs):
+            self._writer.extend(known)
+            return
+        for doc in docs:
+            self._writer.append("event", doc)
 
     def checksums(self) -> list[int]:
         """Take the checksums of these arrays, for `note`; any thread may."""

@@ -137,6 +137,27 @@ class RunStage:
         if self._bytes > SPILL_BYTES and self.file is not None:
             self.spill()
 
+    def take_events(
+        self, docs: Sequence[Mapping[str, Any]], packed: Sequence[bytes | None] = ()
+    ) -> None:
+        """Take events of one descriptor, which costs less than one by one.
+
+        Parameters
+        ----------
+        docs : sequence of Mapping
+            The events.
+        packed : sequence of bytes or None
+            The same packed, as `take` has it.
+        """
+        if self._framing is not None or not self.streams.take_events(docs):
+            for i, doc in enumerate(docs):
+                self.take("event", doc, packed[i] if packed else None)
+            return
+        if self._archive is not None:
+            self._archive.take_events(docs, packed)
+        if self._bytes > SPILL_BYTES and self.file is not None:
+            self.spill()
+
     def _frame(self, framing: Framing, name: str) -> None:
         """Make frames of what came: of each array at once, of numbers when a line is likely."""
         if name in ("event", "event_page", "bulk_events") and framing.is_due(
