@@ -261,11 +261,12 @@ def test_a_queue_survives_what_makes_no_sense(tmp_path: Path) -> None:
 
 
 def test_who_brings_more_than_can_wait_waits(tmp_path: Path) -> None:
+    keys = {"a": {"dtype": "array", "shape": [2**20], "source": "s"}}
     most = [0]
     queue = LiveQueue(lambda _batch: None, lambda *_: None, limit=20 * 2**20)
     queue.begin("r", Journal(tmp_path / "x.nxdocs"))
     queue.put("start", {"uid": "r", "time": 0.0})
-    queue.put("descriptor", {"uid": "d", "run_start": "r", "data_keys": {}})
+    queue.put("descriptor", {"uid": "d", "run_start": "r", "data_keys": keys})
     frame = np.zeros(2**20)
     for i in range(40):
         queue.put("event", {"descriptor": "d", "seq_num": i + 1, "time": 0.0, "data": {"a": frame}})

@@ -31,6 +31,8 @@ HURRY_BYTES = 8 * 2**20
 #: Documents, and bytes of arrays, that are journalled together: the writer begins with them while
 #: the next ones are journalled.
 _SLICE, _SLICE_BYTES = 20000, 16 * 2**20
+#: Descriptors that are remembered; runs that go on at the same time have a few each.
+_REMEMBERED = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +108,7 @@ class LiveQueue:
         self._limit = limit
         self._queue: deque[tuple[str, Any, int]] = deque()  # with the bytes of arrays
         self._journals: dict[str, Journal | None] = {}
+        self._heavy: dict[str, None] = {}  # descriptors of streams with arrays, the latest
         self._late: dict[str, float] = {}  # journals that could not be written, and when to try
         self._routes = Routes()
         self._wake = Event()
@@ -126,7 +129,16 @@ class LiveQueue:
 
     def put(self, name: str, doc: Document) -> None:
         """Take a document, by reference; wait while too many bytes of arrays do."""
-        n_bytes = _array_bytes(name, doc)
+        n_bytes = 0
+        if name == "event" or name == "event_page":
+            # only what is declared to have arrays is looked at: most events are a few numbers
+            descriptor = doc.get("descriptor")
+            if type(descriptor) is str and descriptor in self._heavy:
+                n_bytes = _array_bytes(doc)
+        elif name == "descriptor" and _has_arrays(doc):
+            self._heavy[str(doc.get("uid"))] = None
+            if len(self._heavy) > _REMEMBERED:
+                del self._heavy[next(iter(self._heavy))]
         self._queue.append((name, doc, n_bytes))
         if n_bytes:
             self._bytes_in += n_bytes
@@ -295,10 +307,17 @@ class LiveQueue:
                 journal.close()
 
 
-def _array_bytes(name: str, doc: Document) -> int:
-    """Give the bytes of a document's arrays; of all else there is little."""
-    if name not in ("event", "event_page"):
-        return 0
+def _has_arrays(descriptor: Document) -> bool:
+    """Tell whether the readings of a stream are declared to be arrays."""
+    data_keys = descriptor.get("data_keys")
+    return isinstance(data_keys, Mapping) and any(
+        isinstance(declared, Mapping) and declared.get("dtype") == "array"
+        for declared in data_keys.values()
+    )
+
+
+def _array_bytes(doc: Document) -> int:
+    """Give the bytes of the arrays in an event or a page of events."""
     data = doc.get("data")
     if not isinstance(data, Mapping):
         return 0  # refused elsewhere, with a message

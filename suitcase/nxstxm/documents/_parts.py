@@ -52,7 +52,7 @@ def pack_in_parts(
         Something else in it can not be packed.
     """
     data = doc.get("data") if name in ("event", "event_page") else None
-    if not isinstance(data, Mapping):
+    if type(data) is not dict and not isinstance(data, Mapping):
         return None
     for value in data.values():
         if type(value) in _MAY_HOLD_ARRAYS:
