@@ -18,6 +18,7 @@ from suitcase.nxstxm.documents import (
     Backlog,
     Batch,
     Block,
+    Closed,
     Journal,
     LiveQueue,
     RunStreams,
@@ -241,7 +242,7 @@ def test_odd_events_are_not_taken_together(change: dict[str, Any]) -> None:
 
 def test_a_queue_survives_what_makes_no_sense(tmp_path: Path) -> None:
     [run] = scan_documents(REQUESTS["pystxm2019-sample_image-lines"])
-    found: list[Batch] = []
+    found: list[Any] = []
     told: list[tuple[str, Exception]] = []
     queue = LiveQueue(found.append, lambda *said: told.append(said))
     queue.begin(run[0][1]["uid"], Journal(tmp_path / "x.nxdocs"))
@@ -255,7 +256,8 @@ def test_a_queue_survives_what_makes_no_sense(tmp_path: Path) -> None:
         queue.put(*nonsense[i % len(nonsense)])
     queue.close()
     assert told == []
-    taken_ = [pair for batch in found for pair in batch]
+    assert found[-1] == Closed(run[0][1]["uid"])
+    taken_ = [pair for item in found if isinstance(item, Batch) for pair in item]
     assert difference(run, taken_) is None
     assert difference(run, written(tmp_path / "x.nxdocs")) is None
 

@@ -802,3 +802,57 @@ def test_a_path_provider_may_use_folders(tmp_path: Path, writers: Any) -> None:
     feed(writer, run)
     [path] = files(tmp_path)
     assert path.relative_to(tmp_path).as_posix() == f"a_b/c/{run[0][1]['scan_id']}.hdf5"
+
+
+def test_a_journal_whose_facts_are_lost_is_called_after_its_folder(tmp_path: Path) -> None:
+    [run] = runs_of(LINES)
+    journal = left_behind(tmp_path / "left", [run])
+    (journal / "scan.json").unlink()
+    [path] = recover(tmp_path / "left")
+    assert path.name == journal.name.split(".")[0] + ".hdf5"
+    holds(path, [run[:-1]])
+
+
+def test_a_folder_in_which_nothing_came_goes_when_it_is_old(tmp_path: Path) -> None:
+    """A folder without facts may be that of a killed process, or of a scan that begins just now."""
+    journal = left_behind(tmp_path / "left", runs_of(LINES))
+    for path in journal.glob("*.nxdocs"):
+        path.unlink()
+    (journal / "scan.json").unlink()
+    assert recover(tmp_path / "left") == []
+    assert journal.exists()
+    os.utime(journal, (1.0, 1.0))
+    assert recover(tmp_path / "left") == []
+    assert files(tmp_path / "left") == []
+
+
+def test_a_folder_with_facts_and_nothing_else_goes(tmp_path: Path) -> None:
+    journal = left_behind(tmp_path / "left", runs_of(LINES))
+    for path in journal.glob("*.nxdocs"):
+        path.unlink()
+    assert recover(tmp_path / "left") == []
+    assert files(tmp_path / "left") == []
+
+
+def test_who_makes_a_folder_is_not_disturbed_by_who_recovers(tmp_path: Path) -> None:
+    from suitcase.nxstxm.exchange._journal_folder import JournalFolder, ScanFacts
+
+    ended = threading.Event()
+
+    def recover_all_the_time() -> None:
+        while not ended.is_set():
+            recover(tmp_path)
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=recover_all_the_time)
+    thread.start()
+    try:
+        for i in range(100):
+            folder = JournalFolder.make(tmp_path, ScanFacts(f"{i}.hdf5", "abc"))
+            journal = folder.journal("run")
+            assert journal.path.exists()
+            journal.close()
+            folder.remove()
+    finally:
+        ended.set()
+        thread.join()

@@ -10,7 +10,7 @@ from ._equal import difference, documents_equal, shown, values_equal
 from ._filling import Filling, UnfilledError
 from ._frames import Frames
 from ._journal import Journal
-from ._live_queue import Batch, LiveQueue
+from ._live_queue import Batch, Closed, LiveQueue
 from ._packing import ArrayRef
 from ._raw_arrays import array_crc32
 from ._replay import StoredRun, replay, stored_runs
@@ -28,6 +28,7 @@ __all__ = [
     "Batch",
     "Block",
     "Chunk",
+    "Closed",
     "DocumentError",
     "Filling",
     "Frames",

@@ -79,6 +79,13 @@ class Batch:
             yield from self.journal.read(self.extent)
 
 
+@dataclass(frozen=True)
+class Closed:
+    """Tells that the journal of a run is closed, and nothing more comes of it."""
+
+    run: str
+
+
 class LiveQueue:
     """Journals documents and hands them on, in a thread of its own.
 
@@ -110,6 +117,7 @@ class LiveQueue:
         self._journals: dict[str, Journal | None] = {}
         self._heavy: dict[str, None] = {}  # descriptors of streams with arrays, the latest
         self._late: dict[str, float] = {}  # journals that could not be written, and when to try
+        self._ending: dict[str, float] = {}  # such of runs that are over
         self._routes = Routes()
         self._wake = Event()
         self._thread: Thread | None = None
@@ -156,9 +164,18 @@ class LiveQueue:
         """Have what waits journalled and handed on at once."""
         self._wake.set()
 
-    def forget(self, run: str) -> None:
-        """Let go of a run whose file is there; its journal is closed."""
-        self._queue.append(("#forget", run, 0))
+    def forget(self, run: str, *, keep: bool = False) -> None:
+        """Let go of a run; when its journal is closed `take` takes a `Closed`.
+
+        Parameters
+        ----------
+        run : str
+            The run.
+        keep : bool
+            Its journal is needed: what could not be written is tried until it is.
+        """
+        self._queue.append(("#forget", (run, keep), 0))
+        self.hurry()
 
     def close(self) -> None:
         """Journal what waits, and end the thread."""
@@ -183,10 +200,11 @@ class LiveQueue:
                 self._sync()
             except Exception as error:  # noqa: BLE001 - a defect of ours must not stop the journal
                 self._tell("", error)
-        for journal in self._journals.values():
+        for run, journal in list(self._journals.items()):
             if journal is not None:
-                with suppress(OSError, NXstxmError):
-                    journal.close()
+                with suppress(OSError):
+                    journal.flush()  # the last chance
+            self._close(run)
 
     def _step(self) -> None:
         """Journal some of what waits, run by run, and hand it on."""
@@ -220,7 +238,7 @@ class LiveQueue:
             self._routes.begin(run)
             self._journals[run] = journal
         elif name == "#forget":
-            self._end(item)
+            self._end(*item)
         else:
             self._take(item)
 
@@ -288,6 +306,8 @@ class LiveQueue:
             del self._late[run]
             if journal is not None:
                 self._flush(run, journal)
+        for run in [run for run, then in self._ending.items() if then <= now]:
+            self._end(run, keep=True)
 
     def _sync(self) -> None:
         """Ask the disk to have all of it; another thread waits for that."""
@@ -298,13 +318,25 @@ class LiveQueue:
             journals = [journal for journal in self._journals.values() if journal is not None]
             self._synced, self._syncing = now, Beside(lambda: _sync_all(journals))
 
-    def _end(self, run: str) -> None:
+    def _end(self, run: str, keep: bool) -> None:
         self._routes.forget(run)
         self._late.pop(run, None)
+        journal = self._journals.get(run)
+        if journal is not None and keep:
+            try:
+                journal.flush()
+            except OSError:
+                self._ending[run] = time.monotonic() + RETRY
+                return
+        self._close(run)
+
+    def _close(self, run: str) -> None:
+        self._ending.pop(run, None)
         journal = self._journals.pop(run, None)
         if journal is not None:
             with suppress(OSError):
                 journal.close()
+        self._take(Closed(run))
 
 
 def _has_arrays(descriptor: Document) -> bool:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -21,6 +22,8 @@ SUFFIX = ".journal"
 _FACTS, _LOCK = "scan.json", "lock"
 #: Seconds that somebody may look into a folder which is just being made.
 _PATIENCE = 5.0
+#: Seconds after which an empty folder is no longer taken for one that is just being made.
+_BEING_MADE = 60.0
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,9 @@ class JournalFolder:
         facts = replace(facts, host=socket.gethostname(), pid=os.getpid())
         try:
             directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise NXstxmOSError(f"folder {directory} can not be made ({error})") from error
+        try:
             path.mkdir()
             lock = _locked(path, _PATIENCE)
             _write_facts(path, facts)
@@ -99,7 +105,7 @@ class JournalFolder:
         Returns
         -------
         JournalFolder or None
-            None while somebody writes it, or makes it just now.
+            None while somebody writes it, or perhaps makes it just now.
 
         Raises
         ------
@@ -113,12 +119,14 @@ class JournalFolder:
         try:
             facts = _facts_of(path)
         except FileNotFoundError:
-            facts = None
+            if _is_being_made(path):
+                _unlock(lock)
+                return None
+            facts = _facts_by_name(path)
         except (OSError, ValueError, TypeError) as error:
             _unlock(lock)
             raise NXstxmOSError(f"{path / _FACTS} can not be read ({error})") from error
-        if facts is None or (lock is None and _is_alive(facts)):
-            _unlock(lock)
+        if lock is None and _is_alive(facts):
             return None
         return cls(path, facts, lock)
 
@@ -168,6 +176,22 @@ def _facts_of(path: Path) -> ScanFacts:
     if not isinstance(facts.file, str) or not isinstance(facts.first_uid, str):
         raise TypeError("file and first_uid are text")
     return facts
+
+
+def _is_being_made(path: Path) -> bool:
+    """Tell whether a folder without facts may be that of a scan which begins just now."""
+    if any(path.glob(f"*{JOURNAL_SUFFIX}")):
+        return False
+    try:
+        return abs(time.time() - path.stat().st_mtime) < _BEING_MADE
+    except OSError:
+        return True
+
+
+def _facts_by_name(path: Path) -> ScanFacts:
+    """Give what the name of a folder tells whose facts were not written, or lost with the power."""
+    stem, _, first_uid = path.name.removesuffix(SUFFIX).rpartition(".")
+    return ScanFacts(f"{stem}.hdf5", first_uid, host=socket.gethostname())
 
 
 def _locked(path: Path, timeout: float) -> FileLock | None:

@@ -40,6 +40,8 @@ class LiveScan:
         The file, once it is there.
     error : Exception or None
         Why there is none.
+    unclosed : set of str
+        Runs whose journals are open.
     """
 
     def __init__(self, writer: ScanWriter, runs: RunsOfScan, folder: JournalFolder | None) -> None:
@@ -49,6 +51,7 @@ class LiveScan:
         self.path: Path | None = None
         self.error: Exception | None = None
         self.closing = False
+        self.unclosed: set[str] = set()
         self._writer = writer
         self._open: dict[str, None] = {}
         self._n_stopped = 0
@@ -66,6 +69,7 @@ class LiveScan:
         """Begin a run; give its journal."""
         journal = None if self.folder is None else self.folder.journal(run)
         self._open[run] = None
+        self.unclosed.add(run)
         return journal
 
     def stopped(self, stop: Mapping[str, Any]) -> bool:
@@ -178,6 +182,11 @@ class LiveScan:
             else:
                 self._writer.drop()
         self._stages.clear()
+
+    def closed(self, run: str) -> bool:
+        """Note that the journal of a run is closed; tell whether it was the last."""
+        self.unclosed.discard(run)
+        return not self.unclosed
 
     def leave(self) -> None:
         """Leave the journals: their file is there, or is for `recover` to make."""

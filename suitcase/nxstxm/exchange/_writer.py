@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import Any
 
 from .._errors import NXstxmError, NXstxmOSError, NXstxmStateError, OptionError
-from ..documents import Backlog, Batch, LiveQueue
-from ..nexus import SUFFIX, NXstxmStorage, WriterOptions
+from ..documents import Backlog, Batch, Closed, LiveQueue
+from ..nexus import SUFFIX, NXstxmStorage, WriterOptions, check_uid
 from ..scans import Grouping, ScanPlan, read_plan, run_uid
 from ._journal_folder import JournalFolder, ScanFacts
 from ._live_log import logger
@@ -33,13 +33,6 @@ _BUSY = 5.0
 @dataclass(frozen=True)
 class _Finish:
     """Asks for the file of a scan, behind all of its documents."""
-
-    scan: LiveScan
-
-
-@dataclass(frozen=True)
-class _Leave:
-    """Asks to leave the journals of a scan, which are closed."""
 
     scan: LiveScan
 
@@ -194,15 +187,18 @@ class NXstxmWriter:
                     f"correct root_map"
                 )
         target = target_of(self._directory, self._provide, doc)
-        home = self._directory / target.parent
-        writer = ScanWriter(home, target.name, plan.run, self._options)
+        check_uid(plan.run)
+        _check_space(self._directory)
         folder = None
+        if self._has_journal:
+            # before the temporary file: what a killed process leaves has a journal that tells of it
+            folder = JournalFolder.make(self._directory, self._facts(target, plan.run))
         try:
-            _check_space(home)
-            if self._has_journal:
-                folder = JournalFolder.make(self._directory, self._facts(target, plan.run))
+            home = self._directory / target.parent
+            writer = ScanWriter(home, target.name, plan.run, self._options)
         except BaseException:
-            writer.drop()
+            if folder is not None:
+                folder.remove()
             raise
         scan = self._scans[id(runs)] = LiveScan(writer, runs, folder)
         return scan
@@ -378,30 +374,33 @@ class NXstxmWriter:
             if scan is not None:
                 scan.take(item)
         elif isinstance(item, _Finish):
-            scan = item.scan
-            scan.finish()
-            with self._lock:
-                runs = [run for run, its in self._runs.items() if its is scan]
-            for run in runs:
-                self._queue.forget(run)
-            self._queue.mark(_Leave(scan))  # the journals are closed by then
-        elif isinstance(item, _Leave):
-            self._leave(item.scan)
+            self._end(item.scan)
+        elif isinstance(item, Closed):
+            scan = self._runs.get(item.run)
+            if scan is not None and scan.closed(item.run):
+                self._leave(scan)
         elif isinstance(item, Event):
             item.set()
+
+    def _end(self, scan: LiveScan) -> None:
+        """Make the file of a scan, or give up; its journals are closed then."""
+        scan.finish()
+        if scan.path is None:
+            if self._strict and scan.error is not None:
+                self._errors.append(scan.error)
+            scan.done.set()  # nobody waits for a file that does not come
+        for run in list(scan.unclosed):
+            self._queue.forget(run, keep=scan.path is None)
 
     def _leave(self, scan: LiveScan) -> None:
         scan.leave()
         with self._lock:
             self._runs = {run: its for run, its in self._runs.items() if its is not scan}
             self._scans = {key: its for key, its in self._scans.items() if its is not scan}
-            if scan.path is not None:
-                self.paths.append(scan.path)
-            elif self._strict and scan.error is not None:
-                self._errors.append(scan.error)
-        scan.done.set()
         if scan.path is None:
             return
+        self.paths.append(scan.path)
+        scan.done.set()
         logger.info("scan %s is in %s", scan, scan.path)
         if self._on_finish is not None:
             try:
@@ -441,8 +440,10 @@ class NXstxmWriter:
 
 
 def _check_space(folder: Path) -> None:
+    """Refuse to begin where there is hardly any room; the folder may have to be made yet."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
     try:
-        free = shutil.disk_usage(folder).free
+        free = shutil.disk_usage(there).free
     except OSError as error:
         raise NXstxmOSError(f"folder {folder} can not be looked at ({error})") from error
     if free < LEAST_SPACE:

@@ -8,7 +8,14 @@ from ._entry import EntryWriter
 from ._options import Facility, WriterOptions
 from ._publish import publish
 from ._record import RunRecord
-from ._scanfile import SUFFIX, ScanFile, existing_file, new_temporary_file, temporary_file
+from ._scanfile import (
+    SUFFIX,
+    ScanFile,
+    check_uid,
+    existing_file,
+    new_temporary_file,
+    temporary_file,
+)
 from ._staging import RunStage
 from ._storage import NXstxmStorage
 from ._tree import H5_ERRORS, Field, Group, as_text, open_file, snapshot, why
@@ -30,6 +37,7 @@ __all__ = [
     "WriterOptions",
     "archived_runs",
     "as_text",
+    "check_uid",
     "existing_file",
     "finish_file",
     "finish_staged",

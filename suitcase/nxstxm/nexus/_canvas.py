@@ -132,6 +132,10 @@ class Canvas:
         Filter for large arrays.
     sparse : bool
         Most of it will stay empty: then that takes no room in the file.
+    dtype : dtype
+        Its dtype.
+    fill : float
+        What stands where nothing was put.
     """
 
     def __init__(
@@ -143,8 +147,11 @@ class Canvas:
         compression: str = "none",
         *,
         sparse: bool = False,
+        dtype: npt.DTypeLike = np.float64,
+        fill: float = np.nan,
     ) -> None:
         self.shape = shape
+        self._dtype, self._fill = np.dtype(dtype), fill
         n_images = shape[0] if len(shape) > 2 else 1
         image = prod(shape) // max(n_images, 1)
         self._whole = prod(shape) * 8 <= HELD_BYTES or n_images == 1
@@ -153,9 +160,9 @@ class Canvas:
         self._slab_size = image * self._depth
         keywords: dict[str, Any] = {}
         if prod(shape) * 8 > LARGE:
-            keywords = storage(shape, np.dtype(np.float64), compression, self._depth)
+            keywords = storage(shape, self._dtype, compression, self._depth)
         if self._whole:
-            self._held = np.full(prod(shape), np.nan)
+            self._held = np.full(prod(shape), fill, self._dtype)
             self._create = (parent, name, units, keywords)
         else:
             if sparse and not keywords:
@@ -165,10 +172,10 @@ class Canvas:
                 # HDF5 would fill it all with NaN before the first image is written
                 keywords["fill_time"] = "never"
             self._dataset = parent.create_dataset(
-                name, shape, np.float64, fillvalue=np.nan, **keywords
+                name, shape, self._dtype, fillvalue=fill, **keywords
             )
             mark(self._dataset, "units", units)
-            self._held = np.full(self._slab_size, np.nan)
+            self._held = np.full(self._slab_size, fill, self._dtype)
         self._slab = 0
         self._missing: dict[int, int] = {}  # by slab that is written
 
@@ -193,7 +200,7 @@ class Canvas:
             return
         self._store()
         self._slab = slab
-        self._held[:] = np.nan
+        self._held[:] = self._fill
         if slab in self._missing:
             written = self._dataset[self._images(slab)].reshape(-1)
             self._held[: len(written)] = written

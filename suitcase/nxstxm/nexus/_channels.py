@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 RESERVED = (
     *("title", "start_time", "end_time", "definition", "entry_identifier"),
     *("entry_identifier_uuid", "experiment_identifier", "user", "sample", "instrument"),
-    *("control", "collection", "processed", "name", "source", "monochromator", "optics"),
+    *("control", "quality", "collection", "processed", "name", "source", "monochromator", "optics"),
     *("insertion_device", "beam", "sample_x", "sample_y", "sample_z"),
 )
 

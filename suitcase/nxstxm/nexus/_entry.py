@@ -21,6 +21,7 @@ from ._options import WriterOptions
 from ._points import Points
 from ._positions import Measured, device_lists
 from ._processed import ProcessedFrames
+from ._quality import write_quality
 from ._shared import SharedObjects
 
 
@@ -96,6 +97,7 @@ class EntryWriter:
         self.write_polarization()
         self.write_points()
         self.write_control()
+        self.write_quality()
         self.messages.extend(self.points.messages)
         self.write_collection()
         return self.entry
@@ -281,6 +283,10 @@ class EntryWriter:
         for block in self.points.blocks():
             canvas.put(block.position, self.measured.ring_current(block))
         canvas.close().attrs["source"] = self.measured.source_of("ring_current")
+
+    def write_quality(self) -> None:
+        """Write which points can be trusted, where something was read that tells."""
+        write_quality(self)
 
     def bring(self, path: str, home: h5py.Group, name: str) -> None:
         """Bring a dataset of the staging area into the file: a link where it is the same file."""

@@ -124,6 +124,22 @@ class Measured:
         """Tell whether every run reads a role's device with its points."""
         return all(self.measured_key(r, role) is not None for r in self.records)
 
+    def words(self, block: PointBlock, role: str) -> list[str] | None:
+        """Give what a role's device says in words at each point; None where it does not."""
+        record = block.part.record
+        key = self.measured_key(record, role)
+        if key is None:
+            return None
+        said = np.full(block.last - block.first, "", object)
+        stream = record.measurement or ""
+        for row, array in record.read(self.points.h5, stream, key, block.first, block.last):
+            if array.dtype.kind != "O" or array.ndim != 1:
+                return None
+            said[row - block.first : row - block.first + len(array)] = array
+        at_rows = np.repeat(said[block.rows - block.first], block.per_row)
+        chosen = at_rows if block.select is None else at_rows[block.select]
+        return [w.decode("utf-8", "replace") if isinstance(w, bytes) else str(w) for w in chosen]
+
     # -- values for the points of a block -------------------------------------------------------
 
     def energy(self, block: PointBlock) -> Floats:

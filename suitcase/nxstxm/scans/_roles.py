@@ -46,6 +46,8 @@ ROLE_NAMES: dict[str, tuple[str, ...]] = {
     "polarization_angle": ("DNM_EPU_ANGLE", "EPUAngle", "polarization_angle"),
     "undulator_gap": ("DNM_EPU_GAP", "Epu_gap_fbk", "EPUGap", "undulator_gap"),
     "undulator_harmonic": ("DNM_EPU_HARMONIC", "Epu_harmonic", "EPUHarmonic"),
+    "shutter": ("DNM_SHUTTER", "DNM_SHUTTER_STATE", "shutter"),
+    "top_up": ("top_up", "topup", "TopUp"),
 }
 
 #: Role -> unit that is right whatever data_keys say; a positioner not here keeps its own.
@@ -56,6 +58,8 @@ ROLE_UNITS: dict[str, str] = {
     "polarization": "",
     "polarization_angle": "deg",
     "undulator_harmonic": "",
+    "shutter": "",
+    "top_up": "",
 } | {
     f"{stage}_{axis}": "um"
     for stage in ("sample", "osa", "detector", "coarse", "zoneplate")
