@@ -59,7 +59,8 @@ class NXstxmWriter:
     finish_timeout : float
         Seconds that the last document of a scan waits for the file.
     on_finish : callable, optional
-        Told the path of each file; by the writer's thread.
+        Told the path of each file; by the writer's thread, before the scan's last document
+        returns. It must not wait for the writer.
     copy_arrays : bool
         Copy the arrays of events at once: for devices that use their buffers again.
     recover : bool
@@ -400,13 +401,14 @@ class NXstxmWriter:
         if scan.path is None:
             return
         self.paths.append(scan.path)
-        scan.done.set()
         logger.info("scan %s is in %s", scan, scan.path)
-        if self._on_finish is not None:
-            try:
+        try:
+            if self._on_finish is not None:
                 self._on_finish(scan.path)
-            except Exception:  # noqa: BLE001 - the user's; the thread must live on
-                logger.exception("on_finish failed for %s", scan.path)
+        except Exception:  # noqa: BLE001 - the user's; the thread must live on
+            logger.exception("on_finish failed for %s", scan.path)
+        finally:
+            scan.done.set()
 
     def _recover(self) -> None:
         """Make the files of what an earlier process left."""
