@@ -464,6 +464,34 @@ def test_a_failing_processor_is_told_and_the_file_is_there(
         assert "could not be processed" in "\n".join(b["entry0/collection/messages"].asstr()[()])
 
 
+def test_a_strict_writer_raises_what_a_processor_did_when_the_file_is_there(
+    tmp_path: Path, writers: Any
+) -> None:
+    def fails(_coords: Any, _data: Any, _metadata: Any) -> Any:
+        raise ZeroDivisionError("no light")
+
+    [run] = runs_of(LINES)
+    writer = writers(tmp_path, strict=True, processors=[fails])
+    with pytest.raises(ZeroDivisionError, match="no light"):
+        feed(writer, run)
+    assert files(tmp_path) == writer.paths
+    assert len(writer.paths) == 1
+
+
+def test_a_scan_that_is_given_up_leaves_no_threads(tmp_path: Path, writers: Any) -> None:
+    def same(coords: Any, data: Any, metadata: Any) -> Any:
+        return coords, data, metadata
+
+    [run] = runs_of(LINES)
+    writer = writers(tmp_path, processors=[same])
+    feed(writer, broken(run))
+    writer.finish()
+    deadline = time.monotonic() + 5
+    while any(t.name.startswith("nxstxm-data") for t in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_a_folder_that_is_removed_loses_nothing(
     tmp_path: Path, writers: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

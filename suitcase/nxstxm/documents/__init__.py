@@ -10,7 +10,7 @@ from ._equal import difference, documents_equal, shown, values_equal
 from ._filling import Filling, UnfilledError
 from ._frames import Frames
 from ._journal import Journal
-from ._live_queue import Batch, Closed, LiveQueue
+from ._live_queue import Batch, Closed, LiveQueue, Pending
 from ._packing import ArrayRef
 from ._raw_arrays import array_crc32
 from ._replay import StoredRun, replay, stored_runs
@@ -34,6 +34,7 @@ __all__ = [
     "Frames",
     "Journal",
     "LiveQueue",
+    "Pending",
     "RunStreams",
     "StoredRun",
     "UnfilledError",

@@ -86,6 +86,13 @@ class Closed:
     run: str
 
 
+@dataclass(frozen=True)
+class Pending:
+    """Tells that a run is over and its journal can not be written: it is tried until it can."""
+
+    run: str
+
+
 class LiveQueue:
     """Journals documents and hands them on, in a thread of its own.
 
@@ -165,7 +172,7 @@ class LiveQueue:
         self._wake.set()
 
     def forget(self, run: str, *, keep: bool = False) -> None:
-        """Let go of a run; when its journal is closed `take` takes a `Closed`.
+        """Let go of a run; when its journal is closed `take` takes a `Closed`, else a `Pending`.
 
         Parameters
         ----------
@@ -326,6 +333,8 @@ class LiveQueue:
             try:
                 journal.flush()
             except OSError:
+                if run not in self._ending:
+                    self._take(Pending(run))
                 self._ending[run] = time.monotonic() + RETRY
                 return
         self._close(run)

@@ -114,8 +114,8 @@ class JournalFolder:
         """
         try:
             lock = _locked(path, 0.0)
-        except NXstxmStateError:
-            return None
+        except (NXstxmStateError, FileNotFoundError):
+            return None  # somebody writes it, or its file came just now and it is gone
         try:
             facts = _facts_of(path)
         except FileNotFoundError:

@@ -40,6 +40,8 @@ class LiveScan:
         The file, once it is there.
     error : Exception or None
         Why there is none.
+    processor_error : BaseException or None
+        The first thing that a processor raised; the file is made all the same.
     unclosed : set of str
         Runs whose journals are open.
     """
@@ -50,6 +52,7 @@ class LiveScan:
         self.done = Event()
         self.path: Path | None = None
         self.error: Exception | None = None
+        self.processor_error: BaseException | None = None
         self.closing = False
         self.unclosed: set[str] = set()
         self._writer = writer
@@ -57,7 +60,6 @@ class LiveScan:
         self._n_stopped = 0
         self._failed = False
         self._stages: dict[str, tuple[RunStage, Filling]] = {}
-        self._processors_failed = False
 
     def __str__(self) -> str:
         """Name it as its file is named."""
@@ -143,12 +145,11 @@ class LiveScan:
             stage.note(message)
         self._writer.end(stage)
         self._tell_failures(stage)
-        stage.check()
 
     def _tell_failures(self, stage: RunStage) -> None:
         """Log the first thing that a processor raised."""
-        if stage.failures and not self._processors_failed:
-            self._processors_failed = True
+        if stage.failures and self.processor_error is None:
+            self.processor_error = stage.failures[0].error
             logger.error(
                 "a processor failed in scan %s at %s: %r. Its frame is missing in the picture; the "
                 "readings are kept", self, stage.failures[0].coordinates, stage.failures[0].error,
@@ -181,6 +182,9 @@ class LiveScan:
                 self._writer.keep()
             else:
                 self._writer.drop()
+        for stage, filling in self._stages.values():
+            filling.close()
+            stage.abandon()
         self._stages.clear()
 
     def closed(self, run: str) -> bool:

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from .._errors import NXstxmError, NXstxmOSError, NXstxmStateError, OptionError
-from ..documents import Backlog, Batch, Closed, LiveQueue
+from ..documents import Backlog, Batch, Closed, LiveQueue, Pending
 from ..nexus import SUFFIX, NXstxmStorage, WriterOptions, check_uid
 from ..scans import Grouping, ScanPlan, read_plan, run_uid
 from ._journal_folder import JournalFolder, ScanFacts
@@ -107,7 +107,8 @@ class NXstxmWriter:
     ) -> None:
         self._directory = Path(directory).expanduser().absolute()
         chosen = WriterOptions.of(**options)
-        if not strict and chosen.on_error == "raise":
+        if chosen.on_error == "raise":
+            # the file is made all the same; a strict writer raises afterwards
             chosen = replace(chosen, on_error="leave_out")
         if fsync is not None and not fsync >= 0:
             raise OptionError(f"fsync is {fsync!r}; give seconds, or None")
@@ -380,16 +381,18 @@ class NXstxmWriter:
             scan = self._runs.get(item.run)
             if scan is not None and scan.closed(item.run):
                 self._leave(scan)
+        elif isinstance(item, Pending):
+            scan = self._runs.get(item.run)
+            if scan is not None:
+                scan.done.set()  # nobody waits for a disk that is full
         elif isinstance(item, Event):
             item.set()
 
     def _end(self, scan: LiveScan) -> None:
         """Make the file of a scan, or give up; its journals are closed then."""
         scan.finish()
-        if scan.path is None:
-            if self._strict and scan.error is not None:
-                self._errors.append(scan.error)
-            scan.done.set()  # nobody waits for a file that does not come
+        if scan.path is None and self._strict and scan.error is not None:
+            self._errors.append(scan.error)
         for run in list(scan.unclosed):
             self._queue.forget(run, keep=scan.path is None)
 
@@ -399,8 +402,11 @@ class NXstxmWriter:
             self._runs = {run: its for run, its in self._runs.items() if its is not scan}
             self._scans = {key: its for key, its in self._scans.items() if its is not scan}
         if scan.path is None:
+            scan.done.set()
             return
         self.paths.append(scan.path)
+        if self._strict and isinstance(scan.processor_error, Exception):
+            self._errors.append(scan.processor_error)
         logger.info("scan %s is in %s", scan, scan.path)
         try:
             if self._on_finish is not None:

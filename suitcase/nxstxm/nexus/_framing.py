@@ -137,6 +137,12 @@ class Framing:
                 self._handler.finish()
             self._tell(self._handler.failures)
 
+    def abandon(self) -> None:
+        """End the threads of the handler; the run is given up."""
+        if self._handler is not None:
+            with suppress(Exception):
+                self._handler.close()
+
     def check(self) -> None:
         """Raise the first thing that a processor or the storage raised, once.
 

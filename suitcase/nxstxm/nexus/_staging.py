@@ -173,6 +173,11 @@ class RunStage:
             for key, row, values in self.frames.drain():
                 self._note(PROCESSED, key, row, values)
 
+    def abandon(self) -> None:
+        """Give the run up: nothing more is made of it here."""
+        if self._framing is not None:
+            self._framing.abandon()
+
     def check(self) -> None:
         """Raise what a processor raised and was not raised yet; all is stored all the same."""
         if self._framing is not None:
