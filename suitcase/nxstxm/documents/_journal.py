@@ -51,7 +51,9 @@ class Journal:
         self.path = path
         self._remade = remade
         try:
-            self._file = path.open("x+b", buffering=0)
+            self._file = path.open("xb", buffering=0)
+            #: Reads what was written while another thread writes, also when the file was removed.
+            self._reader = path.open("rb", buffering=0)
             self._size = 0
             self._write([MAGIC])
         except OSError as error:
@@ -127,7 +129,7 @@ class Journal:
             The file can not be read.
         """
         with self._moving:
-            data = _read_at(self._file, extent)
+            data = _read(self._reader, extent)
         yield from unpack_blocks(data, f"the journal {self.path} from byte {extent.first} on")
 
     @property
@@ -144,14 +146,14 @@ class Journal:
             The file can not be made.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("x+b", buffering=0) as copy:
-            self._file.seek(0)
-            shutil.copyfileobj(self._file, copy, 2**20)
-            copy_of_it = os.dup(copy.fileno())
+        copy = self.path.open("xb", buffering=0)
+        reader = self.path.open("rb", buffering=0)
         with self._moving:
+            self._reader.seek(0)
+            shutil.copyfileobj(self._reader, copy, 2**20)
             self._file.close()
-            self._file = os.fdopen(copy_of_it, "r+b", buffering=0)
-        self._file.seek(self._size)
+            self._reader.close()
+            self._file, self._reader = copy, reader
         self._remade()
 
     def sync(self) -> None:
@@ -164,6 +166,7 @@ class Journal:
     def close(self) -> None:
         """Close the file. It has no end mark: only what is taken away is complete."""
         self._file.close()
+        self._reader.close()
 
     def _write(self, parts: Sequence[Part]) -> None:
         """Write all of it, or nothing."""
@@ -198,16 +201,12 @@ def _joined(parts: Sequence[Part]) -> list[Part]:
     return joined
 
 
-def _read_at(file: Any, extent: Extent) -> bytes:
-    """Read a part of a file that another thread appends to."""
-    if not hasattr(os, "pread"):  # Windows
-        with Path(file.name).open("rb") as other:
-            other.seek(extent.first)
-            return other.read(extent.last - extent.first)
+def _read(file: Any, extent: Extent) -> bytes:
+    """Read a part of a file; less where it ends."""
+    file.seek(extent.first)
     data = bytearray()
-    while extent.first + len(data) < extent.last:
-        at = extent.first + len(data)
-        piece = os.pread(file.fileno(), min(extent.last - at, 2**30), at)
+    while len(data) < extent.last - extent.first:
+        piece = file.read(min(extent.last - extent.first - len(data), 2**30))
         if not piece:
             break
         data += piece

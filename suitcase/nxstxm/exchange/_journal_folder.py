@@ -220,8 +220,8 @@ def _unlock(lock: FileLock | None) -> None:
 
 def _is_alive(facts: ScanFacts) -> bool:
     """Tell whether the process that writes a folder may be alive, where there are no locks."""
-    if facts.host != socket.gethostname():
-        return True  # nobody can know
+    if facts.host != socket.gethostname() or os.name == "nt":
+        return True  # nobody can know; Windows would end the process that it is asked about
     try:
         os.kill(facts.pid, 0)
     except ProcessLookupError:
