@@ -17,11 +17,9 @@ from typing import Any, NamedTuple
 from .._errors import NXstxmOSError
 from ._archive import MAGIC, STORED, Header, pack_header
 from ._archive_reader import unpack_blocks
+from ._columns import LARGE_BYTES
 from ._packing import PACKING_ERRORS, fast_packer, pack_carefully
 from ._parts import Part, pack_in_parts
-
-#: Parts of a block that are shorter are written together, bytes.
-_SHORT = 64 * 1024
 
 
 class Extent(NamedTuple):
@@ -189,7 +187,7 @@ def _joined(parts: Sequence[Part]) -> list[Part]:
     joined: list[Part] = []
     short: list[Part] = []
     for part in parts:
-        if len(part) < _SHORT:
+        if len(part) < LARGE_BYTES:
             short.append(part)
             continue
         if short:

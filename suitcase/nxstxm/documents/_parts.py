@@ -13,11 +13,10 @@ from typing import Any
 import msgpack
 import numpy as np
 
+from ._columns import LARGE_BYTES
 from ._packing import PACKING_ERRORS, ArrayRef, array_extension, pack_carefully
 from ._raw_arrays import array_head, elements_of
 
-#: Arrays of at least this size (bytes) are worth it.
-LARGE = 64 * 1024
 #: Larger than msgpack can say; `pack_carefully` has the message.
 _TOO_LARGE = 2**32 - 1024
 _TOKEN = secrets.token_hex(8)  # so that no document holds a placeholder of ours by chance
@@ -88,7 +87,7 @@ def _placeholder(number: int) -> ArrayRef:
 def _outlined(value: Any, arrays: list[np.ndarray[Any, Any]]) -> Any:
     """Put placeholders for large arrays, which are added to a list."""
     if type(value) is np.ndarray and value.ndim > 0:
-        if LARGE <= value.nbytes < _TOO_LARGE and value.dtype.kind in "biufc":
+        if LARGE_BYTES <= value.nbytes < _TOO_LARGE and value.dtype.kind in "biufc":
             arrays.append(value)
             return _placeholder(len(arrays) - 1)
     elif type(value) is list and value and type(value[0]) is np.ndarray:
