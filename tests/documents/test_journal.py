@@ -80,7 +80,7 @@ def test_the_bytes_are_those_of_an_archive(
         extent = journal.flush()
         assert path.read_bytes() == packed(documents)
         if all(name != "event_page" for name, _ in documents):  # these are no real ones
-            assert difference(documents, list(journal.read(extent))) is None
+            assert difference(documents, [each[:2] for each in journal.read(extent)]) is None
             assert difference(documents, written(path)) is None
 
 
@@ -95,7 +95,7 @@ def test_every_kind_of_scan_goes_through(name: str, tmp_path: Path) -> None:
                 extents.append(journal.flush())
         extents.append(journal.flush())
         assert difference(run, written(journal.path)) is None
-        pieces = [pair for extent in extents for pair in journal.read(extent)]
+        pieces = [each[:2] for extent in extents for each in journal.read(extent)]
         assert difference(run, pieces) is None
         journal.close()
 
@@ -257,7 +257,7 @@ def test_a_queue_survives_what_makes_no_sense(tmp_path: Path) -> None:
     queue.close()
     assert told == []
     assert found[-1] == Closed(run[0][1]["uid"])
-    taken_ = [pair for item in found if isinstance(item, Batch) for pair in item]
+    taken_ = [each[:2] for item in found if isinstance(item, Batch) for each in item]
     assert difference(run, taken_) is None
     assert difference(run, written(tmp_path / "x.nxdocs")) is None
 
@@ -297,7 +297,7 @@ def test_a_backlog_keeps_the_order_and_lets_go_what_the_journal_has(tmp_path: Pa
         item = backlog.get()
         if isinstance(item, Batch):
             kept += item.documents is not None
-            found += list(item)
+            found += [each[:2] for each in item]
         else:
             assert len(found) == 11
     assert difference(documents, found) is None

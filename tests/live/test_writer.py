@@ -611,9 +611,10 @@ def test_a_backlog_that_leaves_the_memory_comes_from_the_journal(
     monkeypatch.setattr(Batch, "without_documents", counted)
     held = threading.Event()
     writer = writers(tmp_path, finish_timeout=0.0)
-    writer._backlog._limit = 1
-    take = writer._do
-    monkeypatch.setattr(writer, "_do", lambda item: (held.wait(30), take(item)))
+    writer._scans._backlog._limit = 1
+    scans = writer._scans
+    take = scans._do
+    monkeypatch.setattr(scans, "_do", lambda item: (held.wait(30), take(item)))
     for run in runs:
         for name, doc in run:
             writer(name, doc)

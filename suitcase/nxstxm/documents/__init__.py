@@ -8,10 +8,11 @@ from ._backlog import Backlog
 from ._columns import Chunk
 from ._equal import difference, documents_equal, shown, values_equal
 from ._filling import Filling, UnfilledError
+from ._frame_file import FrameFile, Placed, Room, RoomWanted, read_placed
 from ._frames import Frames
-from ._journal import Journal
+from ._journal import Journal, Packed
 from ._live_queue import Batch, Closed, LiveQueue, Pending
-from ._packing import ArrayRef
+from ._packing import ArrayRef, PlacedRef
 from ._raw_arrays import array_crc32
 from ._replay import StoredRun, replay, stored_runs
 from ._stream import REGION, Block
@@ -31,10 +32,16 @@ __all__ = [
     "Closed",
     "DocumentError",
     "Filling",
+    "FrameFile",
     "Frames",
     "Journal",
     "LiveQueue",
+    "Packed",
     "Pending",
+    "Placed",
+    "PlacedRef",
+    "Room",
+    "RoomWanted",
     "RunStreams",
     "StoredRun",
     "UnfilledError",
@@ -43,6 +50,7 @@ __all__ = [
     "documents_equal",
     "is_archive",
     "read_archive",
+    "read_placed",
     "replay",
     "shown",
     "stored_runs",

@@ -39,6 +39,12 @@ class Backlog:
             self._items.append(item)
             self._there.notify()
 
+    def put_first(self, item: Any) -> None:
+        """Add something that is to be done before all that waits."""
+        with self._there:
+            self._items.appendleft(item)
+            self._there.notify()
+
     def get(self) -> Any:
         """Take what came first; wait for it."""
         with self._there:

@@ -10,16 +10,23 @@ import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from .._errors import NXstxmOSError
 from ._archive import MAGIC, STORED, Header, pack_header
 from ._archive_reader import unpack_blocks
 from ._columns import LARGE_BYTES
-from ._packing import PACKING_ERRORS, fast_packer, pack_carefully
-from ._parts import Part, pack_in_parts
+from ._frame_file import FrameFile, Placed
+from ._packing import PACKING_ERRORS, PlacedRef, fast_packer, pack_carefully
+from ._parts import Part, Place, pack_in_parts
+
+#: What became of a document: packed, or where its arrays are; None when it has them in itself.
+Packed = bytes | Placed | None
 
 
 class Extent(NamedTuple):
@@ -38,6 +45,10 @@ class Journal:
         A file that is not there yet.
     remade : callable, optional
         Called when the file was removed, and is made anew.
+    run : str
+        The run.
+    frames : FrameFile, optional
+        Where large arrays may be instead.
 
     Raises
     ------
@@ -45,8 +56,18 @@ class Journal:
         It can not be made.
     """
 
-    def __init__(self, path: Path, remade: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        remade: Callable[[], object] = lambda: None,
+        *,
+        run: str = "",
+        frames: FrameFile | None = None,
+    ) -> None:
         self.path = path
+        self.frames = frames
+        self._run = run
+        self._rows = _Rows()
         self._remade = remade
         try:
             self._file = path.open("xb", buffering=0)
@@ -63,25 +84,27 @@ class Journal:
         self._synced = 0
         self._moving = Lock()
 
-    def add(self, name: str, doc: Mapping[str, Any]) -> bytes | None:
+    def add(self, name: str, doc: Mapping[str, Any]) -> Packed:
         """Pack a document; it is written by `flush`.
 
         Returns
         -------
-        bytes or None
-            The packed document, for another archive; None for one with large arrays, which are
-            written from where they are and must not change until then.
+        bytes, or None, or Mapping of str to sequence of PlacedRef or None
+            The packed document, for another archive. None for one with large arrays, which are
+            written from where they are and must not change until then. For one with arrays that
+            have a place elsewhere, and are there by now, their references by data key.
 
         Raises
         ------
         NXstxmTypeError, NXstxmValueError
             Something in it can not be stored; nothing of it is added.
         """
-        parts = pack_in_parts(self._pack, name, doc)
-        if parts is not None:
+        found = pack_in_parts(self._pack, name, doc, self._place_of(name, doc))
+        if found is not None:
+            parts, placed = found
             self._parts += parts
             self._n_records += 1
-            return None
+            return placed or None
         try:
             packed = self._pack((name, doc))
         except PACKING_ERRORS:
@@ -89,6 +112,17 @@ class Journal:
         self._parts.append(packed)
         self._n_records += 1
         return packed
+
+    def _place_of(self, name: str, doc: Mapping[str, Any]) -> Place | None:
+        """Give what finds a place for the arrays of a document."""
+        frames = self.frames
+        if frames is None:
+            return None
+        row = self._rows.take(name, doc)
+        if row < 0:
+            return None
+        run, stream = self._run, self._rows.stream_of(doc)
+        return lambda key, i, array: frames.place(run, stream, key, row + i, array)
 
     def flush(self) -> Extent:
         """Write what was added, as a block.
@@ -116,8 +150,8 @@ class Journal:
             self._next_block += 1
         return Extent(first, self._size)
 
-    def read(self, extent: Extent) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Read what was written; any thread may.
+    def read(self, extent: Extent) -> Iterator[tuple[str, dict[str, Any], Placed | None]]:
+        """Read what was written, and where its arrays are; any thread may.
 
         Raises
         ------
@@ -128,7 +162,13 @@ class Journal:
         """
         with self._moving:
             data = _read(self._reader, extent)
-        yield from unpack_blocks(data, f"the journal {self.path} from byte {extent.first} on")
+        what = f"the journal {self.path} from byte {extent.first} on"
+        for name, doc in unpack_blocks(data, what):
+            if self.frames is not None and name in ("event", "event_page"):
+                placed = _put_back(doc, self.frames)
+                yield name, doc, placed or None
+            else:
+                yield name, doc, None
 
     @property
     def is_gone(self) -> bool:
@@ -158,6 +198,8 @@ class Journal:
         """Have the disk take what was written."""
         if self._synced < self._size:
             size = self._size
+            if self.frames is not None:
+                self.frames.sync()
             os.fsync(self._file.fileno())
             self._synced = size
 
@@ -180,6 +222,69 @@ class Journal:
             self._file.seek(self._size)
             raise
         self._size = size
+
+
+class _Rows:
+    """Counts the rows of streams as the books of a run do."""
+
+    def __init__(self) -> None:
+        self._streams: dict[str, str] = {}  # by descriptor
+        self._n: dict[str, int] = {}  # of each descriptor
+
+    def take(self, name: str, doc: Mapping[str, Any]) -> int:
+        """Count a document; give the row of an event, the first of a page; else -1."""
+        if name == "event":
+            n, descriptor = 1, doc.get("descriptor")
+        elif name == "event_page":
+            seq_nums = doc.get("seq_num")
+            n = len(seq_nums) if isinstance(seq_nums, (list, tuple, np.ndarray)) else 0
+            descriptor = doc.get("descriptor")
+        else:
+            if name == "descriptor":
+                self._streams[str(doc.get("uid"))] = str(doc.get("name", "primary"))
+            elif name == "bulk_events":
+                for event in chain.from_iterable(filter(_is_list, doc.values())):
+                    self.take("event", event if isinstance(event, Mapping) else {})
+            return -1
+        if type(descriptor) is not str:
+            return -1  # refused elsewhere, with a message
+        before = self._n.get(descriptor, 0)
+        self._n[descriptor] = before + n
+        if len(self._streams) < 2:
+            return before
+        stream = self._streams.get(descriptor)
+        return before + sum(
+            self._n.get(other, 0)
+            for other, name in self._streams.items()
+            if name == stream and other != descriptor
+        )
+
+    def stream_of(self, doc: Mapping[str, Any]) -> str:
+        """Give the stream of an event."""
+        return self._streams.get(doc["descriptor"], "primary")
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list)
+
+
+def _put_back(doc: dict[str, Any], frames: FrameFile) -> Placed:
+    """Put the arrays that lie elsewhere back into an event, or a page; tell where they are."""
+    placed: dict[str, Sequence[PlacedRef | None]] = {}
+    data = doc.get("data")
+    if not isinstance(data, dict):
+        return placed
+    for key, value in data.items():
+        values = value if type(value) is list else [value]
+        refs = [each if type(each) is PlacedRef else None for each in values]
+        if any(refs):
+            placed[key] = refs
+            found = [
+                each if ref is None else frames.read(ref)
+                for each, ref in zip(values, refs, strict=True)
+            ]
+            data[key] = found if type(value) is list else found[0]
+    return placed
 
 
 def _joined(parts: Sequence[Part]) -> list[Part]:

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from threading import Event, Thread
 from typing import Any
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from .._beside import Beside
 from .._errors import NXstxmError, NXstxmOSError
-from ._journal import Extent, Journal
+from ._journal import Extent, Journal, Packed
 from ._routes import Routes
 
 Document = Mapping[str, Any]
@@ -45,9 +46,8 @@ class Batch:
         The run.
     documents : tuple of (name, document), or None
         The documents; None when only the journal has them.
-    packed : tuple of bytes or None, or None
-        The same, packed as they are in an archive, but for those with large arrays; None when one
-        could not be packed.
+    packed : tuple, or None
+        What `Journal.add` gave for each; None when one could not be packed.
     journal : Path or None
         The journal that has them.
     extent : Extent or None
@@ -56,14 +56,18 @@ class Batch:
 
     run: str
     documents: tuple[tuple[str, Document], ...] | None
-    packed: tuple[bytes | None, ...] | None = None
+    packed: tuple[Packed, ...] | None = None
     journal: Journal | None = None
     extent: Extent | None = None
 
-    @property
+    @cached_property
     def n_bytes(self) -> int:
-        """Bytes of the documents, as far as they are known."""
-        return 0 if self.extent is None else self.extent.last - self.extent.first
+        """Bytes of the documents, as far as they are known, with arrays that are placed."""
+        if self.extent is None:
+            return 0
+        placed = (its for its in self.packed or () if isinstance(its, Mapping))
+        refs = (ref for its in placed for refs in its.values() for ref in refs)
+        return self.extent.last - self.extent.first + sum(ref.n_bytes for ref in refs if ref)
 
     def without_documents(self) -> Batch:
         """Let the documents go, if the journal has them."""
@@ -71,10 +75,12 @@ class Batch:
             return self
         return Batch(self.run, None, None, self.journal, self.extent)
 
-    def __iter__(self) -> Iterator[tuple[str, Document]]:
-        """Give the documents, if need be from the journal."""
+    def __iter__(self) -> Iterator[tuple[str, Document, Packed]]:
+        """Give the documents, if need be from the journal, and what it gave for each."""
         if self.documents is not None:
-            yield from self.documents
+            packed = self.packed or (None,) * len(self.documents)
+            for (name, doc), its in zip(self.documents, packed, strict=True):
+                yield name, doc, its
         elif self.journal is not None and self.extent is not None:
             yield from self.journal.read(self.extent)
 
@@ -232,6 +238,10 @@ class LiveQueue:
             elif name[0] != "#":
                 self._bytes_out += n_bytes
                 self._sort(name, item, runs)
+                if name == "descriptor" and str(item.get("uid")) in self._heavy:
+                    # now: whoever makes room for its arrays must know the run
+                    self._write(runs)
+                    runs, latest, its = {}, None, None
             else:
                 self._write(runs)
                 runs, latest, its = {}, None, None
@@ -282,9 +292,9 @@ class LiveQueue:
 
     def _add(
         self, run: str, journal: Journal, documents: list[tuple[str, Document]]
-    ) -> tuple[bytes | None, ...] | None:
+    ) -> tuple[Packed, ...] | None:
         """Add documents to a journal; give them packed, or None where some can not be."""
-        packed: list[bytes | None] = []
+        packed: list[Packed] = []
         for name, doc in documents:
             try:
                 packed.append(journal.add(name, doc))
@@ -298,6 +308,8 @@ class LiveQueue:
             if journal.is_gone:
                 self._tell(run, NXstxmOSError(f"somebody removed {journal.path}; it is made anew"))
                 journal.remake()
+            if journal.frames is not None:
+                journal.frames.look_after()
             return extent
         except OSError as error:
             if run not in self._late:
@@ -329,6 +341,8 @@ class LiveQueue:
         self._routes.forget(run)
         self._late.pop(run, None)
         journal = self._journals.get(run)
+        if journal is not None and journal.frames is not None:
+            journal.frames.forget(run)
         if journal is not None and keep:
             try:
                 journal.flush()

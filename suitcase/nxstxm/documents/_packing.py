@@ -9,6 +9,7 @@ as something else.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ _UINT32 = b"\xce"
 _ARRAY, _OBJECT_ARRAY, _SCALAR, _ARRAY_REF = 1, 2, 3, 4
 _COMPLEX, _BIG_INT, _SET, _FROZENSET = 5, 6, 7, 8
 _DATETIME, _DATE, _TIME, _TIMEDELTA = 9, 10, 11, 12
+_PLACED_REF = 13
 
 # Extensions that hold values are packed in themselves. Each level costs the reader a frame of
 # Python and one of C, so a forged file must not choose how many there are.
@@ -67,6 +69,37 @@ class ArrayRef:
     key: str
     row: int
     crc32: int
+
+
+@dataclass(frozen=True)
+class PlacedRef(ArrayRef):
+    """
+    Stands in a journal for an array that lies in the temporary file of its scan.
+
+    Parameters
+    ----------
+    file : str
+        The file, from the folder of its writer on.
+    dataset : str
+        The dataset of which the array is a row, that of the same number.
+    at : int
+        The byte of the file at which it begins.
+    dtype : str
+        Its dtype, as numpy's array protocol has it.
+    shape : tuple of int
+        Its shape.
+    """
+
+    file: str
+    dataset: str
+    at: int
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the array."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
 ExtHook = Callable[[int, bytes], object]
@@ -235,6 +268,7 @@ _ENCODERS: tuple[tuple[type | tuple[type, ...], Callable[[_Encoder, Any], object
         lambda _, v: msgpack.ExtType(_COMPLEX, _TWO_DOUBLES.pack(v.real, v.imag)),
     ),
     (np.generic, _Encoder.scalar),
+    (PlacedRef, lambda encoder, v: encoder.packed(_PLACED_REF, list(vars(v).values()))),
     (ArrayRef, lambda _, v: array_extension(v)),
     (Mapping, lambda _, v: dict(v)),
     (int, lambda _, v: msgpack.ExtType(_BIG_INT, _int_to_bytes(v))),
@@ -352,7 +386,19 @@ class Decoder:
         texts, numbers = (run, stream, key), (row, crc32)
         if not all(isinstance(v, str) for v in texts) or not all(type(v) is int for v in numbers):
             raise ValueError("a reference to an array is not one")
-        reference = ArrayRef(run, stream, key, row, crc32)
+        return self.resolved(ArrayRef(run, stream, key, row, crc32))
+
+    def placed_reference(self, data: bytes) -> object:
+        fields = self.unpacked(data)
+        if [type(v) for v in fields] != [str, str, str, int, int, str, str, int, str, list]:
+            raise ValueError("a reference to a placed array is not one")
+        if any(type(n) is not int or n < 0 for n in (fields[7], *fields[9])):
+            raise ValueError("a reference to a placed array is not one")
+        run, stream, key, row, crc32, file, dataset, at, dtype, shape = fields
+        ref = PlacedRef(run, stream, key, row, crc32, file, dataset, at, dtype, tuple(shape))
+        return self.resolved(ref)
+
+    def resolved(self, reference: ArrayRef) -> object:
         return reference if self._resolve is None else self._resolve(reference)
 
 
@@ -361,6 +407,7 @@ _DECODERS: dict[int, Callable[[Decoder, bytes], object]] = {
     _OBJECT_ARRAY: Decoder.object_array,
     _SCALAR: lambda _, data: array_from_bytes(data)[()],
     _ARRAY_REF: Decoder.reference,
+    _PLACED_REF: Decoder.placed_reference,
     _COMPLEX: lambda _, data: complex(*_TWO_DOUBLES.unpack(data)),
     _BIG_INT: lambda _, data: int.from_bytes(data, "little", signed=True),
     _SET: lambda decoder, data: {_hashable(value) for value in decoder.unpacked(data)},

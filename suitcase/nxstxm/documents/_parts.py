@@ -7,14 +7,14 @@ copies an array four times until it is on the disk, which costs more than all th
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgpack
 import numpy as np
 
 from ._columns import LARGE_BYTES
-from ._packing import PACKING_ERRORS, ArrayRef, array_extension, pack_carefully
+from ._packing import PACKING_ERRORS, ArrayRef, PlacedRef, array_extension, pack_carefully
 from ._raw_arrays import array_head, elements_of
 
 #: Larger than msgpack can say; `pack_carefully` has the message.
@@ -24,11 +24,16 @@ _TOKEN = secrets.token_hex(8)  # so that no document holds a placeholder of ours
 _MAY_HOLD_ARRAYS = (np.ndarray, list)
 
 Part = bytes | memoryview
+#: Gives a large array a place elsewhere: data key, which one of a page, the array.
+Place = Callable[[str, int, "np.ndarray[Any, Any]"], PlacedRef | None]
 
 
 def pack_in_parts(
-    pack: Callable[[object], bytes], name: str, doc: Mapping[str, Any]
-) -> list[Part] | None:
+    pack: Callable[[object], bytes],
+    name: str,
+    doc: Mapping[str, Any],
+    place: Place | None = None,
+) -> tuple[list[Part], dict[str, Sequence[PlacedRef | None]]] | None:
     """Pack an event, or a page of events, around its large arrays.
 
     Parameters
@@ -39,11 +44,14 @@ def pack_in_parts(
         Kind of document.
     doc : Mapping
         The document.
+    place : callable, optional
+        May give an array a place elsewhere: then its reference is packed.
 
     Returns
     -------
-    list of bytes or memoryview, or None
-        The parts; None when it has no large arrays. The views are of the arrays themselves.
+    parts, placed
+        The parts, bytes and views of the arrays themselves; and by data key the references of
+        those which have another place. None when it has no large arrays.
 
     Raises
     ------
@@ -59,8 +67,13 @@ def pack_in_parts(
     else:
         return None
     arrays: list[np.ndarray[Any, Any]] = []
-    changed = {key: _outlined(value, arrays) for key, value in data.items()}
-    if not arrays:
+    placed: dict[str, Sequence[PlacedRef | None]] = {}
+    changed = {}
+    for key, value in data.items():
+        is_column = name == "event_page" and type(value) is np.ndarray
+        its_place = None if is_column else place  # its rows would be several references
+        changed[key] = _outlined(key, value, arrays, placed, its_place)
+    if not arrays and not placed:
         return None
     outlined = {**doc, "data": changed}
     try:
@@ -77,19 +90,40 @@ def pack_in_parts(
         parts += (packed[at:found], b"\xc9" + length.to_bytes(4, "big") + b"\x01" + head, elements)
         at = found + len(mark)
     parts.append(packed[at:])
-    return parts
+    return parts, placed
 
 
 def _placeholder(number: int) -> ArrayRef:
     return ArrayRef(_TOKEN, "", "", number, 0)
 
 
-def _outlined(value: Any, arrays: list[np.ndarray[Any, Any]]) -> Any:
-    """Put placeholders for large arrays, which are added to a list."""
-    if type(value) is np.ndarray and value.ndim > 0:
-        if LARGE_BYTES <= value.nbytes < _TOO_LARGE and value.dtype.kind in "biufc":
-            arrays.append(value)
-            return _placeholder(len(arrays) - 1)
+def _outlined(
+    key: str,
+    value: Any,
+    arrays: list[np.ndarray[Any, Any]],
+    placed: dict[str, Sequence[PlacedRef | None]],
+    place: Place | None,
+) -> Any:
+    """Put references for large arrays that have a place, and placeholders for the others."""
+
+    def outlined(i: int, each: Any) -> Any:
+        if type(each) is not np.ndarray or each.ndim == 0:
+            return each
+        if not LARGE_BYTES <= each.nbytes < _TOO_LARGE or each.dtype.kind not in "biufc":
+            return each
+        found = None if place is None else place(key, i, each)
+        if found is not None:
+            return found
+        arrays.append(each)
+        return _placeholder(len(arrays) - 1)
+
+    if type(value) is np.ndarray:
+        changed = [outlined(0, value)]
     elif type(value) is list and value and type(value[0]) is np.ndarray:
-        return [_outlined(each, arrays) for each in value]
-    return value
+        changed = [outlined(i, each) for i, each in enumerate(value)]
+    else:
+        return value
+    refs = [each if type(each) is PlacedRef else None for each in changed]
+    if any(refs):
+        placed[key] = refs
+    return changed if type(value) is list else changed[0]

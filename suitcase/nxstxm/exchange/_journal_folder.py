@@ -16,7 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from .._errors import NXstxmFileExistsError, NXstxmOSError, NXstxmStateError
-from ..documents import JOURNAL_SUFFIX, Journal
+from ..documents import JOURNAL_SUFFIX, FrameFile, Journal
 
 SUFFIX = ".journal"
 _FACTS, _LOCK = "scan.json", "lock"
@@ -130,9 +130,15 @@ class JournalFolder:
             return None
         return cls(path, facts, lock)
 
-    def journal(self, run: str) -> Journal:
-        """Begin the journal of a run."""
-        return Journal(self.path / f"{run}{JOURNAL_SUFFIX}", self._remake)
+    def journal(self, run: str, frames: FrameFile | None = None) -> Journal:
+        """Begin the journal of a run, whose frames may be elsewhere."""
+        path = self.path / f"{run}{JOURNAL_SUFFIX}"
+        return Journal(path, self._remake, run=run, frames=frames)
+
+    @property
+    def rescue(self) -> Path:
+        """What has the frames of the scan when somebody removed its temporary file."""
+        return self.path / "frames"
 
     def _remake(self) -> None:
         """Make what was removed, beside the journals."""

@@ -9,7 +9,7 @@ from threading import Event
 from typing import Any
 
 from .._errors import NXstxmError
-from ..documents import Batch, Filling, Journal
+from ..documents import Batch, Filling, FrameFile, Journal, Packed, RoomWanted
 from ..nexus import RunStage
 from ..scans import RunsOfScan
 from ._journal_folder import JournalFolder
@@ -31,6 +31,8 @@ class LiveScan:
         Which runs it has.
     folder : JournalFolder or None
         Where its journals are; None without.
+    frames : FrameFile or None
+        Puts frames into its file.
 
     Attributes
     ----------
@@ -46,8 +48,15 @@ class LiveScan:
         Runs whose journals are open.
     """
 
-    def __init__(self, writer: ScanWriter, runs: RunsOfScan, folder: JournalFolder | None) -> None:
+    def __init__(
+        self,
+        writer: ScanWriter,
+        runs: RunsOfScan,
+        folder: JournalFolder | None,
+        frames: FrameFile | None = None,
+    ) -> None:
         self.runs = runs
+        self._frames = frames
         self.folder = folder
         self.done = Event()
         self.path: Path | None = None
@@ -60,6 +69,7 @@ class LiveScan:
         self._n_stopped = 0
         self._failed = False
         self._stages: dict[str, tuple[RunStage, Filling]] = {}
+        self._ended: set[str] = set()
 
     def __str__(self) -> str:
         """Name it as its file is named."""
@@ -69,7 +79,7 @@ class LiveScan:
 
     def begin(self, run: str) -> Journal | None:
         """Begin a run; give its journal."""
-        journal = None if self.folder is None else self.folder.journal(run)
+        journal = None if self.folder is None else self.folder.journal(run, self._frames)
         self._open[run] = None
         self.unclosed.add(run)
         return journal
@@ -97,26 +107,24 @@ class LiveScan:
 
     def _take_all(self, batch: Batch) -> None:
         run = batch.run
-        packed = batch.packed if batch.documents is not None else None
         events: list[Mapping[str, Any]] = []
-        first = 0
-        for i, (name, doc) in enumerate(batch):
+        packed: list[Packed] = []
+        for name, doc, its in batch:
             if events and (name != "event" or doc.get("descriptor") != events[0].get("descriptor")):
-                self._take_events(run, events, packed[first:i] if packed is not None else ())
-                events = []
+                self._take_events(run, events, packed)
+                events, packed = [], []
             if name == "event":
-                if not events:
-                    first = i
                 events.append(doc)
+                packed.append(its)
             else:
-                self._take(run, name, doc)
+                self._take(run, name, doc, its)
         if events:
-            self._take_events(run, events, packed[first:] if packed is not None else ())
+            self._take_events(run, events, packed)
         if run in self._stages:
             self._tell_failures(self._stages[run][0])
 
     def _take_events(
-        self, run: str, events: list[Mapping[str, Any]], packed: Sequence[bytes | None]
+        self, run: str, events: list[Mapping[str, Any]], packed: Sequence[Packed]
     ) -> None:
         if run not in self._stages:
             return  # it has ended
@@ -127,12 +135,15 @@ class LiveScan:
         for doc in events:
             self._take(run, "event", doc)
 
-    def _take(self, run: str, name: str, doc: Mapping[str, Any]) -> None:
+    def _take(self, run: str, name: str, doc: Mapping[str, Any], packed: Packed = None) -> None:
         if name == "start":
             self._stages[run] = self._writer.run(doc), self._writer.options.filling()
         if name == "start" or run not in self._stages:
             return
         stage, filling = self._stages[run]
+        if filling.is_idle and packed is not None:
+            stage.take(name, doc, packed)
+            return
         for each in filling(name, doc):
             stage.take(*each)
         if name == "stop":
@@ -140,6 +151,7 @@ class LiveScan:
 
     def _end(self, run: str) -> None:
         stage, filling = self._stages.pop(run)
+        self._ended.add(run)
         filling.close()
         for message in filling.messages:
             stage.note(message)
@@ -155,12 +167,36 @@ class LiveScan:
                 "readings are kept", self, stage.failures[0].coordinates, stage.failures[0].error,
             )  # fmt: skip
 
+    def reserve(self, wanted: RoomWanted) -> bool:
+        """Have room for frames in its file, which the journal's thread puts there.
+
+        Returns
+        -------
+        bool
+            False when its run has not begun in this thread.
+        """
+        if self._frames is None:
+            return True
+        room = None
+        if self.error is None and wanted.run not in self._ended:
+            if wanted.run not in self._stages:
+                return False
+            try:
+                room = self._stages[wanted.run][0].reserve(wanted)
+            except Exception as error:  # noqa: BLE001 - see `take`
+                self._fail(error)
+        self._frames.grant(wanted, room)
+        return True
+
     def finish(self) -> None:
         """Make the file."""
         if self.error is None:
             try:
                 for run in list(self._stages):
                     self._end(run)
+                self._ended.update(self.unclosed)  # of some not even the start was taken
+                if self._frames is not None:
+                    self._frames.close()  # its file is about to get another name
                 self.path = self._writer.finish()
             except Exception as error:  # noqa: BLE001 - see `take`
                 self._fail(error)
@@ -180,6 +216,8 @@ class LiveScan:
         with suppress(NXstxmError, OSError):
             if self.folder is None:
                 self._writer.keep()
+            elif self._frames is not None and self._frames.used:
+                self._writer.file.close()  # the journals tell which frames are where in it
             else:
                 self._writer.drop()
         for stage, filling in self._stages.values():
@@ -194,6 +232,8 @@ class LiveScan:
 
     def leave(self) -> None:
         """Leave the journals: their file is there, or is for `recover` to make."""
+        if self._frames is not None:
+            self._frames.close()
         if self.folder is None:
             return
         if self.path is not None:

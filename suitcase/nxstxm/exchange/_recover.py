@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .._errors import NXstxmError, NXstxmFileExistsError, NXstxmValueError
-from ..documents import read_archive
+from ..documents import ArrayRef, read_archive
 from ..nexus import H5_ERRORS, SUFFIX, RunStage, WriterOptions, archived_runs, read_documents
 from ._journal_folder import JournalFolder, leftovers
 from ._live_log import logger
+from ._placed_frames import PlacedFrames
 from ._scan_writer import ScanWriter
 
 #: Documents that could not be used and are named in an entry.
 _NAMED = 5
+#: Ends the name of the file that is being made; that of the dead process has frames.
+_AGAIN = ".again.tmp"
 
 
 class RecoverError(NXstxmError, RuntimeError):
@@ -99,7 +103,20 @@ def _recovered(top: Path, folder: JournalFolder, options: Any) -> Path | None:
     if chosen.on_error == "raise":
         chosen = replace(chosen, on_error="leave_out")
     name = final.name.removesuffix(SUFFIX)
-    _clear(final.parent, name, facts.first_uid)
+    _clear(final.parent, name, facts.first_uid, [_AGAIN, ".again.new.tmp"])
+    with closing(PlacedFrames(top, folder.rescue)) as frames:
+        made = _made(final, name, folder, chosen, frames)
+        # not before: frames may be in it that are nowhere else
+        _clear(final.parent, name, facts.first_uid, _OF_THE_DEAD)
+        frames.clear()
+    return made
+
+
+def _made(
+    final: Path, name: str, folder: JournalFolder, chosen: WriterOptions, frames: PlacedFrames
+) -> Path | None:
+    """Make the file of what the journals have."""
+    facts = folder.facts
     runs = [run for path in folder.journals() if not (run := _Journalled(path)).is_empty]
     for run in runs:
         if run.start is None:
@@ -115,7 +132,7 @@ def _recovered(top: Path, folder: JournalFolder, options: Any) -> Path | None:
         raise NXstxmFileExistsError(
             f"{final} is another scan's; move it, or say overwrite=True, and recover again"
         )
-    writer = ScanWriter(final.parent, name, facts.first_uid, chosen)
+    writer = ScanWriter(final.parent, name, facts.first_uid, chosen, alone=True, ending=_AGAIN)
     try:
         for run in runs:
             stage = writer.run(run.start)
@@ -125,7 +142,7 @@ def _recovered(top: Path, folder: JournalFolder, options: Any) -> Path | None:
                     f"recovered without the processors {', '.join(missing)}: pictures are of the "
                     f"readings as they came"
                 )
-            run.take(stage, chosen)
+            run.take(stage, chosen, frames)
             writer.end(stage)
         return writer.finish()
     except BaseException:
@@ -143,26 +160,31 @@ class _Journalled:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._messages: list[str] = []
-        with closing(self._documents()) as documents:
+        with closing(self._documents(None)) as documents:
             name, doc = next(documents, ("", {}))
         self.start: Any = doc if name == "start" else None
         self.is_empty = not name
 
-    def _documents(self) -> Any:
+    def _documents(self, resolve: Callable[[ArrayRef], object] | None) -> Any:
         with self.path.open("rb") as file:
-            yield from read_archive(file, on_damage="skip", damage=self._messages, partial=True)
+            yield from read_archive(
+                file, resolve=resolve, on_damage="skip", damage=self._messages, partial=True
+            )
 
     def __iter__(self) -> Any:
         self._messages.clear()
-        return self._documents()
+        return self._documents(None)
 
-    def take(self, stage: RunStage, options: WriterOptions) -> None:
+    def take(self, stage: RunStage, options: WriterOptions, frames: PlacedFrames) -> None:
         """Give its documents to a stage; what can not be used is left out, and told."""
         n_wrong = 0
+        self._messages.clear()
         with closing(options.filling()) as filling:
-            for name, doc in self:
+            for name, doc in self._documents(frames.read):
                 if name == "start":
                     continue
+                if name in ("event", "event_page"):
+                    _leave_out_lost(doc)
                 try:
                     for each in filling(name, doc):
                         stage.take(*each)
@@ -174,8 +196,24 @@ class _Journalled:
                 stage.note(message)
         if n_wrong > _NAMED:
             stage.note(f"{n_wrong} documents could not be used in all")
-        for message in dict.fromkeys(self._messages):
+        for message in list(dict.fromkeys(self._messages))[:_NAMED]:
             stage.note(f"the journal is damaged: {message}")
+        if len(self._messages) > _NAMED:
+            stage.note(f"the journal is damaged at {len(self._messages)} places in all")
+
+
+def _leave_out_lost(doc: dict[str, Any]) -> None:
+    """Leave out the readings of an event whose arrays are lost; a page loses the column."""
+    data = doc.get("data")
+    if not isinstance(data, Mapping):
+        return
+    lost = [
+        key
+        for key, value in data.items()
+        if any(isinstance(v, ArrayRef) for v in (value if isinstance(value, list) else (value,)))
+    ]
+    if lost:
+        doc["data"] = {key: value for key, value in data.items() if key not in lost}
 
 
 def _kind(name: str) -> str:
@@ -195,9 +233,13 @@ def _holds(path: Path, runs: list[_Journalled]) -> bool:
         return False
 
 
-def _clear(folder: Path, name: str, first_uid: str) -> None:
-    """Remove the temporary files of a scan whose process is dead: its journals have all of it."""
-    for ending in (".own.tmp", ".own.new.tmp", ".new.tmp"):
+#: Ends of the names of what a dead process leaves beside its journals.
+_OF_THE_DEAD = (".own.tmp", ".own.new.tmp", ".new.tmp")
+
+
+def _clear(folder: Path, name: str, first_uid: str, endings: Iterable[str]) -> None:
+    """Remove temporary files of a scan whose process is dead."""
+    for ending in endings:
         path = folder / f"{name}.{first_uid}{ending}"
         if path.exists():
             logger.info("%s is of a process that died, and goes", path)

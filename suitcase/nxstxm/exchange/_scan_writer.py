@@ -10,6 +10,7 @@ from typing import Any
 from suitcase.utils import SuitcaseUtilsTypeError
 
 from ..nexus import (
+    OWN,
     RunRecord,
     RunStage,
     ScanFile,
@@ -36,14 +37,28 @@ class ScanWriter:
         Uid of the first run.
     options : WriterOptions
         The writer's options.
+    alone : bool
+        Nobody else shall find its temporary file: all of the scan is somewhere else too.
+    ending : str
+        End of the temporary file's name.
     """
 
-    def __init__(self, directory: Path, name: str, first_uid: str, options: WriterOptions) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        name: str,
+        first_uid: str,
+        options: WriterOptions,
+        *,
+        alone: bool = False,
+        ending: str = OWN,
+    ) -> None:
         self.options = options
         self.name = name
         self.first_uid = first_uid
+        self._alone = alone
         self.file: ScanFile = new_temporary_file(
-            directory, name, first_uid, overwrite=options.overwrite
+            directory, name, first_uid, overwrite=options.overwrite, alone=alone, ending=ending
         )
         self._stages: list[RunStage] = []
         self._records: list[RunRecord] = []
@@ -70,6 +85,9 @@ class ScanWriter:
 
     def keep(self) -> None:
         """Leave what came in the temporary file, after an error, where others can find it."""
+        if self._alone:
+            self.file.close()
+            return
         for stage in self._stages:
             stage.keep()
         self.file.share()

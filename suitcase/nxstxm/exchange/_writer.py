@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-import atexit
-import os
 import shutil
 import time
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from threading import Event, RLock, Thread
 from types import TracebackType
 from typing import Any
 
-from .._errors import NXstxmError, NXstxmOSError, NXstxmStateError, OptionError
-from ..documents import Backlog, Batch, Closed, LiveQueue, Pending
+from .._errors import NXstxmOSError, NXstxmStateError, OptionError
+from ..documents import FrameFile
 from ..nexus import SUFFIX, NXstxmStorage, WriterOptions, check_uid
 from ..scans import Grouping, ScanPlan, read_plan, run_uid
 from ._journal_folder import JournalFolder, ScanFacts
 from ._live_log import logger
 from ._live_scan import LiveScan
+from ._live_scans import LiveScans
 from ._paths import PathProvider, provider_of, target_of
-from ._recover import RecoverError, recover
 from ._scan_writer import ScanWriter
 
 #: A scan is not begun where there is less room than this, bytes.
 LEAST_SPACE = 64 * 2**20
 #: Seconds that a reader waits until what came before it asked is written.
 _BUSY = 5.0
-
-
-@dataclass(frozen=True)
-class _Finish:
-    """Asks for the file of a scan, behind all of its documents."""
-
-    scan: LiveScan
 
 
 class NXstxmWriter:
@@ -115,24 +105,22 @@ class NXstxmWriter:
         self._options = chosen
         self._provide = provider_of(path_provider, chosen.timezone)
         self._has_journal = bool(journal)
-        self._strict = bool(strict)
         self._patience = float(finish_timeout)
-        self._on_finish = on_finish
         self._copies = bool(copy_arrays)
-        self._recovers = bool(recover)
-        #: The files that were written so far.
-        self.paths: list[Path] = []
-        self._lock = RLock()
         self._grouping = Grouping()
-        self._scans: dict[int, LiveScan] = {}  # by its `RunsOfScan`
-        self._runs: dict[str, LiveScan] = {}
-        self._errors: list[Exception] = []
+        self._scans = LiveScans(
+            self._directory,
+            fsync=fsync,
+            strict=bool(strict),
+            on_finish=on_finish,
+            recovers=bool(recover),
+            at_exit=self.close,
+        )
+        #: The files that were written so far.
+        self.paths: list[Path] = self._scans.paths
+        self._errors = self._scans.errors
+        self._put = self._scans.queue.put
         self._latest = ""
-        self._backlog = Backlog()
-        self._queue = LiveQueue(self._backlog.put, self._journal_failed, fsync=fsync)
-        self._put = self._queue.put
-        self._thread: Thread | None = None
-        self._pid = os.getpid()
         self._closed = False
 
     # -- documents --------------------------------------------------------------------------------
@@ -153,33 +141,31 @@ class NXstxmWriter:
     def _start(self, doc: Mapping[str, Any]) -> None:
         """Begin a run; all that can be known to be wrong is found here."""
         uid = run_uid(doc)
-        with self._lock:
+        scans = self._scans
+        with scans.lock:
             if self._closed:
                 raise NXstxmStateError(
                     f"run {uid:.8} starts, but this NXstxmWriter is closed; subscribe a new one"
                 )
-            if uid in self._runs:
+            if scans.of_run(uid) is not None:
                 raise NXstxmStateError(
                     f"run {uid:.8} starts twice; is the writer subscribed twice?"
                 )
             plan = read_plan(doc)
-            self._begin_threads()
+            scans.start()
             runs, ended = self._grouping.scan_of(plan)
-            if ended is not None and id(ended) in self._scans:
-                self._finish(self._scans[id(ended)])
-            scan = self._scans.get(id(runs))
+            before = None if ended is None else scans.of_runs(ended)
+            if before is not None:
+                self._finish(before)
             try:
-                if scan is None:
-                    scan = self._new_scan(plan, doc, runs)
-                journal = scan.begin(uid)
+                scan = scans.of_runs(runs) or self._new_scan(plan, doc, runs)
+                scans.begin(uid, scan)
             except BaseException:
                 self._grouping.close(runs)
                 raise
-            self._runs[uid] = scan
             self._latest = uid
-            self._queue.begin(uid, journal)
             self._put("start", doc)
-            self._queue.hurry()
+            scans.queue.hurry()
 
     def _new_scan(self, plan: ScanPlan, doc: Mapping[str, Any], runs: Any) -> LiveScan:
         for root, now in self._options.root_map.items():
@@ -197,13 +183,23 @@ class NXstxmWriter:
             folder = JournalFolder.make(self._directory, self._facts(target, plan.run))
         try:
             home = self._directory / target.parent
-            writer = ScanWriter(home, target.name, plan.run, self._options)
+            alone = folder is not None
+            writer = ScanWriter(home, target.name, plan.run, self._options, alone=alone)
         except BaseException:
             if folder is not None:
                 folder.remove()
             raise
-        scan = self._scans[id(runs)] = LiveScan(writer, runs, folder)
+        scan = LiveScan(writer, runs, folder, self._frame_file(writer, folder))
+        self._scans.add(scan)
         return scan
+
+    def _frame_file(self, writer: ScanWriter, folder: JournalFolder | None) -> FrameFile | None:
+        """Give what puts frames into the temporary file of a scan; None without a journal."""
+        path = writer.file.path
+        if folder is None or path is None:
+            return None
+        name = path.relative_to(self._directory).as_posix()
+        return FrameFile(path, name, folder.rescue, self._scans.ask_for_room)
 
     def _facts(self, target: Path, first_uid: str) -> ScanFacts:
         chain = self._options.processors
@@ -214,9 +210,9 @@ class NXstxmWriter:
     def _stop(self, doc: Mapping[str, Any]) -> None:
         """End a run; wait for the file if it was the last of its scan."""
         self._put("stop", doc)
-        self._queue.hurry()
-        with self._lock:
-            scan = self._runs.get(str(doc.get("run_start")))
+        self._scans.queue.hurry()
+        with self._scans.lock:
+            scan = self._scans.of_run(str(doc.get("run_start")))
             is_last = scan is not None and scan.stopped(doc)
             if scan is not None and is_last:
                 self._finish(scan)
@@ -234,12 +230,13 @@ class NXstxmWriter:
         if not scan.closing:
             scan.closing = True
             self._grouping.close(scan.runs)
-            self._queue.mark(_Finish(scan))
+            self._scans.finish(scan)
 
     def _raise(self) -> None:
         """Raise what went wrong since it was raised last; only a strict writer has something."""
-        errors, self._errors = self._errors, []
-        raise errors[0]
+        error = self._errors[0]
+        self._errors.clear()
+        raise error
 
     # -- the user ---------------------------------------------------------------------------------
 
@@ -263,16 +260,16 @@ class NXstxmWriter:
         Exception
             Of a strict writer: what went wrong.
         """
-        with self._lock:
-            for scan in list(self._scans.values()):
+        with self._scans.lock:
+            for scan in self._scans:
                 self._finish(scan)
         return self.wait(timeout)
 
     def wait(self, timeout: float | None = None) -> list[Path]:
         """Wait for the files of all scans whose last run has stopped; see `finish`."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        with self._lock:
-            closing = [scan for scan in self._scans.values() if scan.closing]
+        with self._scans.lock:
+            closing = [scan for scan in self._scans if scan.closing]
         for scan in closing:
             left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
             if not scan.done.wait(left):
@@ -286,7 +283,7 @@ class NXstxmWriter:
         from bluesky.plan_stubs import sleep
 
         deadline = None if timeout is None else time.monotonic() + timeout
-        while any(scan.closing and not scan.done.is_set() for scan in list(self._scans.values())):
+        while any(scan.closing and not scan.done.is_set() for scan in self._scans):
             if deadline is not None and time.monotonic() > deadline:
                 break
             yield from sleep(0.05)
@@ -308,12 +305,9 @@ class NXstxmWriter:
         NXstxmStateError
             It has not begun, or its file is there.
         """
-        if self._thread is not None:
-            passed = Event()
-            self._queue.mark(passed)
-            passed.wait(_BUSY)
+        self._scans.settle(_BUSY)
         uid = self._latest if uid is None else uid
-        scan = self._runs.get(uid)
+        scan = self._scans.of_run(uid)
         stage = None if scan is None else scan.stage(uid)
         if stage is None:
             raise NXstxmStateError(
@@ -324,18 +318,14 @@ class NXstxmWriter:
 
     def close(self) -> None:
         """Finish all scans, and end the threads; again is harmless."""
-        with self._lock:
+        with self._scans.lock:
             if self._closed:
                 return
             self._closed = True
         try:
             self.finish()
         finally:
-            atexit.unregister(self._at_exit)
-            self._queue.close()
-            self._backlog.put(None)
-            if self._thread is not None:
-                self._thread.join()
+            self._scans.close()
 
     def __enter__(self) -> NXstxmWriter:
         """Give the writer itself."""
@@ -349,102 +339,6 @@ class NXstxmWriter:
     ) -> None:
         """Close."""
         self.close()
-
-    # -- the writer's thread ----------------------------------------------------------------------
-
-    def _begin_threads(self) -> None:
-        if self._thread is None:
-            atexit.register(self._at_exit)
-            self._thread = Thread(target=self._loop, name="nxstxm-writer", daemon=True)
-            self._thread.start()
-
-    def _loop(self) -> None:
-        if self._recovers:
-            self._recover()
-        while True:
-            item = self._backlog.get()
-            if item is None:
-                return
-            try:
-                self._do(item)
-            except Exception:  # noqa: BLE001 - a defect of ours; the thread must live on
-                logger.exception("the writer of %s has failed", self._directory)
-
-    def _do(self, item: Any) -> None:
-        if isinstance(item, Batch):
-            scan = self._runs.get(item.run)
-            if scan is not None:
-                scan.take(item)
-        elif isinstance(item, _Finish):
-            self._end(item.scan)
-        elif isinstance(item, Closed):
-            scan = self._runs.get(item.run)
-            if scan is not None and scan.closed(item.run):
-                self._leave(scan)
-        elif isinstance(item, Pending):
-            scan = self._runs.get(item.run)
-            if scan is not None:
-                scan.done.set()  # nobody waits for a disk that is full
-        elif isinstance(item, Event):
-            item.set()
-
-    def _end(self, scan: LiveScan) -> None:
-        """Make the file of a scan, or give up; its journals are closed then."""
-        scan.finish()
-        if scan.path is None and self._strict and scan.error is not None:
-            self._errors.append(scan.error)
-        for run in list(scan.unclosed):
-            self._queue.forget(run, keep=scan.path is None)
-
-    def _leave(self, scan: LiveScan) -> None:
-        scan.leave()
-        with self._lock:
-            self._runs = {run: its for run, its in self._runs.items() if its is not scan}
-            self._scans = {key: its for key, its in self._scans.items() if its is not scan}
-        if scan.path is None:
-            scan.done.set()
-            return
-        self.paths.append(scan.path)
-        if self._strict and isinstance(scan.processor_error, Exception):
-            self._errors.append(scan.processor_error)
-        logger.info("scan %s is in %s", scan, scan.path)
-        try:
-            if self._on_finish is not None:
-                self._on_finish(scan.path)
-        except Exception:  # noqa: BLE001 - the user's; the thread must live on
-            logger.exception("on_finish failed for %s", scan.path)
-        finally:
-            scan.done.set()
-
-    def _recover(self) -> None:
-        """Make the files of what an earlier process left."""
-        try:
-            paths = recover(self._directory)
-        except RecoverError as error:
-            logger.error("%s", error)
-            paths = error.paths
-        except (NXstxmError, OSError) as error:
-            logger.error("%s could not be looked through: %s", self._directory, error)
-            return
-        for path in paths:
-            logger.warning("%s was recovered from the journal of an earlier process", path)
-
-    def _journal_failed(self, run: str, error: Exception) -> None:
-        scan = self._runs.get(run)
-        logger.error(
-            "the journal of run %.8s (scan %s) can not be written: %s. It is tried again; until "
-            "then what comes is only in memory", run, scan, error,
-        )  # fmt: skip
-        if self._strict:
-            self._errors.append(error)
-
-    def _at_exit(self) -> None:
-        """Finish all when Python ends; a process that was forked has nothing to finish."""
-        if os.getpid() == self._pid:
-            try:
-                self.close()
-            except Exception:  # noqa: BLE001 - nobody is there to catch it
-                logger.exception("a scan could not be finished at exit")
 
 
 def _check_space(folder: Path) -> None:

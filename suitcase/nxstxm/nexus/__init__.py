@@ -9,6 +9,7 @@ from ._options import Facility, WriterOptions
 from ._publish import publish
 from ._record import RunRecord
 from ._scanfile import (
+    OWN,
     SUFFIX,
     ScanFile,
     check_uid,
@@ -22,6 +23,7 @@ from ._tree import H5_ERRORS, Field, Group, as_text, open_file, snapshot, why
 
 __all__ = [
     "H5_ERRORS",
+    "OWN",
     "SUFFIX",
     "ArchivedRun",
     "EntryWriter",

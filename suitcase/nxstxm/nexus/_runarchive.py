@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..documents import ArchiveWriter, ArrayRef, RunStreams, array_crc32
+from ..documents import ArchiveWriter, ArrayRef, Packed, Placed, RunStreams, array_crc32
 from ._columns import native
 from ._record import AnyArray, RunRecord
 from ._spill import REFERENCE_BYTES
@@ -41,23 +41,23 @@ class RunArchive:
         self._unchecked: list[AnyArray] = []
         self.unchecked_bytes = 0
 
-    def take(self, name: str, doc: Mapping[str, Any], packed: bytes | None = None) -> None:
-        """Archive a document, which may be packed already."""
+    def take(self, name: str, doc: Mapping[str, Any], packed: Packed = None) -> None:
+        """Archive a document, which may be packed already, or whose arrays may be placed."""
         if self._streams.plain:
-            self._writer.append(name, doc, packed=packed)
+            known = packed if isinstance(packed, bytes) else None
+            self._writer.append(name, doc, packed=known)
             return
         large: list[tuple[ArrayRef, AnyArray]] = []
-        archived = self._referring(name, doc, large)
+        placed = packed if isinstance(packed, Mapping) else {}
+        archived = self._referring(name, doc, large, placed)
         self._writer.append(name, archived, [ref for ref, _ in large])
         for _, array in large:
             self._unchecked.append(array)
             self.unchecked_bytes += array.nbytes
 
-    def take_events(
-        self, docs: Sequence[Mapping[str, Any]], packed: Sequence[bytes | None]
-    ) -> None:
+    def take_events(self, docs: Sequence[Mapping[str, Any]], packed: Sequence[Packed]) -> None:
         """Archive events that are plain; those that are packed all at once."""
-        known = [record for record in packed if record is not None]
+        known = [record for record in packed if isinstance(record, bytes)]
         if len(known) == len(docs):
             self._writer.extend(known)
             return
@@ -79,11 +79,15 @@ class RunArchive:
         return self._writer.n_documents
 
     def _referring(
-        self, name: str, doc: Mapping[str, Any], large: list[tuple[ArrayRef, AnyArray]]
+        self,
+        name: str,
+        doc: Mapping[str, Any],
+        large: list[tuple[ArrayRef, AnyArray]],
+        placed: Placed,
     ) -> Mapping[str, Any]:
         """Replace large arrays of an event by references to the columns that will hold them.
 
-        The references, and what they stand for, are added to `large`.
+        The references that lack a checksum, and what they stand for, are added to `large`.
         """
         if name not in ("event", "event_page"):
             return doc
@@ -99,7 +103,9 @@ class RunArchive:
                 return doc
             stream, row = self._row(doc, 1)
             refs = {
-                k: self._refer(stream, k, row, v, large) for k, v in data.items() if _is_large(v)
+                k: self._refer(stream, k, row, v, large, _checksum(placed, k, 0))
+                for k, v in data.items()
+                if _is_large(v)
             }
         else:
             keys = [k for k, column in data.items() if _has_large(column)]
@@ -108,7 +114,9 @@ class RunArchive:
             stream, row = self._row(doc, len(doc["seq_num"]))
             refs = {
                 k: [
-                    self._refer(stream, k, row + i, v, large) if _is_large(v) else v
+                    self._refer(stream, k, row + i, v, large, _checksum(placed, k, i))
+                    if _is_large(v)
+                    else v
                     for i, v in enumerate(data[k])
                 ]
                 for k in keys
@@ -127,11 +135,20 @@ class RunArchive:
         row: int,
         value: AnyArray,
         large: list[tuple[ArrayRef, AnyArray]],
+        checksum: int | None,
     ) -> ArrayRef:
         self._record.references.add((stream, key))
-        ref = ArrayRef(self._record.uid, stream, key, row, 0)
-        large.append((ref, native(value)))
+        ref = ArrayRef(self._record.uid, stream, key, row, checksum or 0)
+        if checksum is None:
+            large.append((ref, native(value)))
         return ref
+
+
+def _checksum(placed: Placed, key: str, i: int) -> int | None:
+    """Give the checksum that was taken when an array was placed."""
+    refs = placed.get(key)
+    ref = None if refs is None else refs[i]
+    return None if ref is None else ref.crc32
 
 
 def _is_large(value: Any) -> bool:

@@ -27,13 +27,14 @@ from .._errors import (
     NXstxmStateError,
     NXstxmValueError,
 )
+from ._kept_free import KeptFree
 from ._locks import lock_file
 from ._publish import name_taken
 from ._steady import SteadyFile
 
 SUFFIX = ".hdf5"
 #: Ends the name of a temporary file that one writer has for itself; others look for ``.<uid>.tmp``.
-_OWN = ".own.tmp"
+OWN = ".own.tmp"
 
 
 class ScanFile:
@@ -47,18 +48,31 @@ class ScanFile:
         Identity of the scan.
     own : bool
         One writer has it for itself; see `share`.
+    alone : bool
+        It is never shared: what is in it is somewhere else too.
 
     Attributes
     ----------
     published : Path or None
         The final name, once it has it.
+    kept_free : KeptFree
+        Places in it that others write, around HDF5.
     """
 
-    def __init__(self, target: Path | IO[bytes], first_uid: str, *, own: bool = False) -> None:
+    def __init__(
+        self,
+        target: Path | IO[bytes],
+        first_uid: str,
+        *,
+        own: bool = False,
+        alone: bool = False,
+    ) -> None:
         self.target = target
         self.first_uid = first_uid
         self.published: Path | None = None
+        self.kept_free = KeptFree()
         self._own = own
+        self._alone = alone
         self._open: _Open | None = None
         self._threads = RLock()
 
@@ -114,7 +128,7 @@ class ScanFile:
                     yield h5
             elif self._own and mode == "r+":
                 if self._open is None:
-                    self._open = _Open(self.path)
+                    self._open = _Open(self.path, self.kept_free)
                 try:
                     with self._open.change() as h5:
                         yield h5
@@ -142,6 +156,12 @@ class ScanFile:
                 f"that file; free space or mend the folder, then export the run again"
             ) from error
 
+    def write_through(self, at: int, data: Any) -> None:
+        """Write at a place that is kept free, while a session goes on."""
+        if self._open is None:
+            raise AssertionError("only a file that its writer has for itself has such places")
+        self._open.steady.write_through(at, data)
+
     def close(self, error: BaseException | None = None) -> None:
         """Close a file that stayed open; an error takes back what it has of the last block."""
         held, self._open = self._open, None
@@ -155,9 +175,9 @@ class ScanFile:
         """
         self.close()
         path = self.path
-        if path is None or not self._own:
+        if path is None or not self._own or self._alone:
             return
-        shared = path.with_name(f"{path.name.removesuffix(_OWN)}.tmp")
+        shared = path.with_name(f"{path.name.removesuffix(OWN)}.tmp")
         with suppress(OSError), lock_file(path.parent, self.first_uid):
             if not shared.exists():
                 os.replace(path, shared)  # noqa: PTH105 - the atomic call, by its name
@@ -167,10 +187,10 @@ class ScanFile:
 class _Open:
     """A file that stays open between the blocks of its only writer."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kept_free: KeptFree) -> None:
         stack = ExitStack()
-        self._steady = stack.enter_context(SteadyFile(path, "r+b"))
-        self.h5 = stack.enter_context(h5py.File(self._steady, "r+"))
+        self.steady = stack.enter_context(SteadyFile(path, "r+b", kept_free))
+        self.h5 = stack.enter_context(h5py.File(self.steady, "r+"))
         self._stack = stack
         # a writer that is dropped without a word closes it too, at the latest when Python ends
         self._at_end = weakref.finalize(self, stack.close)
@@ -180,7 +200,7 @@ class _Open:
         """Write a block; it is on the disk when this is left without an error."""
         yield self.h5
         self.h5.flush()
-        self._steady.commit()
+        self.steady.commit()
 
     def close(self, error: BaseException | None) -> None:
         """Close it; an error takes back what was not on the disk."""
@@ -225,9 +245,30 @@ def temporary_file(directory: Path, prefix: str, first_uid: str) -> ScanFile:
 
 
 def new_temporary_file(
-    directory: Path, prefix: str, uid: str, *, overwrite: bool = False
+    directory: Path,
+    prefix: str,
+    uid: str,
+    *,
+    overwrite: bool = False,
+    alone: bool = False,
+    ending: str = OWN,
 ) -> ScanFile:
     """Make a temporary file of our own, for a scan that this process writes alone.
+
+    Parameters
+    ----------
+    directory : Path
+        The folder.
+    prefix : str
+        Beginning of the name, already safe.
+    uid : str
+        Identity of the scan.
+    overwrite : bool
+        The final name may be taken.
+    alone : bool
+        See `ScanFile`.
+    ending : str
+        End of the name.
 
     Raises
     ------
@@ -246,14 +287,14 @@ def new_temporary_file(
         raise NXstxmOSError(f"folder {directory} can not be made ({error})") from error
     for number in range(1, 1000):
         name = prefix if number == 1 else f"{prefix}-{number}"
-        path = directory / f"{name}.{uid}{_OWN}"
+        path = directory / f"{name}.{uid}{ending}"
         try:
             _create(path, uid)
         except FileExistsError:
             continue  # of another writer of the same scan, or what a killed one left
         except OSError as error:
             raise NXstxmOSError(f"{path} can not be made ({error})") from error
-        return ScanFile(path, uid, own=True)
+        return ScanFile(path, uid, own=True, alone=alone)
     raise NXstxmOSError(f"{directory} holds 999 temporary files of run {uid}; remove them")
 
 

@@ -6,6 +6,7 @@ error: until then nothing of it is certain.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,11 +16,15 @@ import numpy as np
 from ._encoding import chunk_shape, open_shape
 from ._filters import filters
 from ._record import Piece
+from ._rooms import FrameRoom, places
 from ._rows import append
 
 #: Arrays of at least this size are stored once: the archive refers to them.
 REFERENCE_BYTES = 64 * 1024
 CHUNK_BYTES = 256 * 1024
+#: Data key and stream to the room of the column; what puts a frame at a place in it.
+Rooms = Mapping[tuple[str, str], FrameRoom]
+Put = Callable[[int, Any], object]
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,9 @@ def spill(
     archive: bytes,
     before: Spilled,
     compression: str = "none",
+    *,
+    rooms: Rooms | None = None,
+    put: Put | None = None,
 ) -> Spilled:
     """Write what is in memory.
 
@@ -62,6 +70,10 @@ def spill(
         What is on disk.
     compression : str
         For frames, whose dataset stays in the finished file.
+    rooms : Mapping, optional
+        Where frames of some columns have rows already.
+    put : callable, optional
+        Puts a frame at a byte of the file.
 
     Returns
     -------
@@ -69,10 +81,12 @@ def spill(
         What is on disk then.
     """
     datasets = dict(before.datasets)
-    written = {
-        column: _spill_column(home, column, pieces, datasets, compression)
-        for column, pieces in columns.items()
-    }
+    written: dict[tuple[str, str], list[Piece]] = {}
+    for column, pieces in columns.items():
+        room = None if rooms is None else rooms.get(column)
+        if room is not None and put is not None:
+            pieces = _into_room(home.file, room, pieces, put)
+        written[column] = _spill_column(home, column, pieces, datasets, compression)
     path = before.archive
     if archive:
         data = np.frombuffer(archive, np.uint8)
@@ -94,7 +108,7 @@ def _spill_column(
     out: list[Piece] = []
     for piece in pieces:
         if isinstance(piece.values, str):
-            out.append(piece)
+            add_piece(out, piece)
             continue
         kind = (*column, piece.shape, piece.dtype.str)
         path = datasets.get(kind)
@@ -104,17 +118,40 @@ def _spill_column(
         dataset = home.file[path]
         at = len(dataset)
         append(dataset, piece.values)
-        last = out[-1] if out else None
-        if (
-            last is not None
-            and last.values == path
-            and last.row + last.n == piece.row
-            and last.at + last.n == at
-        ):
-            out[-1] = replace(last, n=last.n + piece.n)
-        else:
-            out.append(Piece(piece.row, piece.n, path, at, piece.shape, piece.dtype))
+        add_piece(out, Piece(piece.row, piece.n, path, at, piece.shape, piece.dtype))
     return out
+
+
+def _into_room(h5: h5py.File, room: FrameRoom, pieces: Sequence[Piece], put: Put) -> list[Piece]:
+    """Put frames that are in memory into the rows that they have; others stay as they are."""
+    out: list[Piece] = []
+    for piece in pieces:
+        if isinstance(piece.values, str) or not room.fits(piece.shape, piece.dtype):
+            out.append(piece)
+            continue
+        dataset, last = h5[room.path], piece.row + piece.n
+        if len(dataset) < last:
+            dataset.resize(last, 0)
+        for at, frame in zip(places(dataset, piece.row, last), piece.values, strict=True):
+            put(at, np.ascontiguousarray(frame))
+        out.append(Piece(piece.row, piece.n, room.path, piece.row, piece.shape, piece.dtype))
+    return out
+
+
+def add_piece(pieces: list[Piece], piece: Piece) -> None:
+    """Add a piece that is on disk, to the last one where it goes on."""
+    last = pieces[-1] if pieces else None
+    if (
+        last is not None
+        and isinstance(last.values, str)
+        and isinstance(piece.values, str)
+        and last.values == piece.values
+        and last.row + last.n == piece.row
+        and last.at + last.n == piece.at
+    ):
+        pieces[-1] = replace(last, n=last.n + piece.n)
+    else:
+        pieces.append(piece)
 
 
 def _new_dataset(h5: h5py.File, path: str, piece: Piece, compression: str) -> None:

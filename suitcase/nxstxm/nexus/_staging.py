@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from threading import RLock
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -21,17 +22,18 @@ import numpy as np
 from .._beside import Beside
 from .._errors import NXstxmStateError
 from ..data import DataHandler, Failure, Frame
-from ..documents import Block, Frames, RunStreams
+from ..documents import Block, Frames, Packed, Room, RoomWanted, RunStreams
 from ..scans import read_plan
 from ._columns import columns_of
 from ._framestore import PROCESSED, FrameStore
 from ._framing import Framing
 from ._options import WriterOptions
-from ._record import STAGING, AnyArray, Piece, RunRecord, frame_sums, sum_of
+from ._placing import Placing
+from ._record import STAGING, AnyArray, RunRecord, frame_sums, sum_of
 from ._runarchive import RunArchive
 from ._saved import WHOLE, is_assembled, save_record
 from ._scanfile import ScanFile, check_uid
-from ._spill import REFERENCE_BYTES, Spilled, spill
+from ._spill import REFERENCE_BYTES, Spilled, add_piece, spill
 from ._storage import RunStorage
 
 #: A run with more bytes than this in memory goes to the temporary file.
@@ -90,6 +92,7 @@ class RunStage:
         self._bytes = 0
         self._archive = RunArchive(self.record, self.streams, self._hold) if archive else None
         self._spilled = Spilled()
+        self._placing = Placing(self.streams)
         self._framing: Framing | None = None
         if options.processors is not None:
             self._framing = Framing(self.record, self.streams, options, self.storage)
@@ -114,7 +117,7 @@ class RunStage:
         """Tell whether a frame goes through processors."""
         return self._framing is not None and self._framing.concerns(frame)
 
-    def take(self, name: str, doc: Mapping[str, Any], packed: bytes | None = None) -> None:
+    def take(self, name: str, doc: Mapping[str, Any], packed: Packed = None) -> None:
         """Take one document.
 
         Parameters
@@ -123,10 +126,19 @@ class RunStage:
             Kind of document; kinds that carry no readings go to the archive only.
         doc : Mapping
             The document.
-        packed : bytes, optional
-            The same as `Journal.add` gave it, which spares packing it for the archive.
+        packed : bytes or Mapping, optional
+            What `Journal.add` gave for it, which spares packing it for the archive, or writing its
+            arrays.
         """
-        self._enter(name, doc)
+        if isinstance(packed, Mapping):
+            self._placing.expect(doc, packed)
+            try:
+                self._enter(name, doc)
+            except BaseException:
+                self._placing.cancel(packed)
+                raise
+        else:
+            self._enter(name, doc)
         if self._archive is not None:
             # last: what the books refuse is not archived, so that the archive can be replayed
             self._archive.take(name, doc, packed)
@@ -137,16 +149,14 @@ class RunStage:
         if self._bytes > SPILL_BYTES and self.file is not None:
             self.spill()
 
-    def take_events(
-        self, docs: Sequence[Mapping[str, Any]], packed: Sequence[bytes | None] = ()
-    ) -> None:
+    def take_events(self, docs: Sequence[Mapping[str, Any]], packed: Sequence[Packed] = ()) -> None:
         """Take events of one descriptor, which costs less than one by one.
 
         Parameters
         ----------
         docs : sequence of Mapping
             The events.
-        packed : sequence of bytes or None
+        packed : sequence of bytes, Mapping or None
             The same packed, as `take` has it.
         """
         if self._framing is not None or not self.streams.take_events(docs):
@@ -246,10 +256,37 @@ class RunStage:
             self._note(each.stream, sum_of(each.key), each.row, values)
 
     def _note(self, stream: str, key: str, row: int, values: np.ndarray[Any, Any] | Frames) -> None:
-        piece = Piece(row, len(values), values, 0, values.shape[1:], values.dtype)
+        pieces = self._placing.pieces(stream, key, row, values)
         with self.guard:
-            self.record.columns.setdefault((stream, key), []).append(piece)
-            self._bytes += values.nbytes
+            column = self.record.columns.setdefault((stream, key), [])
+            for piece in pieces:
+                add_piece(column, piece)
+                if not isinstance(piece.values, str):
+                    self._bytes += piece.values.nbytes
+
+    def reserve(self, wanted: RoomWanted) -> Room | None:
+        """Have room for frames in the temporary file, which somebody else writes there.
+
+        Parameters
+        ----------
+        wanted : RoomWanted
+            The column, and from which row on.
+
+        Returns
+        -------
+        Room or None
+            None where there can be none; then they come with their documents.
+
+        Raises
+        ------
+        NXstxmOSError
+            The file can not be written.
+        """
+        if self.file is None or self._options.compression != "none":
+            return None
+        expected = self.record.plan.n_points
+        home = f"/{STAGING}/{self.record.uid}"
+        return self._placing.reserve(self.file, home, wanted, expected)
 
     def finish(self) -> RunRecord:
         """Hand on what is still open and complete the record.
@@ -276,6 +313,9 @@ class RunStage:
         if self._bytes and (record.references or self._spilled.datasets or self._spilled.archive):
             # a column is either in memory or on disk, so that frames can be linked; the archive too
             self.spill()
+        if self.file is not None:
+            every = chain.from_iterable(record.columns.values())
+            self._placing.trim(self.file, record.uid, every)
         record.stop = self.streams.stop
         record.descriptors = self.streams.descriptors
         record.n_rows = self.streams.n_rows
@@ -359,7 +399,10 @@ class RunStage:
             with file.session() as h5:
                 home = self._home(h5)
                 compression = self._options.compression
-                spilled = spill(home, record.columns, archive, self._spilled, compression)
+                spilled = spill(
+                    home, record.columns, archive, self._spilled, compression,
+                    rooms=self._placing.rooms, put=file.write_through,
+                )  # fmt: skip
                 on_disk = spilled.archive or record.archive
                 if store:
                     saved = replace(record, columns=spilled.columns, archive=on_disk)

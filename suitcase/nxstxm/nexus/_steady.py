@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ._kept_free import KeptFree
+
 PAGE = 4096
 #: What HDF5 may read again of what could not be written: its books, in small pieces. Bytes.
 SMALL, HELD = 2**18, 2**26
@@ -37,6 +39,8 @@ class SteadyFile:
         The file.
     mode : str
         ``"r+b"``, ``"w+b"`` or ``"x+b"``.
+    kept_free : KeptFree, optional
+        What others write meanwhile: a page that is held does not cover it.
 
     Attributes
     ----------
@@ -44,8 +48,9 @@ class SteadyFile:
         The first error, raised at the end of the ``with`` block.
     """
 
-    def __init__(self, path: Path, mode: str) -> None:
+    def __init__(self, path: Path, mode: str, kept_free: KeptFree | None = None) -> None:
         self.path = path
+        self._kept_free = kept_free or KeptFree()
         self.error: OSError | None = None
         self._file: Any = path.open(mode, buffering=0)
         self._pages: dict[int, bytearray] = {}
@@ -109,7 +114,9 @@ class SteadyFile:
                 for _, run in groupby(enumerate(pages), lambda pair: pair[1] - pair[0])
             ]
             for run in reversed(runs):
-                self._put(run[0] * PAGE, memoryview(b"".join(self._pages[page] for page in run)))
+                begin, view = run[0] * PAGE, memoryview(b"".join(self._pages[p] for p in run))
+                for first, last in self._kept_free.others(begin, begin + len(view)):
+                    self._put(first, view[first - begin : last - begin])
             self._file.truncate(self._size)
         except OSError as error:
             self.error = error
@@ -140,8 +147,10 @@ class SteadyFile:
             for page in range(at // PAGE, -(-end // PAGE)):
                 held = self._pages.get(page)
                 if held is not None:
-                    first, last = max(page * PAGE, at), min((page + 1) * PAGE, end)
-                    view[first - at : last - at] = held[first - page * PAGE : last - page * PAGE]
+                    begin, behind = max(page * PAGE, at), min((page + 1) * PAGE, end)
+                    for first, last in self._kept_free.others(begin, behind):
+                        its = held[first - page * PAGE : last - page * PAGE]
+                        view[first - at : last - at] = its
         self._at = end
         return len(view)
 
@@ -161,6 +170,16 @@ class SteadyFile:
         self._at += len(view)
         self._size = max(self._size, self._at)
         return len(view)
+
+    def write_through(self, at: int, data: Any) -> None:
+        """Write where HDF5 does not: at a place that is kept free.
+
+        Raises
+        ------
+        OSError
+            It can not be written.
+        """
+        self._put(at, memoryview(data).cast("B"))
 
     def truncate(self, size: int) -> int:
         """Set the size, at the end."""

@@ -1,0 +1,225 @@
+"""All scans that a writer has at the moment, and the thread that makes their files."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, RLock, Thread
+from typing import Any
+
+from .._errors import NXstxmError
+from ..documents import Backlog, Batch, Closed, LiveQueue, Pending, RoomWanted
+from ._live_log import logger
+from ._live_scan import LiveScan
+from ._recover import RecoverError, recover
+
+
+@dataclass(frozen=True)
+class _Finish:
+    """Asks for the file of a scan, behind all of its documents."""
+
+    scan: LiveScan
+
+
+class LiveScans:
+    """Takes documents from one thread, and makes files of them in another.
+
+    Parameters
+    ----------
+    directory : Path
+        The folder of the files.
+    fsync : float or None
+        Seconds after which the disk is asked to have the journals.
+    strict : bool
+        What goes wrong with a file is to be raised.
+    on_finish : callable or None
+        Told the path of each file.
+    recovers : bool
+        Make the files that an earlier process left, at the beginning.
+    at_exit : callable
+        Called when Python ends, unless it was closed before.
+
+    Attributes
+    ----------
+    queue : LiveQueue
+        Takes documents.
+    paths : list of Path
+        The files that were written so far.
+    errors : list of Exception
+        What a strict writer has to raise.
+    lock : RLock
+        Held by whoever changes which scans there are.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        fsync: float | None,
+        strict: bool,
+        on_finish: Callable[[Path], object] | None,
+        recovers: bool,
+        at_exit: Callable[[], object],
+    ) -> None:
+        self.paths: list[Path] = []
+        self.errors: list[Exception] = []
+        self.lock = RLock()
+        self._directory = directory
+        self._strict, self._on_finish, self._recovers = strict, on_finish, recovers
+        self._at_exit = at_exit
+        self._scans: list[LiveScan] = []
+        self._runs: dict[str, LiveScan] = {}
+        self._backlog = Backlog()
+        self.queue = LiveQueue(self._backlog.put, self._journal_failed, fsync=fsync)
+        self._thread: Thread | None = None
+        self._pid = os.getpid()
+
+    # -- any thread -------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin the thread, unless it was begun."""
+        if self._thread is None:
+            atexit.register(self._ended)
+            self._thread = Thread(target=self._loop, name="nxstxm-writer", daemon=True)
+            self._thread.start()
+
+    def add(self, scan: LiveScan) -> None:
+        """Take a scan."""
+        self._scans.append(scan)
+
+    def begin(self, run: str, scan: LiveScan) -> None:
+        """Take a run of a scan; its start document comes next, through the queue."""
+        journal = scan.begin(run)
+        self._runs[run] = scan
+        self.queue.begin(run, journal)
+
+    def __iter__(self) -> Any:
+        """Give the scans."""
+        return iter(list(self._scans))
+
+    def of_run(self, run: str) -> LiveScan | None:
+        """Give the scan of a run."""
+        return self._runs.get(run)
+
+    def of_runs(self, runs: object) -> LiveScan | None:
+        """Give the scan that has these runs, as `Grouping` gave them."""
+        return next((scan for scan in self._scans if scan.runs is runs), None)
+
+    def finish(self, scan: LiveScan) -> None:
+        """Ask for the file of a scan, behind all that came so far."""
+        self.queue.mark(_Finish(scan))
+
+    def ask_for_room(self, wanted: RoomWanted) -> None:
+        """Ask for room for arrays in the file of a scan."""
+        self._backlog.put_first(wanted)
+
+    def settle(self, timeout: float) -> None:
+        """Wait until all that came so far is with its runs."""
+        if self._thread is not None:
+            passed = Event()
+            self.queue.mark(passed)
+            passed.wait(timeout)
+
+    def close(self) -> None:
+        """End the threads; what waits is done first."""
+        atexit.unregister(self._ended)
+        self.queue.close()
+        self._backlog.put(None)
+        if self._thread is not None:
+            self._thread.join()
+
+    def _ended(self) -> None:
+        """Finish all when Python ends; a process that was forked has nothing to finish."""
+        if os.getpid() == self._pid:
+            try:
+                self._at_exit()
+            except Exception:  # noqa: BLE001 - nobody is there to catch it
+                logger.exception("a scan could not be finished at exit")
+
+    # -- the writer's thread ----------------------------------------------------------------------
+
+    def _loop(self) -> None:
+        if self._recovers:
+            self._recover()
+        while True:
+            item = self._backlog.get()
+            if item is None:
+                return
+            try:
+                self._do(item)
+            except Exception:  # noqa: BLE001 - a defect of ours; the thread must live on
+                logger.exception("the writer of %s has failed", self._directory)
+
+    def _do(self, item: Any) -> None:
+        if isinstance(item, Event):
+            item.set()
+            return
+        if isinstance(item, _Finish):
+            self._end(item.scan)
+            return
+        scan = self._runs.get(item.run)
+        if scan is None:
+            return
+        if isinstance(item, Batch):
+            scan.take(item)
+        elif isinstance(item, RoomWanted):
+            if not scan.reserve(item):
+                self._backlog.put(item)  # behind the start of its run
+        elif isinstance(item, Closed):
+            if scan.closed(item.run):
+                self._leave(scan)
+        elif isinstance(item, Pending):
+            scan.done.set()  # nobody waits for a disk that is full
+
+    def _end(self, scan: LiveScan) -> None:
+        """Make the file of a scan, or give up; its journals are closed then."""
+        scan.finish()
+        if scan.path is None and self._strict and scan.error is not None:
+            self.errors.append(scan.error)
+        for run in list(scan.unclosed):
+            self.queue.forget(run, keep=scan.path is None)
+
+    def _leave(self, scan: LiveScan) -> None:
+        scan.leave()
+        with self.lock:
+            self._runs = {run: its for run, its in self._runs.items() if its is not scan}
+            self._scans.remove(scan)
+        if scan.path is None:
+            scan.done.set()
+            return
+        self.paths.append(scan.path)
+        if self._strict and isinstance(scan.processor_error, Exception):
+            self.errors.append(scan.processor_error)
+        logger.info("scan %s is in %s", scan, scan.path)
+        try:
+            if self._on_finish is not None:
+                self._on_finish(scan.path)
+        except Exception:  # noqa: BLE001 - the user's; the thread must live on
+            logger.exception("on_finish failed for %s", scan.path)
+        finally:
+            scan.done.set()
+
+    def _recover(self) -> None:
+        """Make the files of what an earlier process left."""
+        try:
+            paths = recover(self._directory)
+        except RecoverError as error:
+            logger.error("%s", error)
+            paths = error.paths
+        except (NXstxmError, OSError) as error:
+            logger.error("%s could not be looked through: %s", self._directory, error)
+            return
+        for path in paths:
+            logger.warning("%s was recovered from the journal of an earlier process", path)
+
+    def _journal_failed(self, run: str, error: Exception) -> None:
+        scan = self._runs.get(run)
+        logger.error(
+            "the journal of run %.8s (scan %s) can not be written: %s. It is tried again; until "
+            "then what comes is only in memory", run, scan, error,
+        )  # fmt: skip
+        if self._strict:
+            self.errors.append(error)
