@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..documents import Block
-from ..scans import BASELINE, Placement, ScanPlan, points_per_event
+from ..scans import BASELINE, LineAxis, Placement, ScanPlan, binned, line_axes, points_per_event
 from ._lines import COMPLETE, Lines, Made
 from ._readings import AnyArray, Readings, device_columns, readings_of
 from ._where import CHANNEL, EVENT, Spot, details, spot
@@ -42,6 +42,9 @@ class Framer:
         self._highest = 0
         self._per_row = 1  # points that a row covers: as many as its longest reading
         self._several = False
+        #: The fast axis, where it is read several times in a row, and what was read by row.
+        self._line: LineAxis | None = None
+        self._positions: dict[int, AnyArray] = {}
 
     def take(self, plan: ScanPlan, block: Block) -> None:
         """Take a block of the baseline or of the measurement.
@@ -71,9 +74,30 @@ class Framer:
                 plan, readings.n_values, self._highest, readings.detector.covers
             )
             self._per_row = max(self._per_row, covered)
+        self._look_at_lines(plan, block)
         for readings in found:
             are_points = self._per_row == 1 and readings.n_values == 1
             self._give(self._lines.take(readings) if are_points else self._frames(readings))
+
+    def _look_at_lines(self, plan: ScanPlan, block: Block) -> None:
+        """Find the positions of lines that are sampled, by sequence number."""
+        self._line, self._positions = None, {}
+        for line in line_axes(plan, plan.entries[0]):
+            chunks = block.columns.get(line.key, ())
+            for chunk in chunks:
+                size = prod(chunk.values.shape[1:])
+                if size < 2 or size != max(chunk.values.shape[1:]):
+                    break
+                rows = block.seq_nums[chunk.row - block.row :].tolist()
+                positions = (np.asarray(each).reshape(-1) for each in chunk.values)
+                self._positions.update(zip(rows, positions, strict=False))
+            else:
+                if chunks:
+                    self._line = line
+                    total = plan.n_points
+                    if self._per_row == 1 and (total is None or self._highest * line.size <= total):
+                        self._per_row = line.size
+                    return
 
     def flush(self) -> None:
         """Give what is not complete; nothing more comes."""
@@ -89,8 +113,11 @@ class Framer:
         """Make a frame of each reading."""
         plan, covered = readings.plan, self._per_row
         for i, reading in enumerate(readings.values):
-            data, is_complete = _as_row(reading, covered, readings.detector.covers)
             placed = readings.placed(slice(i, i + 1), covered)
+            if self._is_sampled(reading, readings.detector.covers):
+                data, is_complete = self._binned(reading, int(readings.seq_nums[i]), placed), True
+            else:
+                data, is_complete = _as_row(reading, covered, readings.detector.covers)
             found = spot(plan, placed)
             coords = found.coordinates
             if not found.inside:
@@ -105,6 +132,25 @@ class Framer:
             if current is not None:
                 about["ring_current"] = current
             yield coords, data, about
+
+    def _is_sampled(self, reading: AnyArray, per: str | None) -> bool:
+        """Tell whether a reading has the samples of a line, which are not its points."""
+        n = reading.size
+        return (
+            self._line is not None
+            and self._per_row == self._line.size
+            and per != "point"
+            and n == max(reading.shape, default=1)
+            and n not in (1, self._per_row)
+            and reading.dtype.kind in "biuf"
+        )
+
+    def _binned(self, reading: AnyArray, seq_num: int, placed: Placement) -> AnyArray:
+        if self._line is None:
+            raise AssertionError("only a line that was read is binned")
+        positions = self._positions.get(seq_num)
+        along = placed.axes[self._line.axis]
+        return binned(self._line, reading.reshape(-1), positions, along)
 
 
 def _as_row(reading: AnyArray, covered: int, per: str | None) -> tuple[AnyArray, bool]:

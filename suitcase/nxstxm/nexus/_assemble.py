@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,7 @@ from ._record import STAGING, RunRecord
 from ._saved import is_assembled, read_records
 from ._scanfile import SUFFIX, ScanFile
 from ._shared import SharedObjects
-
-CREATOR = "suitcase.nxstxm"
+from ._version import PROGRAM, version
 
 
 def finish_file(
@@ -205,21 +203,11 @@ def _write_root(h5: h5py.File, default: str, options: WriterOptions, first_uid: 
     """Complete the root and take the scaffolding away."""
     h5.attrs["default"] = default
     h5.attrs["first_uid"] = first_uid
-    h5.attrs["creator"] = CREATOR
-    h5.attrs["creator_version"] = _version()
+    h5.attrs["creator"] = PROGRAM
+    h5.attrs["creator_version"] = version()
     h5.attrs["file_time"] = options.time(time.time())
     h5.attrs["HDF5_Version"] = h5py.version.hdf5_version
     h5.attrs["h5py_version"] = h5py.version.version
     if STAGING in h5:
         del h5[STAGING]
     h5.attrs["NX_class"] = "NXroot"  # the last of all: see `is_assembled`
-
-
-@cache
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("suitcase-nxstxm")
-    except PackageNotFoundError:
-        return "unknown"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..scans import Detector, detector_columns
+from ._binning import mark_binned
 from ._blocks import PointBlock
 from ._canvas import Canvas, ListWriter
 from ._encoding import group, mark, safe_name, text
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 RESERVED = (
     *("title", "start_time", "end_time", "definition", "entry_identifier"),
     *("entry_identifier_uuid", "experiment_identifier", "user", "sample", "instrument"),
-    *("control", "quality", "collection", "processed", "name", "source", "monochromator", "optics"),
+    *("control", "quality", "collection", "processed", "binning", "name", "source", "optics"),
+    "monochromator",
     *("insertion_device", "beam", "sample_x", "sample_y", "sample_z"),
 )
 
@@ -138,7 +140,11 @@ class Channel:
             read, present = self._points.read(block, self.key, self.detector.covers)
         if read.dtype.kind == "b":
             read = read.astype(np.uint8)  # what NeXus calls a number
-        if self._list is not None:
+        native = self._points.native(block, self.key, self.name, self.detector.covers)
+        if self._list is not None and native is not None:
+            self._list.add(native)
+            self._n += len(native)
+        elif self._list is not None:
             self._list.add(_with_gaps(read, present))
             if present is None and block.is_rows:
                 self._note_span(block)
@@ -179,7 +185,9 @@ class Channel:
     def close(self) -> None:
         """Write what is left of its list and its picture."""
         if self._list is not None:
-            self._dtype = self._list.close().dtype
+            dataset = self._list.close()
+            mark_binned(dataset, self.name, self._points)
+            self._dtype = dataset.dtype
         if self.canvas is not None:
             self.canvas.close()
 

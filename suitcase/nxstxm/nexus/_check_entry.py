@@ -20,6 +20,7 @@ from suitcase.nxstxm.nexus._check_fields import (
     warning,
 )
 from suitcase.nxstxm.nexus._check_rules import (
+    BINNED_BY,
     ENTRY_FIELDS,
     INSTRUMENT_FIELDS,
     MONOCHROMATOR_FIELDS,
@@ -49,6 +50,7 @@ def entry_problems(entry: Group) -> Iterator[Problem]:
         yield error(entry.path, f"has {len(instruments)} NXinstrument instead of exactly one")
     for instrument in instruments[:1]:
         yield from _instrument_problems(instrument, symbols)
+        yield from _binned_problems(entry, instrument)
     samples = entry.of_class("NXsample")
     if not samples:
         yield error(entry.path, "has no NXsample, where rotation_angle belongs")
@@ -127,7 +129,7 @@ def _instrument_problems(instrument: Group, symbols: dict[str, int]) -> Iterator
     else:
         yield from field_problems(mono, MONOCHROMATOR_FIELDS, symbols)
         energy = mono.fields.get("energy")
-        if energy is not None and len(energy.shape) == 1:
+        if energy is not None and len(energy.shape) == 1 and BINNED_BY not in energy.attrs:
             symbols["nP"] = energy.shape[0]
 
     detectors = [
@@ -144,6 +146,23 @@ def _instrument_problems(instrument: Group, symbols: dict[str, int]) -> Iterator
         else:
             rules = INSTRUMENT_FIELDS.get(group.nx_class or "", ())
             yield from field_problems(group, rules, symbols)
+
+
+def _binned_problems(entry: Group, instrument: Group) -> Iterator[Problem]:
+    """Check that a list of samples has as many as the binning says of its lines."""
+    for group in instrument.groups.values():
+        for found in group.fields.values():
+            place = as_text(found.attrs.get(BINNED_BY))
+            if place is None:
+                continue
+            home, _, name = place.rpartition("/")
+            lengths = entry.groups[home].fields.get(name) if home in entry.groups else None
+            if lengths is None:
+                yield error(f"{found.path}@{BINNED_BY}", f"{place!r} does not exist")
+            elif lengths.value is not None and found.shape:
+                n = int(np.sum(np.asarray(lengths.value)))
+                if n != found.shape[0]:
+                    yield error(found.path, f"has {found.shape[0]} samples, but {place} counts {n}")
 
 
 def _name(group: Group) -> str:

@@ -178,6 +178,10 @@ INSTRUMENT_FIELDS: Mapping[str, tuple[FieldRule, ...]] = {
     "NXpositioner": POSITIONER_FIELDS,
 }
 
+#: Attribute of a list that has samples of lines instead of points: where in the entry it stands
+#: how many each line has.
+BINNED_BY = "binned_by"
+
 #: Numbers that have no unit: counts of things, ratios, and the vectors of a convention.
 UNITLESS = frozenset(
     {

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from ..scans import Polarization, polarization_from_code
+from ._binning import mark_binned, write_binning
 from ._canvas import Canvas, ListWriter
 from ._channels import find_channels
 from ._collection import write_collection
@@ -246,7 +247,8 @@ class EntryWriter:
         n_points = 0
         for block in self.points.blocks():
             n_points += len(block)
-            energy.add(self.measured.energy(block))
+            native = self.measured.native(block, "energy", "monochromator")
+            energy.add(self.measured.energy(block) if native is None else native)
             dwell = self.measured.dwell(block)
             for writer in dwells:
                 writer.add(dwell)
@@ -254,7 +256,9 @@ class EntryWriter:
                 each.add(block)
             for channel in self.channels:
                 channel.add(block)
-        energy.close().attrs["source"] = self.measured.source_of("energy")
+        energies = energy.close()
+        energies.attrs["source"] = self.measured.source_of("energy")
+        mark_binned(energies, "monochromator", self.points)
         for writer in dwells:
             writer.close()
         for each in lists:
@@ -268,6 +272,7 @@ class EntryWriter:
                 if not n_points:
                     self.messages.append(f"{channel.name} has no points")
         self.processed.close()
+        write_binning(self)
         self.write_completeness()
         self.entry.attrs["default"] = next(c.name for c in self.channels if c.is_picture)
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..scans import Axis, Device
+from ._binning import mark_binned
 from ._blocks import PointBlock
 from ._canvas import ListWriter
 from ._encoding import group, text
@@ -113,6 +114,18 @@ class Measured:
         read = device.scale * read.astype(float) if device.scale != 1.0 else read.astype(float)
         return read if present is None else np.where(present, read, np.nan)
 
+    def native(self, block: PointBlock, role: str, name: str) -> Floats | None:
+        """Give what a device reads as it came, where its samples are not the points of lines.
+
+        `name` is that of the group with the list.
+        """
+        record = block.part.record
+        key, device = self.measured_key(record, role), self.device(record, role)
+        if key is None or device is None:
+            return None
+        samples = self.points.native(block, key, name)
+        return None if samples is None else device.scale * samples.astype(float)
+
     def measured_key(self, record: RunRecord, role: str) -> str | None:
         """Give the key under which the measurement stream reads a role's device."""
         device = self.device(record, role)
@@ -203,6 +216,7 @@ class DeviceList:
         self, writer: EntryWriter, axis: Axis, home: str, nx_class: str, dataset: str
     ) -> None:
         self.axis = axis
+        self.name = home
         self.measured = writer.measured
         self.points = writer.points
         made = group(writer.instrument, home, nx_class)
@@ -232,6 +246,10 @@ class DeviceList:
         axis, record = self.axis, block.part.record
         key = self.measured.measured_key(record, axis.role)
         setpoints = self.measured.setpoints(block, axis.name)
+        native = None if key is None else self.measured.native(block, axis.role, self.name)
+        if native is not None:
+            self._sources.add("measured")
+            return native
         if key is not None and self._resolves(block, key):
             read = self.measured.readings(block, axis.role)
             if read is not None:
@@ -264,7 +282,9 @@ class DeviceList:
     def close(self) -> None:
         """Write what is left, and where the values came from."""
         source = "+".join(sorted(self._sources)) or "none"
-        self._list.close().attrs["source"] = source
+        dataset = self._list.close()
+        dataset.attrs["source"] = source
+        mark_binned(dataset, self.name, self.points)
         if self._targets is not None:
             self._targets.close()
 

@@ -18,6 +18,7 @@ from ._plan import (
 )
 from ._read import read_plan
 from ._roles import ROLE_UNITS, polarization_from_code, role_of
+from ._sampling import BY_ORDER, BY_POSITION, LineAxis, binned, by_order, line_axes
 from ._start import run_uid
 from ._streams import BASELINE, PRIMARY, may_measure
 from ._types import (
@@ -40,6 +41,8 @@ from ._types import (
 
 __all__ = [
     "BASELINE",
+    "BY_ORDER",
+    "BY_POSITION",
     "LAYOUTS",
     "PRIMARY",
     "ROLE_UNITS",
@@ -49,6 +52,7 @@ __all__ = [
     "EntryPlan",
     "Grouping",
     "Layout",
+    "LineAxis",
     "Loop",
     "MetadataError",
     "Placement",
@@ -61,12 +65,15 @@ __all__ = [
     "UnknownScanTypeError",
     "ZonePlate",
     "as_json",
+    "binned",
+    "by_order",
     "by_region",
     "detector_columns",
     "fastest_loop",
     "focus_scans",
     "group_runs",
     "is_part",
+    "line_axes",
     "line_spec_scans",
     "make_standard_metadata",
     "may_measure",
