@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import threading
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -280,7 +282,7 @@ def test_who_brings_more_than_can_wait_waits(tmp_path: Path) -> None:
 
 def test_a_backlog_keeps_the_order_and_lets_go_what_the_journal_has(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "x.nxdocs")
-    backlog = Backlog(limit=3000)
+    backlog = Backlog(limit=6000)
     documents = [event({"a": "x" * 1000, "b": i}) for i in range(20)]
     for i, document in enumerate(documents):
         journal.add(*document)
@@ -290,7 +292,7 @@ def test_a_backlog_keeps_the_order_and_lets_go_what_the_journal_has(tmp_path: Pa
             journal.flush()
         if i == 10:
             backlog.put("something else")
-    assert backlog.held_bytes < 6000
+    assert backlog.held_bytes < 15_000
     found: Documents = []
     kept = 0
     for _ in range(21):
@@ -304,3 +306,42 @@ def test_a_backlog_keeps_the_order_and_lets_go_what_the_journal_has(tmp_path: Pa
     assert kept < 20
     assert backlog.held_bytes == 0
     journal.close()
+
+
+def test_who_brings_what_no_journal_has_waits(tmp_path: Path) -> None:
+    """Without a journal the memory would grow as long as the writer is slower than the scan."""
+    backlog = Backlog(limit=10_000)
+    most = [0]
+
+    def bring() -> None:
+        for i in range(100):
+            backlog.put(Batch("r", (event({"a": np.zeros(500), "b": i}),)))
+            most[0] = max(most[0], backlog.held_bytes)
+        backlog.put(None)
+
+    thread = threading.Thread(target=bring)
+    thread.start()
+    n = 0
+    while (batch := backlog.get()) is not None:
+        n += len(list(batch))
+        time.sleep(0.001)
+    thread.join()
+    assert n == 100
+    assert 10_000 < most[0] < 50_000
+
+
+def test_who_brings_more_numbers_than_can_wait_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("suitcase.nxstxm.documents._live_queue.WAITING", 50)
+    most = [0]
+    queue = LiveQueue(lambda _batch: time.sleep(0.01), lambda *_: None)
+    queue.begin("r", Journal(tmp_path / "x.nxdocs"))
+    queue.put("start", {"uid": "r", "time": 0.0})
+    queue.put("descriptor", {"uid": "d", "run_start": "r", "data_keys": {}})
+    for i in range(1000):
+        queue.put("event", {"descriptor": "d", "seq_num": i + 1, "time": 0.0, "data": {"a": i}})
+        most[0] = max(most[0], len(queue._queue))
+    queue.close()
+    assert 0 < most[0] <= 51
+    assert len(written(tmp_path / "x.nxdocs")) == 1002

@@ -19,7 +19,8 @@ class Backlog:
     ----------
     limit : int
         Bytes of documents that are kept in memory. A batch that comes when so many wait is let go,
-        if the journal has it, and read from there when its turn comes.
+        if the journal has it, and read from there when its turn comes. One that the journal has not
+        waits when there are four times as many, and whoever brings it.
     """
 
     def __init__(self, limit: int = HELD_BYTES) -> None:
@@ -34,16 +35,18 @@ class Backlog:
             if isinstance(item, Batch):
                 if self._held > self._limit:
                     item = item.without_documents()
+                while item.documents is not None and self._held > 4 * self._limit:
+                    self._there.wait()
                 if item.documents is not None:
                     self._held += item.n_bytes
             self._items.append(item)
-            self._there.notify()
+            self._there.notify_all()
 
     def put_first(self, item: Any) -> None:
         """Add something that is to be done before all that waits."""
         with self._there:
             self._items.appendleft(item)
-            self._there.notify()
+            self._there.notify_all()
 
     def get(self) -> Any:
         """Take what came first; wait for it."""
@@ -53,6 +56,7 @@ class Backlog:
             item = self._items.popleft()
             if isinstance(item, Batch) and item.documents is not None:
                 self._held -= item.n_bytes
+                self._there.notify_all()
             return item
 
     @property

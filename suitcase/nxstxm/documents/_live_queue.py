@@ -29,9 +29,13 @@ PERIOD = 0.02
 RETRY = 1.0
 #: Bytes of arrays in the queue beyond which the journal's thread is woken.
 HURRY_BYTES = 8 * 2**20
+#: Documents that may wait for the journal's thread; a RunEngine does not come near to that.
+WAITING = 20000
 #: Documents, and bytes of arrays, that are journalled together: the writer begins with them while
 #: the next ones are journalled.
 _SLICE, _SLICE_BYTES = 20000, 16 * 2**20
+#: What a document without arrays takes in memory, roughly: ten times of what it takes packed.
+_DOCUMENT_BYTES = 1024
 #: Descriptors that are remembered; runs that go on at the same time have a few each.
 _REMEMBERED = 1000
 
@@ -62,12 +66,14 @@ class Batch:
 
     @cached_property
     def n_bytes(self) -> int:
-        """Bytes of the documents, as far as they are known, with arrays that are placed."""
+        """Bytes of memory that letting the documents go would free, roughly."""
         if self.extent is None:
-            return 0
+            documents = self.documents or ()
+            return sum(_DOCUMENT_BYTES + _array_bytes(doc) for _, doc in documents)
         placed = (its for its in self.packed or () if isinstance(its, Mapping))
         refs = (ref for its in placed for refs in its.values() for ref in refs)
-        return self.extent.last - self.extent.first + sum(ref.n_bytes for ref in refs if ref)
+        own = self.extent.last - self.extent.first + _DOCUMENT_BYTES * len(self.documents or ())
+        return own + sum(ref.n_bytes for ref in refs if ref)
 
     def without_documents(self) -> Batch:
         """Let the documents go, if the journal has them."""
@@ -167,6 +173,10 @@ class LiveQueue:
                 self._wake.set()
                 while self._bytes_in - self._bytes_out > self._limit and self._is_alive():
                     time.sleep(0.001)
+        elif len(self._queue) > WAITING:
+            self._wake.set()
+            while len(self._queue) > WAITING and self._is_alive():
+                time.sleep(0.001)
 
     def mark(self, item: object) -> None:
         """Hand on something that is no document, behind the documents that came before it."""
