@@ -1,0 +1,141 @@
+"""Whether an event costs the live writer the same in a long run, and whether its memory stays.
+
+Each run has a process of its own, in which documents are made on the way and never held. Events
+come as fast as they are taken, frames at a rate: what waits in memory when somebody brings more
+than a disk takes is bounded, and said beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from _documents import Document, run, scalars
+from _pairs import arguments, leave, machine, table
+
+#: Cost per event at most so much of that of the shortest run; memory at most so much above it.
+GROWTH, MEMORY = 1.20, 64 * 2**20
+#: Frames of a camera: 2048 x 2048, uint16, 8 MiB each; so many a second.
+SIZE, RATE = 2048, 25.0
+
+
+def frames(n: int, rate: float | None) -> Any:
+    """Give frames at a rate; each is one of eight, which differ."""
+    chance = np.random.default_rng(1)
+    known = [chance.integers(0, 4000, (SIZE, SIZE), np.uint16) for _ in range(8)]
+    begin = time.perf_counter()
+
+    def frame(i: int, _key: str) -> Any:
+        if rate is not None:
+            time.sleep(max(begin + i / rate - time.perf_counter(), 0.0))
+        return known[i % len(known)].copy()
+
+    return run(n, {"camera": (SIZE, SIZE)}, frame)
+
+
+def one(kind: str, n: int, rate: float | None) -> dict[str, float]:
+    """Write one run and say what it cost; in a process of its own."""
+    import resource
+
+    from suitcase.nxstxm import NXstxmWriter
+
+    def documents(n: int) -> Any:
+        return scalars(n) if kind == "events" else frames(n, rate)
+
+    def write(n: int, folder: str) -> None:
+        with NXstxmWriter(folder, recover=False, finish_timeout=600.0) as writer:
+            for name, doc in documents(n):
+                writer(name, doc)
+
+    home = os.environ.get("NXSTXM_BENCH_DIR")
+    with tempfile.TemporaryDirectory(dir=home) as folder:
+        write(10, folder)  # imports are not counted
+    with tempfile.TemporaryDirectory(dir=home) as folder:
+        begin, wall = time.process_time(), time.perf_counter()
+        write(n, folder)
+        spent, passed = time.process_time() - begin, time.perf_counter() - wall
+        size = next(Path(folder).iterdir()).stat().st_size
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    making = 0.0
+    if kind == "events":
+        begin = time.process_time()
+        deque[Document](documents(n), maxlen=1)
+        making = time.process_time() - begin
+    return {
+        "cpu": spent - making,
+        "wall": passed,
+        "peak": peak * (1 if sys.platform == "darwin" else 1024),
+        "size": size,
+    }
+
+
+def measured(kind: str, n: int, rate: float | None = None) -> dict[str, float]:
+    command = [sys.executable, __file__, "--one", kind, str(n), str(rate or 0)]
+    told = subprocess.run(command, check=True, capture_output=True, text=True)
+    found: dict[str, float] = json.loads(told.stdout)
+    return found
+
+
+def main() -> int:
+    parser = arguments(__doc__)
+    parser.add_argument("--one", nargs=3, metavar=("KIND", "N", "RATE"), help="one run, here")
+    options = parser.parse_args()
+    if options.one:
+        kind, n, rate = options.one
+        print(json.dumps(one(kind, int(n), float(rate) or None)))
+        return 0
+    if sys.platform == "win32":
+        print("skipped: Windows does not tell the peak memory of a process this way")
+        return 0
+    machine()
+    lengths = (10_000, 30_000, 100_000) if options.quick else (10_000, 100_000, 1_000_000)
+    rounds = options.rounds or (1 if options.quick else 3)
+    rows, missed = [], []
+    found = [[measured("events", n) for n in lengths] for _ in range(rounds)]
+    for i, n in enumerate(lengths):
+        cost = median(each[i]["cpu"] / n for each in found)
+        ratio = median(each[i]["cpu"] / n / (each[0]["cpu"] / lengths[0]) for each in found)
+        wall = median(each[i]["wall"] for each in found)
+        peak = max(each[i]["peak"] for each in found)
+        more = peak - max(each[0]["peak"] for each in found)
+        met = "" if not i else "yes" if ratio <= GROWTH else "no"
+        rows.append(
+            [f"{n:,}", f"{1e6 * cost:.1f}", f"{wall:.2f}", f"{ratio:.2f}",
+             f"{GROWTH:g}" if i else "", met, f"{peak / 2**20:.0f}", f"{more / 2**20:+.0f}"]
+        )  # fmt: skip
+        if i and ratio > GROWTH:
+            missed.append(f"{n:,} events: {ratio:.2f} > {GROWTH:g}")
+    headings = ("events", "us/event (CPU)", "wall s", "ratio", "target", "met", "peak MiB", "more")
+    table(headings, rows)
+    print()
+    rows = []
+    short, long = (10, 125) if options.quick else (10, 2500)
+    small = measured("frames", short, RATE)
+    for what, rate in ((f"{RATE:g} a second", RATE), ("as fast as they are taken", None)):
+        large = measured("frames", long, rate)
+        more = large["peak"] - small["peak"]
+        wanted = MEMORY if rate else None
+        met = "" if wanted is None else "yes" if more <= wanted else "no"
+        rows.append(
+            [f"{large['size'] / 2**30:.1f} GiB, {what}", f"{large['wall']:.0f}",
+             f"{small['peak'] / 2**20:.0f}", f"{large['peak'] / 2**20:.0f}",
+             f"{more / 2**20:+.0f}", f"{MEMORY / 2**20:.0f}" if wanted else "", met]
+        )  # fmt: skip
+        if wanted is not None and more > wanted:
+            missed.append(f"memory of {long} frames: {more / 2**20:+.0f} MiB")
+    headings = ("frames", "wall s", "small run's peak MiB", "peak MiB", "more", "target", "met")
+    table(headings, rows)
+    return leave(missed, options.check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
