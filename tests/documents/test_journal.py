@@ -24,6 +24,7 @@ from suitcase.nxstxm.documents import (
     Journal,
     LiveQueue,
     RunStreams,
+    Segment,
     difference,
     read_archive,
 )
@@ -239,6 +240,10 @@ def test_odd_events_are_not_taken_together(change: dict[str, Any]) -> None:
     assert streams.n_rows == before
 
 
+def pairs(batch: Batch) -> Documents:
+    return [(segment.name, doc) for segment in batch for doc in segment.documents]
+
+
 # -- the queue ------------------------------------------------------------------------------------
 
 
@@ -259,7 +264,7 @@ def test_a_queue_survives_what_makes_no_sense(tmp_path: Path) -> None:
     queue.close()
     assert told == []
     assert found[-1] == Closed(run[0][1]["uid"])
-    taken_ = [each[:2] for item in found if isinstance(item, Batch) for each in item]
+    taken_ = [pair for item in found if isinstance(item, Batch) for pair in pairs(item)]
     assert difference(run, taken_) is None
     assert difference(run, written(tmp_path / "x.nxdocs")) is None
 
@@ -287,7 +292,7 @@ def test_a_backlog_keeps_the_order_and_lets_go_what_the_journal_has(tmp_path: Pa
     for i, document in enumerate(documents):
         journal.add(*document)
         extent = None if i % 5 == 4 else journal.flush()
-        backlog.put(Batch("r", (document,), None, journal, extent))
+        backlog.put(Batch("r", (Segment(document[0], [document[1]]),), journal, extent))
         if extent is None:
             journal.flush()
         if i == 10:
@@ -298,8 +303,8 @@ def test_a_backlog_keeps_the_order_and_lets_go_what_the_journal_has(tmp_path: Pa
     for _ in range(21):
         item = backlog.get()
         if isinstance(item, Batch):
-            kept += item.documents is not None
-            found += [each[:2] for each in item]
+            kept += item.segments is not None
+            found += pairs(item)
         else:
             assert len(found) == 11
     assert difference(documents, found) is None
@@ -308,14 +313,15 @@ def test_a_backlog_keeps_the_order_and_lets_go_what_the_journal_has(tmp_path: Pa
     journal.close()
 
 
-def test_who_brings_what_no_journal_has_waits(tmp_path: Path) -> None:
+def test_who_brings_what_no_journal_has_waits() -> None:
     """Without a journal the memory would grow as long as the writer is slower than the scan."""
     backlog = Backlog(limit=10_000)
     most = [0]
 
     def bring() -> None:
         for i in range(100):
-            backlog.put(Batch("r", (event({"a": np.zeros(500), "b": i}),)))
+            name, doc = event({"a": np.zeros(500), "b": i})
+            backlog.put(Batch("r", (Segment(name, [doc]),)))
             most[0] = max(most[0], backlog.held_bytes)
         backlog.put(None)
 

@@ -5,13 +5,14 @@ from ._archive_file import SUFFIX as JOURNAL_SUFFIX
 from ._archive_file import write_archive
 from ._archive_reader import ArchiveError, read_archive
 from ._backlog import Backlog
+from ._batch import Batch, Closed, Pending, Segment
 from ._columns import Chunk
 from ._equal import difference, documents_equal, shown, values_equal
 from ._filling import Filling, UnfilledError
 from ._frame_file import FrameFile, Placed, Room, RoomWanted, read_placed
 from ._frames import Frames
 from ._journal import Journal, Packed
-from ._live_queue import Batch, Closed, LiveQueue, Pending
+from ._live_queue import LiveQueue
 from ._packing import ArrayRef, PlacedRef
 from ._raw_arrays import array_crc32
 from ._replay import StoredRun, replay, stored_runs
@@ -43,6 +44,7 @@ __all__ = [
     "Room",
     "RoomWanted",
     "RunStreams",
+    "Segment",
     "StoredRun",
     "UnfilledError",
     "array_crc32",

@@ -201,6 +201,16 @@ class ArchiveWriter:
             self._hand_over()
         return packed
 
+    def append_events(self, docs: Sequence[Mapping[str, Any]]) -> None:
+        """Add events, which costs less than one by one; see `append`."""
+        try:
+            packed = [self._pack(("event", doc)) for doc in docs]
+        except PACKING_ERRORS:
+            for doc in docs:
+                self.append("event", doc)
+        else:
+            self.extend(packed)
+
     def extend(self, packed: Sequence[bytes]) -> None:
         """Add documents that `append` of another archive packed."""
         for first in range(0, len(packed), _TOGETHER):

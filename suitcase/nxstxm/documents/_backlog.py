@@ -6,10 +6,10 @@ from collections import deque
 from threading import Condition
 from typing import Any
 
-from ._live_queue import Batch
+from ._batch import Batch
 
 #: Bytes of documents that wait in memory; beyond them they wait in the journal alone.
-HELD_BYTES = 64 * 2**20
+HELD_BYTES = 32 * 2**20
 
 
 class Backlog:
@@ -35,9 +35,9 @@ class Backlog:
             if isinstance(item, Batch):
                 if self._held > self._limit:
                     item = item.without_documents()
-                while item.documents is not None and self._held > 4 * self._limit:
+                while item.segments is not None and self._held > 4 * self._limit:
                     self._there.wait()
-                if item.documents is not None:
+                if item.segments is not None:
                     self._held += item.n_bytes
             self._items.append(item)
             self._there.notify_all()
@@ -54,7 +54,7 @@ class Backlog:
             while not self._items:
                 self._there.wait()
             item = self._items.popleft()
-            if isinstance(item, Batch) and item.documents is not None:
+            if isinstance(item, Batch) and item.segments is not None:
                 self._held -= item.n_bytes
                 self._there.notify_all()
             return item

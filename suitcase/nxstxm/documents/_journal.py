@@ -113,13 +113,31 @@ class Journal:
         self._n_records += 1
         return packed
 
+    def add_events(self, docs: Sequence[Mapping[str, Any]]) -> list[Packed] | None:
+        """Pack events of one descriptor at once, where it has no arrays.
+
+        Returns
+        -------
+        list of bytes, or None
+            As of `add`; None where they are to be added one by one, and nothing was.
+        """
+        descriptor = docs[0].get("descriptor")
+        if descriptor not in self._rows.plain:
+            return None
+        pack = self._pack
+        try:
+            packed: list[Packed] = [pack(("event", doc)) for doc in docs]
+        except PACKING_ERRORS:
+            return None
+        self._rows.count(descriptor, len(docs))
+        self._parts += packed  # type: ignore[arg-type] # all of them bytes
+        self._n_records += len(docs)
+        return packed
+
     def _place_of(self, name: str, doc: Mapping[str, Any]) -> Place | None:
         """Give what finds a place for the arrays of a document."""
-        frames = self.frames
-        if frames is None:
-            return None
-        row = self._rows.take(name, doc)
-        if row < 0:
+        row, frames = self._rows.take(name, doc), self.frames
+        if row < 0 or frames is None:
             return None
         run, stream = self._run, self._rows.stream_of(doc)
         return lambda key, i, array: frames.place(run, stream, key, row + i, array)
@@ -228,6 +246,8 @@ class _Rows:
     """Counts the rows of streams as the books of a run do."""
 
     def __init__(self) -> None:
+        #: Descriptors that declare no arrays.
+        self.plain: set[str] = set()
         self._streams: dict[str, str] = {}  # by descriptor
         self._n: dict[str, int] = {}  # of each descriptor
 
@@ -241,15 +261,14 @@ class _Rows:
             descriptor = doc.get("descriptor")
         else:
             if name == "descriptor":
-                self._streams[str(doc.get("uid"))] = str(doc.get("name", "primary"))
+                self._declare(str(doc.get("uid")), doc)
             elif name == "bulk_events":
                 for event in chain.from_iterable(filter(_is_list, doc.values())):
                     self.take("event", event if isinstance(event, Mapping) else {})
             return -1
         if type(descriptor) is not str:
             return -1  # refused elsewhere, with a message
-        before = self._n.get(descriptor, 0)
-        self._n[descriptor] = before + n
+        before = self.count(descriptor, n)
         if len(self._streams) < 2:
             return before
         stream = self._streams.get(descriptor)
@@ -259,9 +278,29 @@ class _Rows:
             if name == stream and other != descriptor
         )
 
+    def count(self, descriptor: str, n: int) -> int:
+        """Count events of a descriptor; give how many there were before."""
+        before = self._n.get(descriptor, 0)
+        self._n[descriptor] = before + n
+        return before
+
+    def _declare(self, descriptor: str, doc: Mapping[str, Any]) -> None:
+        self._streams[descriptor] = str(doc.get("name", "primary"))
+        if not has_arrays(doc):
+            self.plain.add(descriptor)
+
     def stream_of(self, doc: Mapping[str, Any]) -> str:
         """Give the stream of an event."""
         return self._streams.get(doc["descriptor"], "primary")
+
+
+def has_arrays(descriptor: Mapping[str, Any]) -> bool:
+    """Tell whether the readings of a stream may be arrays, as far as its descriptor tells."""
+    data_keys = descriptor.get("data_keys")
+    return not isinstance(data_keys, Mapping) or any(
+        not isinstance(declared, Mapping) or declared.get("dtype") == "array"
+        for declared in data_keys.values()
+    )
 
 
 def _is_list(value: object) -> bool:

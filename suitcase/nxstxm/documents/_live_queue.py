@@ -8,21 +8,17 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import cached_property
 from threading import Event, Thread
 from typing import Any
 
-import numpy as np
-
 from .._beside import Beside
 from .._errors import NXstxmError, NXstxmOSError
-from ._journal import Extent, Journal, Packed
+from ._batch import Batch, Closed, Document, Pending, Segment, array_bytes, goes_on
+from ._journal import Extent, Journal, Packed, has_arrays
 from ._routes import Routes
 
-Document = Mapping[str, Any]
 #: Seconds between two looks into the queue while a run goes on.
 PERIOD = 0.02
 #: Seconds between two attempts to write a journal that could not be written.
@@ -30,79 +26,12 @@ RETRY = 1.0
 #: Bytes of arrays in the queue beyond which the journal's thread is woken.
 HURRY_BYTES = 8 * 2**20
 #: Documents that may wait for the journal's thread; a RunEngine does not come near to that.
-WAITING = 20000
+WAITING = 8000
 #: Documents, and bytes of arrays, that are journalled together: the writer begins with them while
 #: the next ones are journalled.
-_SLICE, _SLICE_BYTES = 20000, 16 * 2**20
-#: What a document without arrays takes in memory, roughly: ten times of what it takes packed.
-_DOCUMENT_BYTES = 1024
+_SLICE, _SLICE_BYTES = 4000, 16 * 2**20
 #: Descriptors that are remembered; runs that go on at the same time have a few each.
 _REMEMBERED = 1000
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Documents of one run, in the order in which they came.
-
-    Attributes
-    ----------
-    run : str
-        The run.
-    documents : tuple of (name, document), or None
-        The documents; None when only the journal has them.
-    packed : tuple, or None
-        What `Journal.add` gave for each; None when one could not be packed.
-    journal : Path or None
-        The journal that has them.
-    extent : Extent or None
-        Where in it they are; None when it has not got them.
-    """
-
-    run: str
-    documents: tuple[tuple[str, Document], ...] | None
-    packed: tuple[Packed, ...] | None = None
-    journal: Journal | None = None
-    extent: Extent | None = None
-
-    @cached_property
-    def n_bytes(self) -> int:
-        """Bytes of memory that letting the documents go would free, roughly."""
-        if self.extent is None:
-            documents = self.documents or ()
-            return sum(_DOCUMENT_BYTES + _array_bytes(doc) for _, doc in documents)
-        placed = (its for its in self.packed or () if isinstance(its, Mapping))
-        refs = (ref for its in placed for refs in its.values() for ref in refs)
-        own = self.extent.last - self.extent.first + _DOCUMENT_BYTES * len(self.documents or ())
-        return own + sum(ref.n_bytes for ref in refs if ref)
-
-    def without_documents(self) -> Batch:
-        """Let the documents go, if the journal has them."""
-        if self.journal is None or self.extent is None:
-            return self
-        return Batch(self.run, None, None, self.journal, self.extent)
-
-    def __iter__(self) -> Iterator[tuple[str, Document, Packed]]:
-        """Give the documents, if need be from the journal, and what it gave for each."""
-        if self.documents is not None:
-            packed = self.packed or (None,) * len(self.documents)
-            for (name, doc), its in zip(self.documents, packed, strict=True):
-                yield name, doc, its
-        elif self.journal is not None and self.extent is not None:
-            yield from self.journal.read(self.extent)
-
-
-@dataclass(frozen=True)
-class Closed:
-    """Tells that the journal of a run is closed, and nothing more comes of it."""
-
-    run: str
-
-
-@dataclass(frozen=True)
-class Pending:
-    """Tells that a run is over and its journal can not be written: it is tried until it can."""
-
-    run: str
 
 
 class LiveQueue:
@@ -161,8 +90,8 @@ class LiveQueue:
             # only what is declared to have arrays is looked at: most events are a few numbers
             descriptor = doc.get("descriptor")
             if type(descriptor) is str and descriptor in self._heavy:
-                n_bytes = _array_bytes(doc)
-        elif name == "descriptor" and _has_arrays(doc):
+                n_bytes = array_bytes(doc)
+        elif name == "descriptor" and has_arrays(doc):
             self._heavy[str(doc.get("uid"))] = None
             if len(self._heavy) > _REMEMBERED:
                 del self._heavy[next(iter(self._heavy))]
@@ -231,30 +160,31 @@ class LiveQueue:
 
     def _step(self) -> None:
         """Journal some of what waits, run by run, and hand it on."""
-        runs: dict[str, list[tuple[str, Document]]] = {}
+        runs: dict[str, list[Segment]] = {}
         first = self._bytes_out
         latest, its = None, None  # most events are of the stream that the one before is of
         for _ in range(min(len(self._queue), _SLICE)):
-            if self._bytes_out - first > _SLICE_BYTES:
-                break
             name, item, n_bytes = self._queue.popleft()
             if name == "event":
-                self._bytes_out += n_bytes
-                descriptor = item.get("descriptor")
-                if descriptor != latest or its is None:
-                    latest, its = descriptor, self._list_of(name, item, runs)
+                if item.get("descriptor") != latest or its is None:
+                    latest, its = item.get("descriptor"), self._list_of(item, runs)
                 if its is not None:
-                    its.append((name, item))
-            elif name[0] != "#":
+                    its.append(item)
+                if n_bytes:
+                    self._bytes_out += n_bytes
+                    if self._bytes_out - first > _SLICE_BYTES:
+                        break
+                continue
+            its = None
+            if name[0] != "#":
                 self._bytes_out += n_bytes
                 self._sort(name, item, runs)
-                if name == "descriptor" and str(item.get("uid")) in self._heavy:
-                    # now: whoever makes room for its arrays must know the run
-                    self._write(runs)
-                    runs, latest, its = {}, None, None
-            else:
-                self._write(runs)
-                runs, latest, its = {}, None, None
+                if name != "descriptor" or str(item.get("uid")) not in self._heavy:
+                    continue
+                # now: whoever makes room for its arrays must know the run
+            self._write(runs)
+            runs = {}
+            if name[0] == "#":
                 self._obey(name, item)
         self._write(runs)
 
@@ -269,48 +199,55 @@ class LiveQueue:
         else:
             self._take(item)
 
-    def _list_of(
-        self, name: str, doc: Document, runs: dict[str, list[tuple[str, Document]]]
-    ) -> list[tuple[str, Document]] | None:
-        """Give the list of the run that an event belongs to; None where none is known."""
-        owners = self._routes.take(name, doc)
-        return runs.setdefault(owners[0], []) if owners else None
+    def _list_of(self, doc: Document, runs: dict[str, list[Segment]]) -> list[Document] | None:
+        """Give the list that an event is to be added to; None where its run is not known."""
+        owners = self._routes.take("event", doc)
+        if not owners:
+            return None
+        segments = runs.setdefault(owners[0], [])
+        if not segments or not goes_on(segments[-1], "event", doc, _SLICE):
+            segments.append(Segment("event", []))
+        return segments[-1].documents
 
-    def _sort(self, name: str, doc: Document, runs: dict[str, list[tuple[str, Document]]]) -> None:
+    def _sort(self, name: str, doc: Document, runs: dict[str, list[Segment]]) -> None:
         """Note to which run a document belongs; what belongs to none that is known is left."""
         owners = self._routes.take(name, doc)
-        if len(owners) == 1:
-            runs.setdefault(owners[0], []).append((name, doc))
-            return
         for run in owners:
-            part = self._routes.part_of(run, name, doc)
+            part = doc if len(owners) == 1 else self._routes.part_of(run, name, doc)
             if part is not None:
-                runs.setdefault(run, []).append((name, part))
+                runs.setdefault(run, []).append(Segment(name, [part]))
 
-    def _write(self, runs: Mapping[str, list[tuple[str, Document]]]) -> None:
-        for run, documents in runs.items():
+    def _write(self, runs: Mapping[str, list[Segment]]) -> None:
+        for run, segments in runs.items():
             if run not in self._journals:
                 continue  # its file is there already
             journal = self._journals[run]
             if journal is None:
-                self._take(Batch(run, tuple(documents)))
+                self._take(Batch(run, tuple(segments)))
                 continue
-            packed = self._add(run, journal, documents)
-            whole = run not in self._late and packed is not None
+            added = [self._add(run, journal, segment) for segment in segments]
+            whole = run not in self._late and all(
+                len(packed) == len(segment.documents)
+                for packed, segment in zip(added, segments, strict=True)
+            )
             extent = self._flush(run, journal) if whole else None
-            self._take(Batch(run, tuple(documents), packed, journal, extent))
+            if whole:
+                segments = [s._replace(packed=p) for s, p in zip(segments, added, strict=True)]
+            self._take(Batch(run, tuple(segments), journal, extent))
 
-    def _add(
-        self, run: str, journal: Journal, documents: list[tuple[str, Document]]
-    ) -> tuple[Packed, ...] | None:
-        """Add documents to a journal; give them packed, or None where some can not be."""
-        packed: list[Packed] = []
-        for name, doc in documents:
+    def _add(self, run: str, journal: Journal, segment: Segment) -> list[Packed]:
+        """Add documents to a journal; give less than there are where some can not be packed."""
+        if segment.name == "event":
+            packed = journal.add_events(segment.documents)
+            if packed is not None:
+                return packed
+        packed = []
+        for doc in segment.documents:
             try:
-                packed.append(journal.add(name, doc))
+                packed.append(journal.add(segment.name, doc))
             except NXstxmError as error:
                 self._tell(run, error)
-        return tuple(packed) if len(packed) == len(documents) else None
+        return packed
 
     def _flush(self, run: str, journal: Journal) -> Extent | None:
         try:
@@ -370,29 +307,6 @@ class LiveQueue:
             with suppress(OSError):
                 journal.close()
         self._take(Closed(run))
-
-
-def _has_arrays(descriptor: Document) -> bool:
-    """Tell whether the readings of a stream are declared to be arrays."""
-    data_keys = descriptor.get("data_keys")
-    return isinstance(data_keys, Mapping) and any(
-        isinstance(declared, Mapping) and declared.get("dtype") == "array"
-        for declared in data_keys.values()
-    )
-
-
-def _array_bytes(doc: Document) -> int:
-    """Give the bytes of the arrays in an event or a page of events."""
-    data = doc.get("data")
-    if not isinstance(data, Mapping):
-        return 0  # refused elsewhere, with a message
-    n_bytes = 0
-    for value in data.values():
-        if type(value) is np.ndarray:
-            n_bytes += value.nbytes
-        elif type(value) is list and value and type(value[0]) is np.ndarray:
-            n_bytes += sum(each.nbytes for each in value if type(each) is np.ndarray)
-    return n_bytes
 
 
 def _sync_all(journals: Iterable[Journal]) -> None:

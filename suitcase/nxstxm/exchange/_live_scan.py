@@ -107,24 +107,17 @@ class LiveScan:
 
     def _take_all(self, batch: Batch) -> None:
         run = batch.run
-        events: list[Mapping[str, Any]] = []
-        packed: list[Packed] = []
-        for name, doc, its in batch:
-            if events and (name != "event" or doc.get("descriptor") != events[0].get("descriptor")):
-                self._take_events(run, events, packed)
-                events, packed = [], []
+        for name, docs, packed in batch:
             if name == "event":
-                events.append(doc)
-                packed.append(its)
-            else:
-                self._take(run, name, doc, its)
-        if events:
-            self._take_events(run, events, packed)
+                self._take_events(run, docs, packed)
+                continue
+            for i, doc in enumerate(docs):
+                self._take(run, name, doc, packed[i] if packed else None)
         if run in self._stages:
             self._tell_failures(self._stages[run][0])
 
     def _take_events(
-        self, run: str, events: list[Mapping[str, Any]], packed: Sequence[Packed]
+        self, run: str, events: Sequence[Mapping[str, Any]], packed: Sequence[Packed]
     ) -> None:
         if run not in self._stages:
             return  # it has ended

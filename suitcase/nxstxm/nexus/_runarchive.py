@@ -61,8 +61,7 @@ class RunArchive:
         if len(known) == len(docs):
             self._writer.extend(known)
             return
-        for doc in docs:
-            self._writer.append("event", doc)
+        self._writer.append_events(docs)
 
     def checksums(self) -> list[int]:
         """Take the checksums of these arrays, for `note`; any thread may."""

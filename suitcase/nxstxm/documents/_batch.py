@@ -1,0 +1,136 @@
+"""Documents on their way between threads, and what else goes that way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ._journal import Extent, Journal, Packed
+
+Document = Mapping[str, Any]
+#: What a document without arrays takes in memory, roughly: ten times of what it takes packed.
+_DOCUMENT_BYTES = 1024
+#: Events that are read from a journal together.
+_TOGETHER = 1000
+
+
+class Segment(NamedTuple):
+    """Documents of one kind, one after the other: events of one descriptor, or a single one.
+
+    Attributes
+    ----------
+    name : str
+        Kind of document.
+    documents : list of Mapping
+        The documents.
+    packed : sequence
+        What `Journal.add` gave for each; nothing where there is no journal, or it gave nothing.
+    """
+
+    name: str
+    documents: list[Document]
+    packed: Sequence[Packed] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Documents of one run, in the order in which they came.
+
+    Attributes
+    ----------
+    run : str
+        The run.
+    segments : tuple of Segment, or None
+        The documents; None when only the journal has them.
+    journal : Journal or None
+        The journal that has them.
+    extent : Extent or None
+        Where in it they are; None when it has not got them.
+    """
+
+    run: str
+    segments: tuple[Segment, ...] | None
+    journal: Journal | None = None
+    extent: Extent | None = None
+
+    @cached_property
+    def n_bytes(self) -> int:
+        """Bytes of memory that letting the documents go would free, roughly."""
+        segments = self.segments or ()
+        n_bytes = _DOCUMENT_BYTES * sum(len(segment.documents) for segment in segments)
+        if self.extent is None:
+            # events of one descriptor are alike
+            return n_bytes + sum(len(s.documents) * array_bytes(s.documents[0]) for s in segments)
+        placed = (its for s in segments for its in s.packed if isinstance(its, Mapping))
+        refs = (ref for its in placed for refs in its.values() for ref in refs)
+        n_bytes += self.extent.last - self.extent.first
+        return n_bytes + sum(ref.n_bytes for ref in refs if ref)
+
+    def without_documents(self) -> Batch:
+        """Let the documents go, if the journal has them."""
+        if self.journal is None or self.extent is None:
+            return self
+        return Batch(self.run, None, self.journal, self.extent)
+
+    def __iter__(self) -> Iterator[Segment]:
+        """Give the documents, if need be from the journal."""
+        if self.segments is not None:
+            yield from self.segments
+        elif self.journal is not None and self.extent is not None:
+            yield from _segments(self.journal.read(self.extent))
+
+
+def _segments(read: Iterator[tuple[str, dict[str, Any], Packed]]) -> Iterator[Segment]:
+    """Part what is read from a journal, so that not all of it is in memory."""
+    segment: Segment | None = None
+    for name, doc, packed in read:
+        if segment is not None and goes_on(segment, name, doc, _TOGETHER):
+            segment.documents.append(doc)
+            segment.packed.append(packed)  # type: ignore[attr-defined] # a list, made below
+            continue
+        if segment is not None:
+            yield segment
+        segment = Segment(name, [doc], [packed])
+    if segment is not None:
+        yield segment
+
+
+def goes_on(segment: Segment, name: str, doc: Document, most: int) -> bool:
+    """Tell whether a document belongs to the segment before it."""
+    return (
+        name == "event" == segment.name
+        and len(segment.documents) < most
+        and doc.get("descriptor") == segment.documents[0].get("descriptor")
+    )
+
+
+@dataclass(frozen=True)
+class Closed:
+    """Tells that the journal of a run is closed, and nothing more comes of it."""
+
+    run: str
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Tells that a run is over and its journal can not be written: it is tried until it can."""
+
+    run: str
+
+
+def array_bytes(doc: Document) -> int:
+    """Give the bytes of the arrays in an event or a page of events."""
+    data = doc.get("data")
+    if not isinstance(data, Mapping):
+        return 0  # refused elsewhere, with a message
+    n_bytes = 0
+    for value in data.values():
+        if type(value) is np.ndarray:
+            n_bytes += value.nbytes
+        elif type(value) is list and value and type(value[0]) is np.ndarray:
+            n_bytes += sum(each.nbytes for each in value if type(each) is np.ndarray)
+    return n_bytes
