@@ -16,6 +16,7 @@ from ._jobs import jobs
 from ._options import WriterOptions
 from ._publish import name_taken, publish
 from ._record import STAGING, RunRecord
+from ._refine import refine
 from ._saved import is_assembled, read_records
 from ._scanfile import SUFFIX, ScanFile
 from ._shared import SharedObjects
@@ -192,6 +193,8 @@ def assemble(
     for name in [name for name in h5 if name != STAGING]:
         del h5[name]  # what an earlier attempt to finish left
     writer_class = options.entry_writer or EntryWriter
+    for record in runs:
+        refine(record, source)
     arranged = jobs(runs)
     shared = SharedObjects()
     for job in arranged:

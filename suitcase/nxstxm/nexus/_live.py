@@ -247,15 +247,16 @@ def span_of(plan: ScanPlan, wanted: Mapping[str, Any], entry: int | None) -> tup
     if entry is not None and entries == 1:
         known["entry"] = entry
     sizes: Sequence[int | None] = [loop.size for loop in plan.loops]
-    low, passes, width = 0, 0, plan.n_points
+    low, passes, around, width = 0, 0, 0, plan.n_points
     for i, loop in enumerate(plan.loops):
         step = known.get(loop.axis)
         inner = sizes[i + 1 :]
         if not isinstance(step, int) or None in inner:
             break
-        if loop.snaked and loop.size is not None and passes % 2:
+        backwards = (around if loop.restarts else passes) % 2
+        if loop.snaked and loop.size is not None and backwards:
             step = loop.size - 1 - step
-        passes = passes * (loop.size or 1) + step
+        passes, around = passes * (loop.size or 1) + step, step
         width = prod(size for size in inner if size is not None)
         low += step * width
     return low, None if width is None else low + width

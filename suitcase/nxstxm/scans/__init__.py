@@ -16,6 +16,7 @@ from ._plan import (
     ScanPlan,
     ZonePlate,
 )
+from ._raster import as_raster, may_be_raster, moving_keys
 from ._read import read_plan
 from ._roles import ROLE_UNITS, polarization_from_code, role_of
 from ._sampling import BY_ORDER, BY_POSITION, LineAxis, binned, by_order, line_axes
@@ -65,6 +66,7 @@ __all__ = [
     "UnknownScanTypeError",
     "ZonePlate",
     "as_json",
+    "as_raster",
     "binned",
     "by_order",
     "by_region",
@@ -76,7 +78,9 @@ __all__ = [
     "line_axes",
     "line_spec_scans",
     "make_standard_metadata",
+    "may_be_raster",
     "may_measure",
+    "moving_keys",
     "multi_entry_scans",
     "place",
     "points_per_event",

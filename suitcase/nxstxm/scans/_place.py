@@ -66,11 +66,13 @@ def place(plan: ScanPlan, points: Index) -> Placement:
     entry = np.zeros(points.shape, np.int64)
     axes: dict[str, Index] = {}
     outer = np.zeros(points.shape, np.int64)  # ordinal of the pass, for snaked loops
+    around = outer  # the same within the loop around
     for loop, i in zip(plan.loops, index, strict=True):
         step = i
         if loop.snaked and loop.size is not None:
-            i = np.where(outer % 2 == 1, loop.size - 1 - i, i)
-        outer = outer * (loop.size or 1) + step
+            passes = around if loop.restarts else outer
+            i = np.where(passes % 2 == 1, loop.size - 1 - i, i)
+        outer, around = outer * (loop.size or 1) + step, step
         if loop.axis == "entry":
             entry = entry * (loop.size or 1) + i
         elif loop.axis == "visit":

@@ -59,11 +59,14 @@ class Loop:
         Number of steps; None for the slowest when only the data can tell.
     snaked : bool
         Every second pass runs backwards.
+    restarts : bool
+        The first pass of each step of the loop around the loop around it runs forwards again.
     """
 
     axis: str
     size: int | None
     snaked: bool = False
+    restarts: bool = False
 
 
 @dataclass(frozen=True)
