@@ -9,7 +9,11 @@ from typing import Any
 from ._batch import Batch
 
 #: Bytes of documents that wait in memory; beyond them they wait in the journal alone.
-HELD_BYTES = 32 * 2**20
+HELD_BYTES = 16 * 2**20
+
+#: So many documents in a batch come from no RunEngine: they are kept back for so many seconds, for
+#: the writer to catch up.
+FLOOD, PATIENCE = 1000, 0.1
 
 
 class Backlog:
@@ -33,7 +37,10 @@ class Backlog:
         """Add something at the end."""
         with self._there:
             if isinstance(item, Batch):
-                if self._held > self._limit:
+                if self._held > self._limit and item.n_documents >= FLOOD:
+                    # reading them again costs more than whoever brings so many has to wait here
+                    self._there.wait_for(self._has_room, PATIENCE)
+                if not self._has_room():
                     item = item.without_documents()
                 while item.segments is not None and self._held > 4 * self._limit:
                     self._there.wait()
@@ -58,6 +65,9 @@ class Backlog:
                 self._held -= item.n_bytes
                 self._there.notify_all()
             return item
+
+    def _has_room(self) -> bool:
+        return self._held <= self._limit
 
     @property
     def held_bytes(self) -> int:

@@ -58,10 +58,15 @@ class Batch:
     extent: Extent | None = None
 
     @cached_property
+    def n_documents(self) -> int:
+        """Documents in memory."""
+        return sum(len(segment.documents) for segment in self.segments or ())
+
+    @cached_property
     def n_bytes(self) -> int:
         """Bytes of memory that letting the documents go would free, roughly."""
         segments = self.segments or ()
-        n_bytes = _DOCUMENT_BYTES * sum(len(segment.documents) for segment in segments)
+        n_bytes = _DOCUMENT_BYTES * self.n_documents
         if self.extent is None:
             # events of one descriptor are alike
             return n_bytes + sum(len(s.documents) * array_bytes(s.documents[0]) for s in segments)

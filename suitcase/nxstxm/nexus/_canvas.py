@@ -152,11 +152,13 @@ class Canvas:
     ) -> None:
         self.shape = shape
         self._dtype, self._fill = np.dtype(dtype), fill
-        n_images = shape[0] if len(shape) > 2 else 1
+        # the points of a line come one after the other; those of an image perhaps column by column
+        n_images = 1 if len(shape) == 2 else prod(shape[:1])
         image = prod(shape) // max(n_images, 1)
         self._whole = prod(shape) * 8 <= HELD_BYTES or n_images == 1
         # as many images at a time as a compressed chunk is deep: it is written once
-        self._depth = max(min(DEPTH, HELD_BYTES // (8 * max(image, 1))), 1)
+        most = HELD_BYTES // (8 * max(image, 1))
+        self._depth = max(most if len(shape) == 1 else min(DEPTH, most), 1)
         self._slab_size = image * self._depth
         keywords: dict[str, Any] = {}
         if prod(shape) * 8 > LARGE:
