@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+from suitcase.nxstxm._disk import sync
 from suitcase.nxstxm._errors import NXstxmFileExistsError, NXstxmOSError
 from suitcase.nxstxm.documents._archive import ArchiveWriter
 
@@ -68,7 +68,7 @@ def write_archive(
             _publish(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        sync(path.parent)
     except NXstxmOSError:
         raise
     except OSError as error:
@@ -107,13 +107,3 @@ def _publish(temporary: Path, path: Path) -> None:
         raise NXstxmFileExistsError(
             f"{path} exists and is not overwritten; choose another name"
         ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    # Windows can not open a folder, and needs not.
-    with contextlib.suppress(PermissionError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

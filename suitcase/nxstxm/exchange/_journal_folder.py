@@ -15,6 +15,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from .._disk import sync
 from .._errors import NXstxmFileExistsError, NXstxmOSError, NXstxmStateError
 from ..documents import JOURNAL_SUFFIX, FrameFile, Journal
 
@@ -61,16 +62,32 @@ class JournalFolder:
         The folder.
     facts : ScanFacts
         What is known of the scan.
+    has_facts : bool
+        False when all of that was lost but what the folder's name tells.
     """
 
-    def __init__(self, path: Path, facts: ScanFacts, lock: FileLock | None) -> None:
+    has_facts = True
+
+    def __init__(
+        self, path: Path, facts: ScanFacts, lock: FileLock | None, *, syncs: bool = False
+    ) -> None:
         self.path = path
         self.facts = facts
         self._lock = lock
+        self._syncs = syncs
 
     @classmethod
-    def make(cls, directory: Path, facts: ScanFacts) -> JournalFolder:
+    def make(cls, directory: Path, facts: ScanFacts, *, syncs: bool = False) -> JournalFolder:
         """Make the folder of a scan that begins.
+
+        Parameters
+        ----------
+        directory : Path
+            Where it is made.
+        facts : ScanFacts
+            What is known of the scan.
+        syncs : bool
+            Have the disk take the names of it, of its journals and of the files beside it.
 
         Raises
         ------
@@ -89,6 +106,9 @@ class JournalFolder:
             path.mkdir()
             lock = _locked(path, _PATIENCE)
             _write_facts(path, facts)
+            if syncs:
+                for each in (path / _FACTS, path, directory):
+                    sync(each)
         except FileExistsError as error:
             raise NXstxmFileExistsError(
                 f"{path} is there already: an earlier process left this scan, or writes it now. "
@@ -96,7 +116,7 @@ class JournalFolder:
             ) from error
         except OSError as error:
             raise NXstxmOSError(f"the journal {path} can not be made ({error})") from error
-        return cls(path, facts, lock)
+        return cls(path, facts, lock, syncs=syncs)
 
     @classmethod
     def claim(cls, path: Path) -> JournalFolder | None:
@@ -116,24 +136,31 @@ class JournalFolder:
             lock = _locked(path, 0.0)
         except (NXstxmStateError, FileNotFoundError):
             return None  # somebody writes it, or its file came just now and it is gone
+        facts = None
         try:
             facts = _facts_of(path)
         except FileNotFoundError:
             if _is_being_made(path):
                 _unlock(lock)
                 return None
-            facts = _facts_by_name(path)
-        except (OSError, ValueError, TypeError) as error:
+        except ValueError:
+            pass  # half written, when the power went
+        except (OSError, TypeError) as error:
             _unlock(lock)
             raise NXstxmOSError(f"{path / _FACTS} can not be read ({error})") from error
-        if lock is None and _is_alive(facts):
+        folder = cls(path, facts or _facts_by_name(path), lock)
+        folder.has_facts = facts is not None
+        if lock is None and _is_alive(folder.facts):
             return None
-        return cls(path, facts, lock)
+        return folder
 
     def journal(self, run: str, frames: FrameFile | None = None) -> Journal:
         """Begin the journal of a run, whose frames may be elsewhere."""
         path = self.path / f"{run}{JOURNAL_SUFFIX}"
-        return Journal(path, self._remake, run=run, frames=frames)
+        journal = Journal(path, self._remake, run=run, frames=frames)
+        if self._syncs:
+            sync(self.path)
+        return journal
 
     @property
     def rescue(self) -> Path:

@@ -136,6 +136,11 @@ def _made(
     try:
         for run in runs:
             stage = writer.run(run.start)
+            if not folder.has_facts:
+                stage.note(
+                    "what the writer was told of this scan is lost: it has the options that were "
+                    "given to recover"
+                )
             missing = sorted({*facts.processors} - _names(chosen))
             if missing:
                 stage.note(

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from .._disk import sync
 from .._errors import NXstxmOSError, NXstxmStateError, OptionError
 from ..documents import FrameFile
 from ..nexus import SUFFIX, NXstxmStorage, WriterOptions, check_uid
@@ -107,6 +108,7 @@ class NXstxmWriter:
         self._has_journal = bool(journal)
         self._patience = float(finish_timeout)
         self._copies = bool(copy_arrays)
+        self._syncs = fsync is not None
         self._grouping = Grouping()
         self._scans = LiveScans(
             self._directory,
@@ -180,11 +182,14 @@ class NXstxmWriter:
         folder = None
         if self._has_journal:
             # before the temporary file: what a killed process leaves has a journal that tells of it
-            folder = JournalFolder.make(self._directory, self._facts(target, plan.run))
+            facts = self._facts(target, plan.run)
+            folder = JournalFolder.make(self._directory, facts, syncs=self._syncs)
         try:
             home = self._directory / target.parent
             alone = folder is not None
             writer = ScanWriter(home, target.name, plan.run, self._options, alone=alone)
+            if self._syncs:
+                sync(home)
         except BaseException:
             if folder is not None:
                 folder.remove()

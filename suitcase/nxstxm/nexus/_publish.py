@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._disk import on_windows, sync
 from .._errors import NXstxmFileExistsError, NXstxmOSError
 from ._locks import lock_file
 
@@ -56,7 +57,7 @@ def publish(temporary: Path, final: Path, *, overwrite: bool, kept: ScanFile | N
     NXstxmFileExistsError
         The name is taken.
     """
-    _fsync(temporary)
+    sync(temporary)
     deadline = time.monotonic() + _RENAME_PATIENCE
     while True:
         try:
@@ -69,18 +70,13 @@ def publish(temporary: Path, final: Path, *, overwrite: bool, kept: ScanFile | N
             raise name_taken(final, kept) from error
         except OSError as error:
             # Windows refuses while a viewer holds the file; elsewhere this is final
-            held = _on_windows() and isinstance(error, PermissionError)
+            held = on_windows() and isinstance(error, PermissionError)
             if not held or time.monotonic() > deadline:
                 where = f"; the scan is in {_shared_name(kept)}" if kept else ""
                 raise NXstxmOSError(f"{final} can not be written ({error}){where}") from error
             time.sleep(0.05)
-    _fsync(final.parent)
+    sync(final.parent)
     return final
-
-
-def _on_windows() -> bool:
-    """Tell whether files that a viewer holds can not be renamed, and folders not be flushed."""
-    return os.name == "nt"
 
 
 def _link(temporary: Path, final: Path) -> None:
@@ -97,15 +93,3 @@ def _link(temporary: Path, final: Path) -> None:
             os.replace(temporary, final)  # noqa: PTH105
         return
     temporary.unlink()
-
-
-def _fsync(path: Path) -> None:
-    """Flush a file or, where that can be done, a folder to disk."""
-    if path.is_dir() and _on_windows():
-        return
-    flags = os.O_RDONLY if path.is_dir() else os.O_RDWR
-    handle = os.open(path, flags)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
