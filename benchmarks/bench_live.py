@@ -47,6 +47,7 @@ def nxwriter(folder: Path) -> tuple[Callback, Callable[[], object]]:
     writer = NXWriter()
     writer.file_name = folder / "x.hdf5"
     writer.warn_on_missing_content = False
+    writer._external_file_read_retry_delay = 0.0005  # it looks twice a second whether it is ready
     return writer.receiver, lambda: writer.wait_writer() if hasattr(writer, "wait_writer") else None
 
 
