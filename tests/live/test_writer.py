@@ -396,6 +396,28 @@ def test_an_error_at_the_start_fails_the_scan_before_it_moves(tmp_path: Path, wr
     assert not moved
 
 
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_run_engine_may_ignore_what_callbacks_raise(
+    ignored: bool, tmp_path: Path, writers: Any
+) -> None:
+    """Either way the scan whose name is taken has no file, and the next one has its own."""
+    writer = writers(tmp_path, path_provider="{name}")
+    (tmp_path / "taken.hdf5").write_text("x")
+    engine = engine_with(writer)
+    engine.ignore_callback_exceptions = ignored
+    x, det = SynAxis(name="x"), SynSignal(name="det", func=lambda: 1.0)
+    if ignored:
+        with pytest.warns(UserWarning, match="exists already"):
+            engine(grid_scan([det], x, 0, 1, 3), name="taken")
+    else:
+        with pytest.raises(NXstxmError, match="exists already"):
+            engine(grid_scan([det], x, 0, 1, 3), name="taken")
+    engine(grid_scan([det], x, 0, 1, 3), name="free")
+    assert [path.name for path in writer.paths] == ["free.hdf5"]
+    assert (tmp_path / "taken.hdf5").read_text() == "x"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["free.hdf5", "taken.hdf5"]
+
+
 # -- what goes wrong later ------------------------------------------------------------------------
 
 
