@@ -8,6 +8,7 @@ from ._backlog import Backlog
 from ._batch import Batch, Closed, Pending, Segment
 from ._columns import Chunk
 from ._equal import difference, documents_equal, shown, values_equal
+from ._file_rows import DetectorFileError, FileRows, HeldFileError, open_rows
 from ._filling import Filling, UnfilledError
 from ._frame_file import FrameFile, Placed, Room, RoomWanted, read_placed
 from ._frames import Frames
@@ -17,6 +18,7 @@ from ._packing import ArrayRef, PlacedRef
 from ._raw_arrays import array_crc32
 from ._replay import StoredRun, replay, stored_runs
 from ._stream import REGION, Block
+from ._stream_assets import StreamAssets, StreamRows
 from ._streams import DocumentError, RunStreams
 from ._unpack import unpack_documents
 
@@ -31,10 +33,13 @@ __all__ = [
     "Block",
     "Chunk",
     "Closed",
+    "DetectorFileError",
     "DocumentError",
+    "FileRows",
     "Filling",
     "FrameFile",
     "Frames",
+    "HeldFileError",
     "Journal",
     "LiveQueue",
     "Packed",
@@ -46,11 +51,14 @@ __all__ = [
     "RunStreams",
     "Segment",
     "StoredRun",
+    "StreamAssets",
+    "StreamRows",
     "UnfilledError",
     "array_crc32",
     "difference",
     "documents_equal",
     "is_archive",
+    "open_rows",
     "read_archive",
     "read_placed",
     "replay",

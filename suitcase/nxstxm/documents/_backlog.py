@@ -27,6 +27,9 @@ class Backlog:
         waits when there are four times as many, and whoever brings it.
     """
 
+    #: What `get` gives when nothing came.
+    NOTHING = object()
+
     def __init__(self, limit: int = HELD_BYTES) -> None:
         self._limit = limit
         self._items: deque[Any] = deque()
@@ -55,11 +58,11 @@ class Backlog:
             self._items.appendleft(item)
             self._there.notify_all()
 
-    def get(self) -> Any:
-        """Take what came first; wait for it."""
+    def get(self, timeout: float | None = None) -> Any:
+        """Take what came first; wait for it, or give `NOTHING` after so many seconds."""
         with self._there:
-            while not self._items:
-                self._there.wait()
+            if not self._there.wait_for(self._items.__len__, timeout):
+                return self.NOTHING
             item = self._items.popleft()
             if isinstance(item, Batch) and item.segments is not None:
                 self._held -= item.n_bytes

@@ -9,7 +9,15 @@ from threading import Event
 from typing import Any
 
 from .._errors import NXstxmError
-from ..documents import Batch, Filling, FrameFile, Journal, Packed, RoomWanted
+from ..documents import (
+    Batch,
+    Filling,
+    FrameFile,
+    HeldFileError,
+    Journal,
+    Packed,
+    RoomWanted,
+)
 from ..nexus import RunStage
 from ..scans import RunsOfScan
 from ._journal_folder import JournalFolder
@@ -38,6 +46,10 @@ class LiveScan:
     ----------
     done : Event
         Set when its file is there, or when it is known that there will be none.
+    released : Event
+        Set when the scan's last document need not wait any more.
+    asked : float
+        When its file was asked for first, by the monotonic clock.
     path : Path or None
         The file, once it is there.
     error : Exception or None
@@ -59,6 +71,8 @@ class LiveScan:
         self._frames = frames
         self.folder = folder
         self.done = Event()
+        self.released = Event()
+        self.asked = 0.0
         self.path: Path | None = None
         self.error: Exception | None = None
         self.processor_error: BaseException | None = None
@@ -136,19 +150,24 @@ class LiveScan:
         stage, filling = self._stages[run]
         if filling.is_idle and packed is not None:
             stage.take(name, doc, packed)
-            return
-        for each in filling(name, doc):
-            stage.take(*each)
+        else:
+            for each in filling(name, doc):
+                stage.take(*each)
         if name == "stop":
             self._end(run)
 
     def _end(self, run: str) -> None:
-        stage, filling = self._stages.pop(run)
+        """End a run; one whose detector still writes its file waits for `finish`."""
+        stage, filling = self._stages[run]
         self._ended.add(run)
         filling.close()
         for message in filling.messages:
-            stage.note(message)
-        self._writer.end(stage)
+            stage.note_once(message)
+        try:
+            self._writer.end(stage)
+        except HeldFileError:
+            return
+        del self._stages[run]
         self._tell_failures(stage)
 
     def _tell_failures(self, stage: RunStage) -> None:
@@ -181,18 +200,37 @@ class LiveScan:
         self._frames.grant(wanted, room)
         return True
 
-    def finish(self) -> None:
-        """Make the file."""
+    def finish(self, *, waits: bool = True) -> bool:
+        """Make the file.
+
+        Parameters
+        ----------
+        waits : bool
+            Leave it for later while a detector still writes a file that is needed.
+
+        Returns
+        -------
+        bool
+            False when it is left for later; else there is a file, or an error.
+        """
         if self.error is None:
             try:
                 for run in list(self._stages):
                     self._end(run)
+                if self._stages:
+                    if waits:
+                        return False
+                    for stage, _ in self._stages.values():
+                        if self.folder is None:
+                            stage.leave_out_held()  # there is no journal to make it of later
+                        self._writer.end(stage)
                 self._ended.update(self.unclosed)  # of some not even the start was taken
                 if self._frames is not None:
                     self._frames.close()  # its file is about to get another name
                 self.path = self._writer.finish()
             except Exception as error:  # noqa: BLE001 - see `take`
                 self._fail(error)
+        return True
 
     def stage(self, run: str) -> RunStage | None:
         """Give a run that goes on."""
@@ -217,6 +255,11 @@ class LiveScan:
             filling.close()
             stage.abandon()
         self._stages.clear()
+
+    def settle(self) -> None:
+        """Tell all who wait that there is nothing to wait for."""
+        self.done.set()
+        self.released.set()
 
     def closed(self, run: str) -> bool:
         """Note that the journal of a run is closed; tell whether it was the last."""

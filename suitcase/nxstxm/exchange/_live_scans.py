@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from ..documents import Backlog, Batch, Closed, LiveQueue, Pending, RoomWanted
 from ._live_log import logger
 from ._live_scan import LiveScan
 from ._recover import RecoverError, recover
+
+#: Seconds between two looks whether a detector has closed its file, and after which it is given up.
+HELD_PERIOD, HELD_PATIENCE = 0.2, 60.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ class LiveScans:
         self._at_exit = at_exit
         self._scans: list[LiveScan] = []
         self._runs: dict[str, LiveScan] = {}
+        self._waiting: list[LiveScan] = []  # for files of detectors
+        self._next_look = 0.0
         self._backlog = Backlog()
         self.queue = LiveQueue(self._backlog.put, self._journal_failed, fsync=fsync)
         self._thread: Thread | None = None
@@ -145,11 +151,13 @@ class LiveScans:
         if self._recovers:
             self._recover()
         while True:
-            item = self._backlog.get()
+            item = self._backlog.get(HELD_PERIOD if self._waiting else None)
             if item is None:
                 return
             try:
-                self._do(item)
+                if item is not Backlog.NOTHING:
+                    self._do(item)
+                self._look_again()
             except Exception:  # noqa: BLE001 - a defect of ours; the thread must live on
                 logger.exception("the writer of %s has failed", self._directory)
 
@@ -172,11 +180,27 @@ class LiveScans:
             if scan.closed(item.run):
                 self._leave(scan)
         elif isinstance(item, Pending):
-            scan.done.set()  # nobody waits for a disk that is full
+            scan.settle()  # nobody waits for a disk that is full
+
+    def _look_again(self) -> None:
+        """Look from time to time whether detectors have closed the files that are waited for."""
+        now = time.monotonic()
+        if self._waiting and now >= self._next_look:
+            self._next_look = now + HELD_PERIOD
+            waiting, self._waiting = self._waiting, []
+            for scan in waiting:
+                self._end(scan)
 
     def _end(self, scan: LiveScan) -> None:
         """Make the file of a scan, or give up; its journals are closed then."""
-        scan.finish()
+        now = time.monotonic()
+        scan.asked = scan.asked or now
+        if not scan.finish(waits=now - scan.asked < HELD_PATIENCE):
+            if not scan.released.is_set():
+                logger.info("scan %s has its file when its detectors have closed theirs", scan)
+                scan.released.set()  # they do so when the plan goes on
+            self._waiting.append(scan)
+            return
         if scan.path is None and self._strict and scan.error is not None:
             self.errors.append(scan.error)
         for run in list(scan.unclosed):
@@ -188,7 +212,7 @@ class LiveScans:
             self._runs = {run: its for run, its in self._runs.items() if its is not scan}
             self._scans.remove(scan)
         if scan.path is None:
-            scan.done.set()
+            scan.settle()
             return
         self.paths.append(scan.path)
         if self._strict and isinstance(scan.processor_error, Exception):
@@ -200,7 +224,7 @@ class LiveScans:
         except Exception:  # noqa: BLE001 - the user's; the thread must live on
             logger.exception("on_finish failed for %s", scan.path)
         finally:
-            scan.done.set()
+            scan.settle()
 
     def _recover(self) -> None:
         """Make the files of what an earlier process left."""

@@ -222,7 +222,7 @@ class NXstxmWriter:
             if scan is not None and is_last:
                 self._finish(scan)
         if scan is not None and is_last:
-            if not scan.done.wait(self._patience):
+            if not scan.released.wait(self._patience):
                 logger.warning(
                     "the file of scan %s is not there after %g s; it is still being written",
                     scan, self._patience,

@@ -218,7 +218,8 @@ def find_channels(points: Points, messages: list[str]) -> list[Channel]:
                 found[key] = Channel(name, key, detector, points, label)
     if not any(channel.is_picture for channel in found.values()):
         messages.append("no detector gave a reading that makes a picture; it is NaN")
-        planned = [d for r in points.job.records for d in r.plan.detectors if d.role == "signal"]
+        known = [d for r in points.job.records for d in r.plan.detectors]
+        planned = [d for d in known if d.role == "signal"] or [d for d in known if d.is_picture]
         first = planned[0] if planned else Detector("detector", "signal")
         name = safe_name(first.name, names)
         found[f"#{name}"] = Channel(name, f"#{name}", first, points, first.name)

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ..documents import Frames
+from ..documents import FileRows, Frames
 from ..scans import BASELINE, ScanPlan, may_measure
 
 AnyArray = npt.NDArray[Any]
@@ -51,8 +51,9 @@ class Piece:
         Row of the stream of the first reading.
     n : int
         Number of readings.
-    values : ndarray, Frames or str
-        The readings, shape (m, ...), or the path of the dataset that holds them.
+    values : ndarray, Frames, FileRows or str
+        The readings, shape (m, ...), in memory or in a file of the detector; or the path of the
+        dataset that holds them.
     at : int
         Where in `values` the first reading is.
     shape : tuple of int
@@ -63,7 +64,7 @@ class Piece:
 
     row: int
     n: int
-    values: AnyArray | Frames | str
+    values: AnyArray | Frames | FileRows | str
     at: int
     shape: tuple[int, ...]
     dtype: np.dtype[Any]

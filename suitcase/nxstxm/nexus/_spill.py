@@ -13,6 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from ..documents import FileRows
 from ._encoding import chunk_shape, open_shape
 from ._filters import filters
 from ._record import Piece
@@ -22,6 +23,8 @@ from ._rows import append
 #: Arrays of at least this size are stored once: the archive refers to them.
 REFERENCE_BYTES = 64 * 1024
 CHUNK_BYTES = 256 * 1024
+#: Bytes of a detector's file that are copied at a time.
+COPIED_BYTES = 8 * 2**20
 #: Data key and stream to the room of the column; what puts a frame at a place in it.
 Rooms = Mapping[tuple[str, str], FrameRoom]
 Put = Callable[[int, Any], object]
@@ -55,6 +58,7 @@ def spill(
     *,
     rooms: Rooms | None = None,
     put: Put | None = None,
+    store: bool = False,
 ) -> Spilled:
     """Write what is in memory.
 
@@ -74,6 +78,8 @@ def spill(
         Where frames of some columns have rows already.
     put : callable, optional
         Puts a frame at a byte of the file.
+    store : bool
+        Bring in what lies in files of the detector, too.
 
     Returns
     -------
@@ -86,7 +92,7 @@ def spill(
         room = None if rooms is None else rooms.get(column)
         if room is not None and put is not None:
             pieces = _into_room(home.file, room, pieces, put)
-        written[column] = _spill_column(home, column, pieces, datasets, compression)
+        written[column] = _spill_column(home, column, pieces, datasets, compression, store)
     path = before.archive
     if archive:
         data = np.frombuffer(archive, np.uint8)
@@ -104,10 +110,11 @@ def _spill_column(
     pieces: list[Piece],
     datasets: dict[tuple[Any, ...], str],
     compression: str,
+    store: bool,
 ) -> list[Piece]:
     out: list[Piece] = []
     for piece in pieces:
-        if isinstance(piece.values, str):
+        if isinstance(piece.values, str) or (isinstance(piece.values, FileRows) and not store):
             add_piece(out, piece)
             continue
         kind = (*column, piece.shape, piece.dtype.str)
@@ -117,7 +124,12 @@ def _spill_column(
             _new_dataset(home.file, path, piece, compression)
         dataset = home.file[path]
         at = len(dataset)
-        append(dataset, piece.values)
+        if isinstance(piece.values, FileRows):
+            step = max(COPIED_BYTES // max(row_bytes(piece), 1), 1)
+            for first in range(piece.at, piece.at + piece.n, step):
+                append(dataset, piece.values[first : min(first + step, piece.at + piece.n)])
+        else:
+            append(dataset, piece.values)
         add_piece(out, Piece(piece.row, piece.n, path, at, piece.shape, piece.dtype))
     return out
 
@@ -126,7 +138,8 @@ def _into_room(h5: h5py.File, room: FrameRoom, pieces: Sequence[Piece], put: Put
     """Put frames that are in memory into the rows that they have; others stay as they are."""
     out: list[Piece] = []
     for piece in pieces:
-        if isinstance(piece.values, str) or not room.fits(piece.shape, piece.dtype):
+        is_elsewhere = isinstance(piece.values, (str, FileRows))
+        if is_elsewhere or not room.fits(piece.shape, piece.dtype):
             out.append(piece)
             continue
         dataset, last = h5[room.path], piece.row + piece.n
@@ -136,6 +149,11 @@ def _into_room(h5: h5py.File, room: FrameRoom, pieces: Sequence[Piece], put: Put
             put(at, np.ascontiguousarray(frame))
         out.append(Piece(piece.row, piece.n, room.path, piece.row, piece.shape, piece.dtype))
     return out
+
+
+def row_bytes(piece: Piece) -> int:
+    """Give the bytes of one of its readings."""
+    return int(np.prod(piece.shape, dtype=np.int64)) * piece.dtype.itemsize
 
 
 def add_piece(pieces: list[Piece], piece: Piece) -> None:
@@ -156,7 +174,7 @@ def add_piece(pieces: list[Piece], piece: Piece) -> None:
 
 def _new_dataset(h5: h5py.File, path: str, piece: Piece, compression: str) -> None:
     dtype = h5py.string_dtype("utf-8") if piece.dtype.kind == "O" else piece.dtype
-    one = int(np.prod(piece.shape, dtype=np.int64)) * piece.dtype.itemsize
+    one = row_bytes(piece)
     keywords: dict[str, Any] = {}
     if one >= REFERENCE_BYTES:
         keywords = filters(compression)

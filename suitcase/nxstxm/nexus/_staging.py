@@ -10,6 +10,7 @@ of the run like all others.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import chain
 from threading import RLock
@@ -22,9 +23,18 @@ import numpy as np
 from .._beside import Beside
 from .._errors import NXstxmStateError
 from ..data import DataHandler, Failure, Frame
-from ..documents import Block, Frames, Packed, Room, RoomWanted, RunStreams
+from ..documents import (
+    Block,
+    Frames,
+    Packed,
+    Room,
+    RoomWanted,
+    RunStreams,
+    StreamAssets,
+)
 from ..scans import read_plan
 from ._columns import columns_of
+from ._detector_files import add_missing_rows, attach
 from ._framestore import PROCESSED, FrameStore
 from ._framing import Framing
 from ._options import WriterOptions
@@ -93,6 +103,8 @@ class RunStage:
         self._archive = RunArchive(self.record, self.streams, self._hold) if archive else None
         self._spilled = Spilled()
         self._placing = Placing(self.streams)
+        self._assets = StreamAssets()
+        self._leaves_out_held = False
         self._framing: Framing | None = None
         if options.processors is not None:
             self._framing = Framing(self.record, self.streams, options, self.storage)
@@ -202,6 +214,10 @@ class RunStage:
         """Say something in the entries that are made of the run."""
         self.record.notes.append(message)
 
+    def note_once(self, message: str) -> None:
+        """Say it unless it was said."""
+        self.record.note_once(message)
+
     def _enter(self, name: str, doc: Mapping[str, Any]) -> None:
         """Enter a document into the books of the run."""
         streams = self.streams
@@ -218,6 +234,8 @@ class RunStage:
             streams.take_start(doc)
         elif name == "stop":
             streams.take_stop(doc)
+        if name in ("descriptor", "stream_resource", "stream_datum"):
+            self._assets.take(name, doc)
 
     def _hold(self, data: bytes) -> None:
         """Hold a block of the archive."""
@@ -297,12 +315,38 @@ class RunStage:
             The record; a run without a stop document has ``stop`` None. What a processor raised is
             raised by `check`.
         """
+        if self._assets.rows():
+            add_missing_rows(self._assets, self.streams, self.record, self.streams.last_time)
         self.streams.flush()
         if self._framing is not None:
             self._framing.finish()
         self.storage.finish()
         with self.guard:
+            if self._assets.rows():
+                self._attach()
             return self._complete()
+
+    def leave_out_held(self) -> None:
+        """Do without the readings in files that detectors still write."""
+        self._leaves_out_held = True
+
+    def _attach(self) -> None:
+        """Add the columns that lie in files of detectors, unless that was done."""
+        record, assets, options = self.record, self._assets, self._options
+        record.n_rows = self.streams.n_rows
+        record.descriptors = self.streams.descriptors
+        if any(column in record.columns for column in assets.rows()):
+            return
+        reading: Any = nullcontext() if self.file is None else self.file.reading()
+        if not self._spilled.datasets:
+            reading = nullcontext()  # all of the books are in memory
+        with reading as h5:
+            attach(
+                assets, record, h5, options.root_map,
+                or_fail=options.fill_or_fail, leave_out_held=self._leaves_out_held,
+            )  # fmt: skip
+        if self._framing is not None:
+            record.note_once("readings in files of a detector do not go through processors")
 
     def _complete(self) -> RunRecord:
         self._drain()
@@ -401,7 +445,7 @@ class RunStage:
                 compression = self._options.compression
                 spilled = spill(
                     home, record.columns, archive, self._spilled, compression,
-                    rooms=self._placing.rooms, put=file.write_through,
+                    rooms=self._placing.rooms, put=file.write_through, store=store,
                 )  # fmt: skip
                 on_disk = spilled.archive or record.archive
                 if store:

@@ -1,0 +1,194 @@
+"""Columns whose readings lie in files of a detector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from ..documents import (
+    DetectorFileError,
+    FileRows,
+    HeldFileError,
+    RunStreams,
+    StreamAssets,
+    StreamRows,
+    open_rows,
+)
+from ._record import SEQ_NUM, Piece, RunRecord
+
+Index = npt.NDArray[np.int64]
+#: Rows that are added at a time to a stream that has none.
+_PAGE = 10_000
+
+
+def add_missing_rows(
+    assets: StreamAssets, streams: RunStreams, record: RunRecord, end: float
+) -> None:
+    """Add rows to streams of which only files have readings: a fly scan emits no events.
+
+    Parameters
+    ----------
+    assets : StreamAssets
+        What the stream documents told.
+    streams : RunStreams
+        The books of the run.
+    record : RunRecord
+        The run, which is told that the times are made up.
+    end : float
+        When the last of them came at the latest, seconds since the epoch.
+    """
+    last: dict[str, int] = {}
+    for (stream, _), rows in assets.rows().items():
+        most = max(each.seq_num + each.n - 1 for each in rows)
+        last[stream] = max(last.get(stream, 0), most)
+    for stream, n in last.items():
+        if streams.n_rows.get(stream):
+            continue
+        declared = next(d for d in streams.descriptors if d.get("name", "primary") == stream)
+        begin = float(declared.get("time") or end)
+        times = np.linspace(begin, max(end, begin), n)
+        for first in range(0, n, _PAGE):
+            some = range(first, min(first + _PAGE, n))
+            page = {
+                "descriptor": declared["uid"],
+                "seq_num": [i + 1 for i in some],
+                "time": times[some.start : some.stop].tolist(),
+                "data": {},
+            }
+            streams.take_event_page(page)
+        record.note_once(
+            f"stream {stream!r} has no events: its {n} rows are those that files of detectors "
+            f"have, their times are spread over the run"
+        )
+
+
+def attach(
+    assets: StreamAssets,
+    record: RunRecord,
+    h5: h5py.File | None,
+    root_map: Mapping[str, str],
+    *,
+    or_fail: bool,
+    leave_out_held: bool = False,
+) -> None:
+    """Add the columns that lie in files; what can not be read is left out, and told.
+
+    Parameters
+    ----------
+    assets : StreamAssets
+        What the stream documents told.
+    record : RunRecord
+        The run; all of its rows are known.
+    h5 : h5py.File or None
+        The temporary file, where columns are in it.
+    root_map : Mapping of str to str
+        Where files are now.
+    or_fail : bool
+        Raise what can not be read.
+    leave_out_held : bool
+        Leave out what is still written, too.
+
+    Raises
+    ------
+    HeldFileError
+        A file is still written; nothing was added.
+    DetectorFileError
+        With `or_fail`: a file can not be read.
+    """
+    for message in assets.messages:
+        record.note_once(message)
+    found: dict[tuple[str, str], list[Piece]] = {}
+    for (stream, key), rows in assets.rows().items():
+        seq_nums = _whole(record, h5, stream)
+        opened: dict[str, FileRows | None] = {}
+        pieces: list[Piece] = []
+        for each in rows:
+            uid = each.resource.uid
+            if uid not in opened:
+                try:
+                    opened[uid] = _open(each, record, stream, root_map, or_fail=or_fail)
+                except HeldFileError as error:
+                    if not leave_out_held:
+                        raise
+                    record.note_once(f"{key}: {error}; its readings are left out")
+                    opened[uid] = None
+            values = opened[uid]
+            if values is not None:
+                pieces += _pieces(each, values, seq_nums, record)
+        if pieces:
+            found[stream, key] = sorted(pieces, key=lambda piece: piece.row)
+    for column, pieces in found.items():
+        record.columns.setdefault(column, []).extend(pieces)
+
+
+def _whole(record: RunRecord, h5: Any, stream: str) -> Index:
+    n = record.n_rows.get(stream, 0)
+    parts = [array for _, array in record.read(h5, stream, SEQ_NUM, 0, n)]
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
+def _open(
+    rows: StreamRows,
+    record: RunRecord,
+    stream: str,
+    root_map: Mapping[str, str],
+    *,
+    or_fail: bool,
+) -> FileRows | None:
+    key = rows.resource.key
+    try:
+        found = open_rows(rows.resource, record.data_key(stream, key), root_map)
+    except HeldFileError:
+        raise
+    except DetectorFileError as error:
+        if or_fail:
+            raise
+        record.note_once(f"{key}: {error}; its readings are left out")
+        return None
+    declared = record.data_key(stream, key).get("shape")
+    if isinstance(declared, Sequence) and not _agree(declared, found.shape[1:]):
+        record.note_once(
+            f"{key} is declared as {list(declared)}, its file has {list(found.shape[1:])}, which "
+            f"is taken"
+        )
+    return found
+
+
+def _agree(declared: Sequence[Any], shape: tuple[int, ...]) -> bool:
+    """Tell whether shapes are the same but for dimensions of one."""
+    return [n for n in declared if n != 1] == [n for n in shape if n != 1]
+
+
+def _pieces(
+    rows: StreamRows, values: FileRows, seq_nums: Index, record: RunRecord
+) -> Iterator[Piece]:
+    """Give the pieces of rows that the file has and the stream knows."""
+    n = min(rows.n, max(len(values) - rows.index, 0))
+    if n < rows.n:
+        record.note_once(
+            f"{rows.resource.key}: {rows.index + rows.n} readings were announced, {values.path} "
+            f"has {len(values)}"
+        )
+    wanted = np.arange(rows.seq_num, rows.seq_num + n)
+    order = np.argsort(seq_nums, kind="stable")
+    # the last row of those that have a number: what was measured again
+    at = np.searchsorted(seq_nums, wanted, side="right", sorter=order) - 1
+    there = at >= 0
+    row = np.where(there, order[np.maximum(at, 0)] if len(order) else 0, -1)
+    there &= (seq_nums[row] == wanted) if len(order) else False
+    if not there.all():
+        record.note_once(
+            f"{rows.resource.key}: {int((~there).sum())} readings have no event; they are in the "
+            f"detector's file only"
+        )
+    index = rows.index + np.flatnonzero(there)
+    row = row[there]
+    edges = np.flatnonzero((np.diff(row) != 1) | (np.diff(index) != 1)) + 1
+    for rs, js in zip(np.split(row, edges), np.split(index, edges), strict=True):
+        if len(rs):
+            shape = values.shape[1:]
+            yield Piece(int(rs[0]), len(rs), values, int(js[0]), shape, values.dtype)

@@ -1,0 +1,283 @@
+"""Without these tests a scan whose detector writes its own file would have an empty picture."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import bluesky.plan_stubs as bps
+import h5py
+import numpy as np
+import pytest
+from bluesky import RunEngine
+from bluesky.plans import grid_scan
+
+from suitcase.nxstxm import NXstxmError, NXstxmWriter, Serializer, export_scan, finish_export
+from suitcase.nxstxm.documents import HeldFileError, difference
+from suitcase.nxstxm.nexus import nexusformat_problems, read_documents, validate
+
+pytest.importorskip("ophyd_async")
+from ophyd_async.core import (
+    StaticFilenameProvider,
+    StaticPathProvider,
+    TriggerInfo,
+    init_devices,
+)
+from ophyd_async.sim import PatternGenerator, SimBlobDetector, SimPointDetector, SimStage
+
+NY, NX = 4, 5
+Documents = list[tuple[str, Any]]
+ROLES = {"sample_x": "stage-x", "sample_y": "stage-y", "camera": "det"}
+
+
+class Scope:
+    """A stage, a camera that writes HDF5, and a counter, of ophyd-async's own simulation."""
+
+    def __init__(self, folder: Path) -> None:
+        self.engine = RunEngine({}, context_managers=[], call_returns_result=False)
+        self.file = folder / "blob.h5"
+        pattern = PatternGenerator()
+        where = StaticPathProvider(StaticFilenameProvider("blob"), folder)
+        with init_devices():
+            self.stage = SimStage(pattern, name="stage")
+            self.det = SimBlobDetector(where, pattern, name="det")
+            self.counter = SimPointDetector(pattern, name="counter")
+
+    def fly(self, n: int = NY * NX, **md: Any) -> Any:
+        about = {
+            "motors": ["stage-y", "stage-x"], "shape": [NY, NX], "extents": [[0, 3], [0, 4]],
+            "snaking": [False, True], "num_points": NY * NX, "plan_name": "fly", **md,
+        }  # fmt: skip
+        yield from bps.stage_all(self.det)
+        yield from bps.open_run(about)
+        yield from bps.prepare(self.det, TriggerInfo(number_of_events=n, livetime=0.01), wait=True)
+        yield from bps.declare_stream(self.det, name="primary", collect=True)
+        yield from bps.kickoff(self.det, wait=True)
+        yield from bps.collect_while_completing(
+            [self.det], [self.det], flush_period=0.05, stream_name="primary"
+        )
+        yield from bps.close_run()
+        yield from bps.unstage_all(self.det)
+
+    def step(self) -> Any:
+        x, y = self.stage.x, self.stage.y
+        return grid_scan([self.det, self.counter], y, 0, 0.2, 2, x, 0, 0.2, 3)
+
+    def documents(self, plan: Any) -> Documents:
+        documents: Documents = []
+        self.engine(plan, lambda name, doc: documents.append((name, doc)))
+        return documents
+
+
+@pytest.fixture
+def scope(tmp_path: Path) -> Scope:
+    (tmp_path / "raw").mkdir()
+    return Scope(tmp_path / "raw")
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Let another process write a file meanwhile."""
+    code = f"import h5py; f = h5py.File({str(path)!r}, 'r+'); print('open', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline() == "open\n"
+        try:
+            yield
+        finally:
+            process.stdin.write("\n")
+            process.stdin.close()
+            process.wait(10)
+
+
+def looked_at(path: Path, documents: Documents) -> None:
+    assert [p for p in validate(path) if p.level == "error"] == []
+    assert [p for p in nexusformat_problems(path) or () if p.level == "error"] == []
+    assert difference(documents, list(read_documents(path))) is None
+
+
+def raw(path: Path) -> Any:
+    with h5py.File(path) as h5:
+        return h5["entry/data/data"][()]
+
+
+def snaked(values: Any) -> Any:
+    image = np.array(values, float).reshape(NY, NX)
+    image[1::2] = image[1::2, ::-1]
+    return image
+
+
+def told(h5: h5py.File) -> str:
+    return "\n".join(h5["entry0/collection/messages"].asstr()[()])
+
+
+def test_a_scan_of_stream_documents_alone_is_an_image(scope: Scope, tmp_path: Path) -> None:
+    documents = scope.documents(scope.fly())
+    assert {name for name, _ in documents} == {
+        "start", "descriptor", "stream_resource", "stream_datum", "stop"
+    }  # fmt: skip
+    path = export_scan(documents, tmp_path, devices=ROLES)
+    looked_at(path, documents)
+    frames = raw(scope.file)
+    with h5py.File(path) as h5:
+        picture = h5["entry0/det"]
+        assert picture["stxm_scan_type"][0] == b"sample image"
+        np.testing.assert_array_equal(picture["data"], snaked(frames.sum(axis=(1, 2))))
+        np.testing.assert_array_equal(h5["entry0/instrument/det/data"], frames)
+        assert h5["entry0/instrument/det/data"].dtype == np.uint8
+        np.testing.assert_array_equal(
+            h5["entry0/collection/primary/det_sum/value"], frames.sum(axis=(1, 2), dtype=int)
+        )
+        assert h5["entry0"].attrs["complete"]
+        assert "has no events" in told(h5)
+
+
+def test_a_step_scan_has_scalars_and_frames(scope: Scope, tmp_path: Path) -> None:
+    documents = scope.documents(scope.step())
+    path = export_scan(documents, tmp_path, devices=ROLES)
+    looked_at(path, documents)
+    frames = raw(scope.file)
+    counts = [doc["data"]["counter-channel-1-value"] for name, doc in documents if name == "event"]
+    with h5py.File(path) as h5:
+        np.testing.assert_array_equal(h5["entry0/det/data"], frames.sum(axis=(1, 2)).reshape(2, 3))
+        name = next(n for n in h5["entry0/instrument"] if "channel_1" in n)
+        np.testing.assert_array_equal(h5[f"entry0/instrument/{name}/data"], counts)
+
+
+@pytest.mark.parametrize("journal", [True, False])
+def test_live_the_file_comes_when_the_detector_has_closed_its_own(
+    journal: bool, scope: Scope, tmp_path: Path
+) -> None:
+    """The plan must go on for that: who waited for the file in its way would wait for ever."""
+    with NXstxmWriter(tmp_path / "live", devices=ROLES, journal=journal) as writer:
+        scope.engine.subscribe(writer)
+        begun = time.monotonic()
+        documents = scope.documents(scope.fly())
+        assert time.monotonic() - begun < 8
+        [path] = writer.wait(20)
+    looked_at(path, documents)
+    with h5py.File(path) as h5:
+        np.testing.assert_array_equal(
+            h5["entry0/det/data"], snaked(raw(scope.file).sum(axis=(1, 2)))
+        )
+    assert [p.name for p in (tmp_path / "live").iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("journal", [True, False])
+def test_a_detector_that_never_closes_its_file_is_given_up(
+    journal: bool,
+    scope: Scope,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("suitcase.nxstxm.exchange._live_scans.HELD_PATIENCE", 0.5)
+    documents = scope.documents(scope.fly())
+    with held(scope.file):
+        with NXstxmWriter(tmp_path / "live", devices=ROLES, journal=journal) as writer:
+            for name, doc in documents:
+                writer(name, doc)
+        if journal:
+            assert writer.paths == []
+            assert "nxstxm recover" in caplog.text
+            with pytest.raises(NXstxmError, match="still written"):
+                _recover(tmp_path / "live")
+        else:
+            [path] = writer.paths
+            with h5py.File(path) as h5:
+                assert "still written by the detector" in told(h5)
+                assert np.isnan(h5["entry0/det/data"][()]).all()
+    if journal:
+        [path] = _recover(tmp_path / "live")
+        looked_at(path, documents)
+
+
+def _recover(folder: Path) -> list[Path]:
+    from suitcase.nxstxm import recover
+
+    return recover(folder)
+
+
+def test_an_export_of_a_file_that_is_still_written_is_told(scope: Scope, tmp_path: Path) -> None:
+    documents = scope.documents(scope.fly())
+    with held(scope.file), pytest.raises(HeldFileError, match="still written"):
+        export_scan(documents, tmp_path)
+
+
+def _gone(path: Path) -> None:
+    path.unlink()
+
+
+def _short(path: Path) -> None:
+    with h5py.File(path, "r+") as h5:
+        h5["entry/data/data"].resize(7, 0)
+
+
+def _nothing(path: Path) -> None:
+    path.write_bytes(b"nothing")
+
+
+def _renamed(path: Path) -> None:
+    with h5py.File(path, "r+") as h5:
+        h5.move("entry/data/data", "entry/data/other")
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], None], int, str]] = {
+    "gone": (_gone, 20, "is not there"),
+    "short": (_short, 13, "20 readings were announced"),
+    "nothing": (_nothing, 20, "can not be read"),
+    "renamed": (_renamed, 20, "has no dataset"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_can_not_be_read_is_missing_and_told(
+    damage: str, scope: Scope, tmp_path: Path
+) -> None:
+    documents = scope.documents(scope.fly())
+    harm, n_missing, message = DAMAGES[damage]
+    harm(scope.file)
+    path = export_scan(documents, tmp_path, devices=ROLES)
+    looked_at(path, documents)
+    with h5py.File(path) as h5:
+        assert np.isnan(h5["entry0/det/data"]).sum() == n_missing
+        assert message in told(h5)
+        assert not h5["entry0"].attrs["complete"]
+    if damage != "short":
+        with pytest.raises(NXstxmError, match=message):
+            export_scan(documents, tmp_path / "fail", fill_or_fail=True)
+
+
+def test_files_that_were_moved_are_found(scope: Scope, tmp_path: Path) -> None:
+    documents = scope.documents(scope.fly())
+    frames = raw(scope.file)
+    shutil.move(scope.file.parent, tmp_path / "moved")
+    roots = {str(scope.file.parent): str(tmp_path / "moved")}
+    with h5py.File(export_scan(documents, tmp_path, devices=ROLES, root_map=roots)) as h5:
+        np.testing.assert_array_equal(h5["entry0/instrument/det/data"], frames)
+
+
+def test_runs_that_wait_for_others_bring_their_frames_with_them(
+    scope: Scope, tmp_path: Path
+) -> None:
+    """The detector's file may be gone when the scan is finished."""
+    documents = scope.documents(scope.fly())
+    frames = raw(scope.file)
+    uid = documents[0][1]["uid"]
+    with Serializer(tmp_path, "x", first_uid=uid, devices=ROLES) as serializer:
+        for name, doc in documents:
+            serializer(name, doc)
+    scope.file.unlink()
+    path = finish_export(tmp_path, "x", uid)
+    looked_at(path, documents)
+    with h5py.File(path) as h5:
+        np.testing.assert_array_equal(h5["entry0/instrument/det/data"], frames)
