@@ -281,3 +281,121 @@ def test_runs_that_wait_for_others_bring_their_frames_with_them(
     looked_at(path, documents)
     with h5py.File(path) as h5:
         np.testing.assert_array_equal(h5["entry0/instrument/det/data"], frames)
+
+
+# -- links, virtual datasets, copies --------------------------------------------------------------
+
+
+def kind_of(path: Path) -> str:
+    with h5py.File(path) as h5:
+        home = h5["entry0/instrument/det"]
+        if isinstance(home.get("data", getlink=True), h5py.ExternalLink):
+            return "link"
+        return "vds" if home["data"].is_virtual else "copy"
+
+
+@pytest.mark.parametrize(
+    ("external", "kind"), [("auto", "link"), ("link", "link"), ("vds", "vds"), ("copy", "copy")]
+)
+def test_frames_may_stay_where_they_are(
+    external: str, kind: str, scope: Scope, tmp_path: Path
+) -> None:
+    documents = scope.documents(scope.fly())
+    frames = raw(scope.file)
+    before = scope.file.read_bytes()
+    path = export_scan(documents, tmp_path, devices=ROLES, external=external)
+    looked_at(path, documents)
+    assert kind_of(path) == kind
+    assert scope.file.read_bytes() == before  # nothing is written into what is the detector's
+    code = (
+        "import sys, h5py, numpy as np\n"
+        "with h5py.File(sys.argv[1]) as h5: np.save(sys.argv[2], h5['entry0/instrument/det/data'])"
+    )
+    # another program, in another folder, after all of it was moved
+    moved = tmp_path.parent / f"{tmp_path.name}-moved"
+    shutil.move(tmp_path, moved)
+    out = moved / "read.npy"
+    subprocess.run(
+        [sys.executable, "-c", code, str(moved / path.name), str(out)], check=True, cwd="/"
+    )
+    np.testing.assert_array_equal(np.load(out), frames)
+    with h5py.File(moved / path.name) as h5:
+        np.testing.assert_array_equal(h5["entry0/det/data"], snaked(frames.sum(axis=(1, 2))))
+        home = h5["entry0/instrument/det"]
+        if kind != "copy":
+            assert home.attrs["source_file"].tolist() == ["raw/blob.h5"]
+            assert home.attrs["source_dataset"].tolist() == ["/entry/data/data"]
+            assert home.attrs["source_rows"].tolist() == [[0, NY * NX]]
+    shutil.move(moved, tmp_path)
+
+
+def test_of_a_dataset_that_has_more_there_are_the_rows_of_the_scan(
+    scope: Scope, tmp_path: Path
+) -> None:
+    """A link would show what another scan measured."""
+    documents = scope.documents(scope.fly())
+    frames = raw(scope.file)
+    with h5py.File(scope.file, "r+") as h5:
+        h5["entry/data/data"].resize(30, 0)
+    path = export_scan(documents, tmp_path, devices=ROLES)
+    looked_at(path, documents)
+    assert kind_of(path) == "vds"
+    with h5py.File(scope.file, "r+") as h5:
+        h5["entry/data/data"].resize(40, 0)  # it grows
+    with h5py.File(path) as h5:
+        np.testing.assert_array_equal(h5["entry0/instrument/det/data"], frames)
+    path = export_scan(documents, tmp_path / "link", devices=ROLES, external="link")
+    assert kind_of(path) == "copy"
+    with h5py.File(path) as h5:
+        assert "no whole dataset of one file" in told(h5)
+
+
+def test_runs_with_a_file_each_become_one_virtual_dataset(scope: Scope, tmp_path: Path) -> None:
+    """A stack whose energies are runs of one scan."""
+    runs, files = [], []
+    for i in range(2):
+        group = {"id": "stack", "index": i, "total": 2}
+        md = {"scan_group": group, "num_points": NY * NX}
+        runs.append(scope.documents(scope.fly(**md)))
+        files.append(raw(scope.file))
+        kept = scope.file.with_name(f"run{i}.h5")
+        shutil.move(scope.file, kept)
+        for name, doc in runs[-1]:
+            if name == "stream_resource":
+                doc["uri"] = f"file://localhost{kept}"
+    path = export_scan([doc for run in runs for doc in run], tmp_path, devices=ROLES)
+    assert [p for p in validate(path) if p.level == "error"] == []
+    with h5py.File(path) as h5:
+        entries = [h5[name] for name in h5]
+        lists = [entry["instrument/det/data"][()] for entry in entries]
+    np.testing.assert_array_equal(np.concatenate(lists), np.concatenate(files))
+
+
+@pytest.mark.parametrize("external", ["link", "vds", "copy"])
+def test_readers_follow_to_the_frames(external: str, scope: Scope, tmp_path: Path) -> None:
+    import nexusformat.nexus as nx
+    import silx.io
+
+    documents = scope.documents(scope.fly())
+    frames = raw(scope.file)
+    path = export_scan(documents, tmp_path, devices=ROLES, external=external)
+    with silx.io.open(str(path)) as h5:
+        np.testing.assert_array_equal(h5["entry0/instrument/det/data"][3], frames[3])
+    root = nx.nxload(path)
+    data = root["entry0/instrument/det/data"]
+    np.testing.assert_array_equal(np.asarray(data[3]), frames[3])
+    assert root["entry0/det"].nxsignal.shape == (NY, NX)
+    xarray = pytest.importorskip("xarray")
+    with xarray.open_dataset(path, engine="h5netcdf", group="entry0/det", phony_dims="sort") as ds:
+        assert ds["data"].shape == (NY, NX)
+
+
+def test_what_was_linked_and_is_gone_is_an_error_of_the_validator(
+    scope: Scope, tmp_path: Path
+) -> None:
+    documents = scope.documents(scope.fly())
+    path = export_scan(documents, tmp_path, devices=ROLES)
+    scope.file.unlink()
+    assert any("instrument/det/data" in p.path for p in validate(path) if p.level == "error")
+    with h5py.File(path) as h5:  # the picture is there all the same
+        assert np.isfinite(h5["entry0/det/data"]).all()

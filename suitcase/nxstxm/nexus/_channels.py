@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+import h5py
 import numpy as np
 
 from ..scans import Detector, detector_columns
@@ -13,6 +14,7 @@ from ._blocks import PointBlock
 from ._canvas import Canvas, ListWriter
 from ._encoding import group, mark, safe_name, text
 from ._filters import has_filters
+from ._linked import sources_of, write_linked
 from ._points import Points
 from ._record import AnyArray, Piece, frame_sums, sum_of
 
@@ -53,6 +55,8 @@ class Channel:
         Runs whose part of the picture is made by processors.
     linked : bool
         Its list is the dataset that took its frames, by a second link.
+    external : bool
+        Its list is in files of the detector.
     """
 
     def __init__(
@@ -65,6 +69,7 @@ class Channel:
         self.detector = detector
         self.canvas: Canvas | None = None
         self.linked = False
+        self.external = False
         self._points = points
         self._list: ListWriter | None = None
         self._path = ""
@@ -86,7 +91,9 @@ class Channel:
         mark(home, "data_key", key)
         text(home, "local_name", key)
         units, compression = self.detector.units, writer.options.compression
-        if writer.source == writer.h5 and self._is_one_dataset_of_frames(writer, compression):
+        if self._is_elsewhere(writer, home):
+            self.external = True
+        elif writer.source == writer.h5 and self._is_one_dataset_of_frames(writer, compression):
             self.linked = True
             home["data"] = writer.h5[self._pieces()[0].values]  # the first link goes with staging
             home["data"].attrs["units"] = units
@@ -112,6 +119,13 @@ class Channel:
         """Give the pieces of the only run's column."""
         record = self._points.job.records[0]
         return record.columns.get((record.measurement or "", self.key), [])
+
+    def _is_elsewhere(self, writer: EntryWriter, home: h5py.Group) -> bool:
+        """Leave its frames in the files of the detector, where that can be."""
+        sources = sources_of(self._points, self.key)
+        if sources is None:
+            return False
+        return write_linked(writer, home, sources, self._pieces()[0], self.detector.units)
 
     def _is_one_dataset_of_frames(self, writer: EntryWriter, compression: str) -> bool:
         """Tell whether one dataset holds the frames of all points, and nothing else."""

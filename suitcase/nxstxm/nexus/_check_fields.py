@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from suitcase.nxstxm.nexus._check_rules import (
     BINNED_BY,
+    DATA_UNITS,
     SYMBOLS,
     UNITLESS,
     WRONG_UNIT_ATTRIBUTES,
@@ -106,8 +107,11 @@ def unit_problems(entry: Group) -> Iterator[Problem]:
             continue
         for group in child.walk():
             for member in group.fields.values():
-                if not member.is_number or member.path.rpartition("/")[2] in UNITLESS:
+                name = member.path.rpartition("/")[2]
+                if not member.is_number or name in UNITLESS:
                     continue
+                if name == "data" and DATA_UNITS in group.attrs:
+                    continue  # it is in a file of the detector
                 if "units" not in member.attrs:
                     yield error(f"{member.path}@units", "the attribute is missing")
                 elif not (as_text(member.attrs["units"]) or "").strip():

@@ -182,6 +182,9 @@ INSTRUMENT_FIELDS: Mapping[str, tuple[FieldRule, ...]] = {
 #: how many each line has.
 BINNED_BY = "binned_by"
 
+#: Attribute of a group whose data are in a file of the detector, where no unit can be written.
+DATA_UNITS = "data_units"
+
 #: Numbers that have no unit: counts of things, ratios, and the vectors of a convention.
 UNITLESS = frozenset(
     {

@@ -5,6 +5,7 @@ A subclass given as ``entry_writer=`` replaces what differs at a facility and no
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TypeGuard
 
 import h5py
@@ -292,6 +293,12 @@ class EntryWriter:
     def write_quality(self) -> None:
         """Write which points can be trusted, where something was read that tells."""
         write_quality(self)
+
+    @property
+    def path(self) -> Path | None:
+        """Where the file will be: in this folder; None for a file in memory."""
+        name = Path(self.h5.filename)
+        return name if name.is_absolute() and name.exists() else None
 
     def bring(self, path: str, home: h5py.Group, name: str) -> None:
         """Bring a dataset of the staging area into the file: a link where it is the same file."""

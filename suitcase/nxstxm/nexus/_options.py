@@ -88,6 +88,9 @@ class WriterOptions:
         says so in any case.
     fill_or_fail : bool
         Raise when such a reading can not be read; otherwise it is left out, and the entry says so.
+    external : {"auto", "link", "vds", "copy"}
+        Frames in HDF5 files of a detector: ``"link"`` a whole dataset, ``"vds"`` make a virtual
+        dataset of its rows, ``"copy"`` them; ``"auto"`` does the first of these that is possible.
     """
 
     facility: Facility = field(default_factory=Facility)
@@ -101,6 +104,7 @@ class WriterOptions:
     fill_or_fail: bool = False
     processors: Chain | None = None
     on_error: Literal["raise", "store_raw", "leave_out"] = "raise"
+    external: Literal["auto", "link", "vds", "copy"] = "auto"
 
     @classmethod
     def of(cls, **options: Any) -> WriterOptions:
@@ -139,6 +143,9 @@ class WriterOptions:
             raise OptionError(
                 f"on_error {on_error!r} is not one of 'raise', 'store_raw', 'leave_out'"
             )
+        external = options.setdefault("external", "auto")
+        if external not in ("auto", "link", "vds", "copy"):
+            raise OptionError(f"external {external!r} is not one of 'auto', 'link', 'vds', 'copy'")
         options["overwrite"] = bool(options.get("overwrite", False))
         options["fill_or_fail"] = bool(options.get("fill_or_fail", False))
         return cls(**options)
@@ -160,6 +167,7 @@ class WriterOptions:
             "devices": dict(self.devices),
             "timezone": name,
             "compression": self.compression,
+            "external": self.external,
         }
 
     def time(self, seconds: float) -> str:

@@ -1,0 +1,164 @@
+"""Lists of frames that stay in the detector's own files.
+
+An external link has the whole of one dataset, and follows it. A virtual dataset has named rows of
+one or several, whatever becomes of the others. Both name the files relative to ours, so that a
+folder can be moved as one.
+
+A link costs nothing and any program follows it; but nothing can be written beside the data, which
+are the detector's, so the unit stands in the group. Where the source is gone a link is an error and
+a virtual dataset silently has fill values: so whole datasets are linked.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+
+from ..documents import FileRows
+from ._check_rules import DATA_UNITS
+from ._encoding import mark
+from ._record import Piece
+
+if TYPE_CHECKING:
+    from ._entry import EntryWriter
+    from ._points import Points
+
+#: Attributes that name the source of readings.
+SOURCE_FILE, SOURCE_DATASET, SOURCE_ROWS = "source_file", "source_dataset", "source_rows"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Consecutive rows of a dataset in another file.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    dataset : str
+        The dataset.
+    first, n : int
+        The rows.
+    length : int
+        All rows that it has.
+    """
+
+    path: Path
+    dataset: str
+    first: int
+    n: int
+    length: int
+
+
+def sources_of(points: Points, key: str) -> list[Source] | None:
+    """Give the rows of other files that are the list of a column, one after the other.
+
+    None where the list has to be copied: some of it is in memory, is no HDF5, or is not taken row
+    by row in the order in which it came.
+    """
+    found: list[Source] = []
+    form: tuple[object, ...] | None = None
+    for part in points.job.parts:
+        record = part.record
+        stream = record.measurement or ""
+        pieces = record.columns.get((stream, key), [])
+        if points.per_row[id(record)] != 1 or not _is_whole(pieces, record.n_rows.get(stream, 0)):
+            return None
+        for piece in pieces:
+            values = piece.values
+            if not isinstance(values, FileRows) or values.dataset is None:
+                return None
+            form = form or (piece.shape, piece.dtype)
+            if form != (piece.shape, piece.dtype):
+                return None
+            found.append(Source(values.path, values.dataset, piece.at, piece.n, len(values)))
+    return found if found and points.is_whole() else None
+
+
+def _is_whole(pieces: Sequence[Piece], n: int) -> bool:
+    """Tell whether pieces have every row, in order."""
+    at = 0
+    for piece in pieces:
+        if piece.row != at:
+            return False
+        at += piece.n
+    return at == n
+
+
+def write_linked(
+    writer: EntryWriter, home: h5py.Group, sources: Sequence[Source], piece: Piece, units: str
+) -> bool:
+    """Make ``data`` of a detector a link to its file, or a virtual dataset.
+
+    Parameters
+    ----------
+    writer : EntryWriter
+        The entry; its options say which.
+    home : h5py.Group
+        The NXdetector.
+    sources : sequence of Source
+        Where the list is.
+    piece : Piece
+        Any piece of it: its shape and dtype are those of all.
+    units : str
+        The unit.
+
+    Returns
+    -------
+    bool
+        False when it has to be copied.
+    """
+    choice, own = writer.options.external, writer.path
+    if choice == "copy" or own is None:
+        return False
+    [first, *others] = sources
+    is_one = not others and first.first == 0 and first.n == first.length
+    names = {source.path: _relative(source.path, own.parent) for source in sources}
+    if choice in ("auto", "link") and is_one:
+        home["data"] = h5py.ExternalLink(names[first.path], first.dataset)
+        mark(home, DATA_UNITS, units)
+    elif choice == "link":
+        writer.messages.append(
+            f"{home.name}/data is no whole dataset of one file, which a link would be; its frames "
+            f"are copied"
+        )
+        return False
+    else:
+        _write_virtual(home, sources, piece, names)
+        mark(home["data"], "units", units)
+    home.attrs[SOURCE_FILE] = [names[source.path] for source in sources]
+    home.attrs[SOURCE_DATASET] = [source.dataset for source in sources]
+    home.attrs[SOURCE_ROWS] = [[source.first, source.first + source.n] for source in sources]
+    return True
+
+
+def _write_virtual(
+    home: h5py.Group, sources: Sequence[Source], piece: Piece, names: dict[Path, str]
+) -> None:
+    n = sum(source.n for source in sources)
+    layout = h5py.VirtualLayout((n, *piece.shape), piece.dtype)
+    at = 0
+    for source in sources:
+        with h5py.File(source.path, "r") as h5:
+            stored = h5[source.dataset]
+            shape, dtype = stored.shape, stored.dtype
+        origin = h5py.VirtualSource(names[source.path], source.dataset, shape, dtype)
+        rows = origin[source.first : source.first + source.n]  # never all: it may grow
+        layout[at : at + source.n] = rows
+        at += source.n
+    fill = np.nan if piece.dtype.kind == "f" else None
+    home.create_virtual_dataset("data", layout, fillvalue=fill)
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """Name a file relative to a folder, with slashes as HDF5 has them on every system."""
+    try:
+        return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()
+    except ValueError:
+        return path.absolute().as_posix()  # another drive
