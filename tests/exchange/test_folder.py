@@ -102,7 +102,7 @@ def test_a_file_that_a_viewer_holds_on_windows_is_tried_again(
         real(source, target)
 
     monkeypatch.setattr(_publish.os, "replace", held)
-    monkeypatch.setattr(_publish, "_on_windows", lambda: True)
+    monkeypatch.setattr(_publish, "on_windows", lambda: True)
     final = publish(temporary, tmp_path / "x.hdf5", overwrite=True, kept=None)
     assert (len(tries), final.read_bytes()) == (3, b"all of it")
 
