@@ -399,3 +399,113 @@ def test_what_was_linked_and_is_gone_is_an_error_of_the_validator(
     assert any("instrument/det/data" in p.path for p in validate(path) if p.level == "error")
     with h5py.File(path) as h5:  # the picture is there all the same
         assert np.isfinite(h5["entry0/det/data"]).all()
+
+
+# -- documents by hand: other streams, other processes --------------------------------------------
+
+
+def by_hand(streams: dict[str, tuple[Path, str, int, list[int]]], n: int) -> Documents:
+    """Give a run with `n` events of a counter, and streams that only a file has readings of.
+
+    A stream has a path, a dataset, so many rows, and the declared shape of a reading.
+    """
+    docs: Documents = [
+        ("start", {"uid": "run", "time": 1.0, "scan_id": 1, "motors": ["x"], "num_points": n,
+                   "hints": {"dimensions": [[["x"], "primary"]]}}),
+        ("descriptor", {"uid": "p", "run_start": "run", "time": 2.0, "name": "primary",
+                        "data_keys": {key: {"dtype": "number", "shape": [], "source": key}
+                                      for key in ("x", "counter")},
+                        "object_keys": {}, "configuration": {},
+                        "hints": {"counter": {"fields": ["counter"]}}}),
+    ]  # fmt: skip
+    for name, (path, dataset, _, shape) in streams.items():
+        docs += [
+            ("descriptor", {"uid": name, "run_start": "run", "time": 2.0, "name": name,
+                            "data_keys": {"ccd": {"dtype": "array", "shape": shape,
+                                                  "source": "ccd", "external": "STREAM:"}},
+                            "object_keys": {}, "configuration": {}, "hints": {}}),
+            ("stream_resource", {"uid": f"file {name}", "run_start": "run", "data_key": "ccd",
+                                 "mimetype": "application/x-hdf5",
+                                 "uri": f"file://localhost{path}",
+                                 "parameters": {"dataset": dataset}}),
+        ]  # fmt: skip
+    for i in range(n):
+        data = {"x": float(i), "counter": 10.0 * i}
+        docs.append(
+            ("event", {"uid": f"e{i}", "descriptor": "p", "time": 3.0 + i, "seq_num": i + 1,
+                       "data": data, "timestamps": dict.fromkeys(data, 3.0), "filled": {}})
+        )  # fmt: skip
+    for name, (_, _, rows, _) in streams.items():
+        docs.append(
+            ("stream_datum", {"uid": f"file {name}/0", "stream_resource": f"file {name}",
+                              "descriptor": name, "seq_nums": {"start": 1, "stop": rows + 1},
+                              "indices": {"start": 0, "stop": rows}})
+        )  # fmt: skip
+    docs.append(("stop", {"uid": "s", "run_start": "run", "time": 60.0, "exit_status": "success",
+                          "reason": "", "num_events": {"primary": n}}))  # fmt: skip
+    return docs
+
+
+@pytest.mark.parametrize("external", ["auto", "copy"])
+def test_exposures_and_darks_stand_beside_the_signal(external: str, tmp_path: Path) -> None:
+    """Each stream of the camera has its own list, whatever its rate."""
+    ccd = tmp_path / "ccd.h5"
+    frames = np.arange(12 * 6 * 5, dtype=np.uint16).reshape(12, 6, 5)
+    with h5py.File(ccd, "w") as h5:
+        h5["long"], h5["short"], h5["dark"] = frames, frames[:6] + 1, frames[:2] + 2
+    streams = {
+        "exposures": (ccd, "long", 12, [1, 6, 5]),
+        "short_exposures": (ccd, "short", 6, [1, 6, 5]),
+        "darks": (ccd, "dark", 2, [1, 6, 5]),
+    }
+    path = export_scan(by_hand(streams, 4), tmp_path, external=external)
+    looked_at(path, by_hand(streams, 4))
+    with h5py.File(path) as h5:
+        np.testing.assert_array_equal(h5["entry0/counter/data"], [0, 10, 20, 30])
+        home = h5["entry0/collection"]
+        for stream, wanted in (
+            ("exposures", frames), ("short_exposures", frames[:6] + 1), ("darks", frames[:2] + 2)
+        ):  # fmt: skip
+            log = home[stream]["ccd"]
+            np.testing.assert_array_equal(log["value"], wanted)
+            is_link = isinstance(log.get("value", getlink=True), h5py.ExternalLink)
+            assert is_link == (external == "auto")
+            assert log["time"].shape == (len(wanted),)
+
+
+SWMR = """
+import sys, h5py, numpy as np
+with h5py.File(sys.argv[1], "w", libver="latest") as h5:
+    data = h5.create_dataset("data", (0, 6, 5), "f8", maxshape=(None, 6, 5), chunks=(1, 6, 5))
+    h5.swmr_mode = True
+    for i in range(4):
+        data.resize(i + 1, 0)
+        data[i] = i
+        data.flush()
+    print("written", flush=True)
+    input()
+"""
+
+
+def test_a_file_is_read_while_another_process_writes_it(tmp_path: Path) -> None:
+    ccd = tmp_path / "ccd.h5"
+    with subprocess.Popen(
+        [sys.executable, "-c", SWMR, str(ccd)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline() == "written\n"
+        documents = by_hand({"exposures": (ccd, "data", 4, [1, 6, 5])}, 4)
+        copied = export_scan(documents, tmp_path / "copied", external="copy")
+        with NXstxmWriter(tmp_path / "live", finish_timeout=20) as writer:
+            for name, doc in documents:
+                writer(name, doc)
+            [linked] = writer.paths  # nobody has to wait for the detector
+        process.stdin.write("\n")
+        process.stdin.close()
+        process.wait(10)
+    for path in (copied, linked):
+        with h5py.File(path) as h5:
+            value = h5["entry0/collection/exposures/ccd/value"]
+            np.testing.assert_array_equal(value[:, 0, 0], range(4))

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ._encoding import DEPTH, LARGE, chunk_shape, mark, open_shape, storage
 from ._filters import filters
+from ._spill import REFERENCE_BYTES
 
 AnyArray = npt.NDArray[Any]
 #: Bytes that a list or an array may hold in memory.
@@ -105,6 +106,8 @@ class ListWriter:
 
 def growing(shape: tuple[int, ...], dtype: np.dtype[Any], compression: str) -> dict[str, Any]:
     """Choose chunks and filters for a list of readings of a shape that grows."""
+    if prod(shape) * dtype.itemsize >= REFERENCE_BYTES:
+        return {"chunks": (1, *shape), **filters(compression)}  # frames are read one by one
     return {"chunks": chunk_shape((32768, *shape), dtype.itemsize), **filters(compression)}
 
 

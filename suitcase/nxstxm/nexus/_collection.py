@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import reprlib
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -11,6 +12,7 @@ import numpy as np
 
 from ._canvas import ListWriter
 from ._encoding import group, safe_name, text, texts, values
+from ._linked import are_whole, sources_of_pieces, write_linked
 from ._record import TIME, Piece, RunRecord
 from ._rows import append
 
@@ -150,6 +152,14 @@ def _write_readings(
     """Write a column as it came; readings of another shape than the first get a dataset each."""
     pieces = record.columns.get((stream, key), [])
     shown = units if isinstance(units, str) and units else None
+    sources = sources_of_pieces(pieces)
+    if (
+        sources is not None
+        and prod(pieces[0].shape) > 1
+        and are_whole(pieces, record.n_rows.get(stream, 0))
+        and write_linked(writer, home, sources, pieces[0], shown, name)
+    ):
+        return  # exposures, darks: beside the signal of the scan, where the detector put them
     by_shape: dict[tuple[Any, ...], list[Piece]] = {}
     for piece in pieces:
         by_shape.setdefault((piece.shape, piece.dtype.kind == "O"), []).append(piece)

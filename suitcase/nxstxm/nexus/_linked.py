@@ -62,26 +62,32 @@ def sources_of(points: Points, key: str) -> list[Source] | None:
     None where the list has to be copied: some of it is in memory, is no HDF5, or is not taken row
     by row in the order in which it came.
     """
-    found: list[Source] = []
-    form: tuple[object, ...] | None = None
+    pieces: list[Piece] = []
     for part in points.job.parts:
         record = part.record
         stream = record.measurement or ""
-        pieces = record.columns.get((stream, key), [])
-        if points.per_row[id(record)] != 1 or not _is_whole(pieces, record.n_rows.get(stream, 0)):
+        its = record.columns.get((stream, key), [])
+        if points.per_row[id(record)] != 1 or not are_whole(its, record.n_rows.get(stream, 0)):
             return None
-        for piece in pieces:
-            values = piece.values
-            if not isinstance(values, FileRows) or values.dataset is None:
-                return None
-            form = form or (piece.shape, piece.dtype)
-            if form != (piece.shape, piece.dtype):
-                return None
-            found.append(Source(values.path, values.dataset, piece.at, piece.n, len(values)))
-    return found if found and points.is_whole() else None
+        pieces += its
+    found = sources_of_pieces(pieces)
+    return found if found is not None and points.is_whole() else None
 
 
-def _is_whole(pieces: Sequence[Piece], n: int) -> bool:
+def sources_of_pieces(pieces: Sequence[Piece]) -> list[Source] | None:
+    """Give the rows of other files that pieces are; None where some are not, or of another form."""
+    found: list[Source] = []
+    for piece in pieces:
+        values = piece.values
+        if not isinstance(values, FileRows) or values.dataset is None:
+            return None
+        if (piece.shape, piece.dtype) != (pieces[0].shape, pieces[0].dtype):
+            return None
+        found.append(Source(values.path, values.dataset, piece.at, piece.n, len(values)))
+    return found or None
+
+
+def are_whole(pieces: Sequence[Piece], n: int) -> bool:
     """Tell whether pieces have every row, in order."""
     at = 0
     for piece in pieces:
@@ -92,22 +98,29 @@ def _is_whole(pieces: Sequence[Piece], n: int) -> bool:
 
 
 def write_linked(
-    writer: EntryWriter, home: h5py.Group, sources: Sequence[Source], piece: Piece, units: str
+    writer: EntryWriter,
+    home: h5py.Group,
+    sources: Sequence[Source],
+    piece: Piece,
+    units: str | None,
+    name: str = "data",
 ) -> bool:
-    """Make ``data`` of a detector a link to its file, or a virtual dataset.
+    """Make a dataset of a detector a link to its file, or a virtual dataset.
 
     Parameters
     ----------
     writer : EntryWriter
         The entry; its options say which.
     home : h5py.Group
-        The NXdetector.
+        The group that gets it.
     sources : sequence of Source
         Where the list is.
     piece : Piece
         Any piece of it: its shape and dtype are those of all.
-    units : str
+    units : str or None
         The unit.
+    name : str
+        The dataset's name.
 
     Returns
     -------
@@ -121,17 +134,19 @@ def write_linked(
     is_one = not others and first.first == 0 and first.n == first.length
     names = {source.path: _relative(source.path, own.parent) for source in sources}
     if choice in ("auto", "link") and is_one:
-        home["data"] = h5py.ExternalLink(names[first.path], first.dataset)
-        mark(home, DATA_UNITS, units)
+        home[name] = h5py.ExternalLink(names[first.path], first.dataset)
+        if units is not None:
+            mark(home, DATA_UNITS, units)
     elif choice == "link":
         writer.messages.append(
-            f"{home.name}/data is no whole dataset of one file, which a link would be; its frames "
-            f"are copied"
+            f"{home.name}/{name} is no whole dataset of one file, which a link would be; its "
+            f"frames are copied"
         )
         return False
     else:
-        _write_virtual(home, sources, piece, names)
-        mark(home["data"], "units", units)
+        _write_virtual(home, name, sources, piece, names)
+        if units is not None:
+            mark(home[name], "units", units)
     home.attrs[SOURCE_FILE] = [names[source.path] for source in sources]
     home.attrs[SOURCE_DATASET] = [source.dataset for source in sources]
     home.attrs[SOURCE_ROWS] = [[source.first, source.first + source.n] for source in sources]
@@ -139,7 +154,11 @@ def write_linked(
 
 
 def _write_virtual(
-    home: h5py.Group, sources: Sequence[Source], piece: Piece, names: dict[Path, str]
+    home: h5py.Group,
+    name: str,
+    sources: Sequence[Source],
+    piece: Piece,
+    names: dict[Path, str],
 ) -> None:
     n = sum(source.n for source in sources)
     layout = h5py.VirtualLayout((n, *piece.shape), piece.dtype)
@@ -153,7 +172,7 @@ def _write_virtual(
         layout[at : at + source.n] = rows
         at += source.n
     fill = np.nan if piece.dtype.kind == "f" else None
-    home.create_virtual_dataset("data", layout, fillvalue=fill)
+    home.create_virtual_dataset(name, layout, fillvalue=fill)
 
 
 def _relative(path: Path, folder: Path) -> str:
