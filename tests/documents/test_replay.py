@@ -462,7 +462,7 @@ def test_arrays_are_asked_for_when_a_run_is_read(tmp_path):
     assert damage == []
     assert difference(run.documents(), docs) is None
     assert len(damage) == 1
-    with pytest.raises(NXstxmValueError, match="no array for ArrayRef"):
+    with pytest.raises(NXstxmValueError, match="no array for row 0 of 'k'"):
         list(replay(path, resolve={}.__getitem__))
 
 

@@ -70,6 +70,10 @@ class ArrayRef:
     row: int
     crc32: int
 
+    def __str__(self) -> str:
+        """Name it for people."""
+        return f"row {self.row} of {self.key!r} in stream {self.stream!r} of run {self.run:.8}"
+
 
 @dataclass(frozen=True)
 class PlacedRef(ArrayRef):
