@@ -17,10 +17,13 @@ import numpy as np
 import pytest
 from bluesky import RunEngine
 from bluesky.plans import grid_scan
+from ophyd.sim import SynAxis
 
 from suitcase.nxstxm import NXstxmError, NXstxmWriter, Serializer, export_scan, finish_export
 from suitcase.nxstxm.documents import HeldFileError, difference
 from suitcase.nxstxm.nexus import nexusformat_problems, read_documents, validate
+
+from .area_detector import AreaDetector
 
 pytest.importorskip("ophyd_async")
 from ophyd_async.core import (
@@ -509,3 +512,92 @@ def test_a_file_is_read_while_another_process_writes_it(tmp_path: Path) -> None:
         with h5py.File(path) as h5:
             value = h5["entry0/collection/exposures/ccd/value"]
             np.testing.assert_array_equal(value[:, 0, 0], range(4))
+
+
+# -- area detectors -------------------------------------------------------------------------------
+
+
+def area_scan(folder: Path, frames: int = 1) -> tuple[AreaDetector, Any]:
+    (folder / "ad").mkdir(exist_ok=True)
+    camera = AreaDetector(folder / "ad", frames=frames)
+    x, y = SynAxis(name="sx"), SynAxis(name="sy")
+    return camera, grid_scan([camera], y, 0, 1, 2, x, 0, 2, 3, True)
+
+
+def image_of(frames: Any) -> Any:
+    """Give the picture of a snaked scan of 2 x 3 points."""
+    sums = frames.reshape(6, -1).sum(axis=1, dtype=float).reshape(2, 3)
+    sums[1] = sums[1, ::-1]
+    return sums
+
+
+AREA = {"sample_x": "sx", "sample_y": "sy", "camera": "camera_image"}
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+@pytest.mark.parametrize("external", ["auto", "vds", "copy"])
+def test_an_area_detector_needs_no_handler(external: str, frames: int, tmp_path: Path) -> None:
+    camera, plan = area_scan(tmp_path, frames)
+    documents: Documents = []
+    with NXstxmWriter(tmp_path / "live", devices=AREA, external=external) as writer:
+        engine = RunEngine({}, context_managers=[], call_returns_result=False)
+        engine.subscribe(writer)
+        engine(plan, lambda name, doc: documents.append((name, doc)))
+        [live] = writer.wait(20)
+    stored = raw(camera.files[0])
+    assert len(stored) == 6 * frames
+    wanted = stored if frames == 1 else stored.reshape(6, frames, *stored.shape[1:])
+    for path in (live, export_scan(documents, tmp_path / "out", devices=AREA, external=external)):
+        looked_at(path, documents)
+        with h5py.File(path) as h5:
+            np.testing.assert_array_equal(h5["entry0/camera_image/data"], image_of(stored))
+            home = h5["entry0/instrument/camera_image"]
+            np.testing.assert_array_equal(home["data"], wanted)
+            is_link = isinstance(home.get("data", getlink=True), h5py.ExternalLink)
+            assert is_link == (external == "auto" and frames == 1)
+            assert h5["entry0"].attrs["complete"]
+
+
+def test_pages_of_an_area_detector_are_read_as_well(tmp_path: Path) -> None:
+    import event_model
+
+    camera, plan = area_scan(tmp_path)
+    documents: Documents = []
+    RunEngine({}, context_managers=[], call_returns_result=False)(
+        plan, lambda name, doc: documents.append((name, doc))
+    )
+    events = [doc for name, doc in documents if name == "event"]
+    datums = [doc for name, doc in documents if name == "datum"]
+    paged = [(name, doc) for name, doc in documents if name not in ("event", "datum")]
+    paged[-1:-1] = [
+        ("datum_page", dict(event_model.pack_datum_page(*datums))),
+        ("event_page", dict(event_model.pack_event_page(*events))),
+    ]
+    with h5py.File(export_scan(paged, tmp_path, devices=AREA)) as h5:
+        np.testing.assert_array_equal(
+            h5["entry0/camera_image/data"], image_of(raw(camera.files[0]))
+        )
+
+
+def test_frames_of_an_area_detector_go_through_processors(tmp_path: Path) -> None:
+    """Then they are read with the events, which takes a handler."""
+    camera, plan = area_scan(tmp_path)
+    documents: Documents = []
+    RunEngine({}, context_managers=[], call_returns_result=False)(
+        plan, lambda name, doc: documents.append((name, doc))
+    )
+
+    class Handler:
+        def __init__(self, path: Any, **_: Any) -> None:
+            self.path = path
+
+        def __call__(self, point_number: int) -> Any:
+            return raw(Path(self.path))[point_number]
+
+    path = export_scan(
+        documents, tmp_path, devices=AREA, handler_registry={"AD_HDF5": Handler},
+        processors=[lambda coords, data, about: (coords, data + 1, about)],
+    )  # fmt: skip
+    with h5py.File(path) as h5:
+        wanted = image_of(raw(camera.files[0]).astype(int) + 1)
+        np.testing.assert_array_equal(h5["entry0/camera_image/data"], wanted)

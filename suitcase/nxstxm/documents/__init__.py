@@ -18,11 +18,12 @@ from ._packing import ArrayRef, PlacedRef
 from ._raw_arrays import array_crc32
 from ._replay import StoredRun, replay, stored_runs
 from ._stream import REGION, Block
-from ._stream_assets import StreamAssets, StreamRows
+from ._stream_assets import DIRECT, StreamAssets, StreamRows
 from ._streams import DocumentError, RunStreams
 from ._unpack import unpack_documents
 
 __all__ = [
+    "DIRECT",
     "JOURNAL_SUFFIX",
     "REGION",
     "ArchiveError",

@@ -198,7 +198,11 @@ def _hdf5(path: Path, resource: StreamResource, declared: tuple[int | None, ...]
             raise DetectorFileError(f"{path} has no dataset {name!r} with rows")
         if dataset.dtype.kind not in "biufc":
             raise DetectorFileError(f"{path}: {name!r} holds {dataset.dtype}, no numbers")
-        each, shape = arranged(len(dataset), dataset.shape[1:], declared)
+        frames = resource.parameters.get("frames")
+        if frames is None:
+            each, shape = arranged(len(dataset), dataset.shape[1:], declared)
+        else:  # it is known, whatever is declared
+            each, shape = frames, (frames, *dataset.shape[1:])[frames == 1 :]
         dtype = dataset.dtype.newbyteorder("=")
         n = len(dataset) // each
 

@@ -7,7 +7,7 @@ is in, and a *handler* for the kind of file reads it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -49,6 +49,8 @@ class Filling:
     fill_or_fail : bool
         Raise when a reading can not be read; otherwise its event keeps the datum's id, and
         `messages` says so.
+    leave : collection of str
+        Specs whose readings stay where they are: somebody else knows them.
 
     Attributes
     ----------
@@ -62,11 +64,14 @@ class Filling:
         root_map: Mapping[str, str] | None = None,
         *,
         fill_or_fail: bool = False,
+        leave: Collection[str] = (),
     ) -> None:
         self.messages: list[str] = []
         self._handlers = dict(handler_registry or {})
         self._root_map = dict(root_map or {})
         self._or_fail = fill_or_fail
+        self._leave = frozenset(leave)
+        self._left: set[str] = set()  # resources, and datums until their event comes
         self._filler: Any = None
         self._external: dict[str, tuple[str, ...]] = {}  # descriptor to keys
         self._resource_of: dict[str, str] = {}  # datum to resource
@@ -85,7 +90,8 @@ class Filling:
         if name == "descriptor":
             self._note_descriptor(doc)
         elif name in _EXTERNAL:
-            self._note_external(name, doc)
+            if not self._is_left(name, doc):
+                self._note_external(name, doc)
         elif name in ("event", "event_page") and self._external:
             keys = self._external.get(str(doc.get("descriptor")), ())
             if keys:
@@ -126,6 +132,19 @@ class Filling:
         if keys:
             self._external[str(doc.get("uid"))] = tuple(keys)
             self._tell_filler("descriptor", doc)
+
+    def _is_left(self, name: str, doc: Document) -> bool:
+        """Tell whether a document is of a resource that somebody else knows."""
+        if name == "resource":
+            if doc.get("spec") in self._leave:
+                self._left.add(str(doc.get("uid")))
+                return True
+            return False
+        if str(doc.get("resource")) not in self._left:
+            return False
+        ids = doc.get("datum_id", doc.get("datum_ids", ()))
+        self._left.update([ids] if isinstance(ids, str) else map(str, ids))
+        return True
 
     def _note_external(self, name: str, doc: Document) -> None:
         if name == "resource":
@@ -206,6 +225,9 @@ class Filling:
 
     def _read(self, doc: Document, key: str) -> np.ndarray[Any, Any] | None:
         datum = doc["data"][key]
+        if datum in self._left:
+            self._left.discard(datum)
+            return None
         resource = self._resource_of.get(datum, "")
         if resource in self._given_up:
             return None

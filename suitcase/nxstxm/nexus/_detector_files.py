@@ -122,7 +122,9 @@ def attach(
         if pieces:
             found[stream, key] = sorted(pieces, key=lambda piece: piece.row)
     for column, pieces in found.items():
-        record.columns.setdefault(column, []).extend(pieces)
+        # what came with the events were ids of datums
+        kept = [p for p in record.columns.get(column, ()) if p.dtype.kind != "O"]
+        record.columns[column] = sorted([*kept, *pieces], key=lambda piece: piece.row)
 
 
 def _whole(record: RunRecord, h5: Any, stream: str) -> Index:

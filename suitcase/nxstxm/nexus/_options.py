@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .._errors import NXstxmTypeError, NXstxmValueError, OptionError
 from ..data import Chain, chain
-from ..documents import Filling, shown
+from ..documents import DIRECT, Filling, shown
 from ._filters import Compression, filters
 
 if TYPE_CHECKING:
@@ -150,9 +150,22 @@ class WriterOptions:
         options["fill_or_fail"] = bool(options.get("fill_or_fail", False))
         return cls(**options)
 
+    @property
+    def direct(self) -> frozenset[str]:
+        """Kinds of resources that are read without a handler, when lists and pictures are made.
+
+        None of them with processors, whose frames come with the events.
+        """
+        return frozenset() if self.processors is not None else DIRECT - {*self.handler_registry}
+
     def filling(self) -> Filling:
         """Make what fills the events of a run."""
-        return Filling(self.handler_registry, self.root_map, fill_or_fail=self.fill_or_fail)
+        return Filling(
+            self.handler_registry,
+            self.root_map,
+            fill_or_fail=self.fill_or_fail,
+            leave=self.direct,
+        )
 
     def saved(self) -> dict[str, Any]:
         """Give what a temporary file remembers, as arguments for `of`."""

@@ -81,6 +81,8 @@ class RunStage:
         What the processors gave.
     storage : RunStorage
         Gives parts of what came, to any thread.
+    roots : dict of str to str
+        Roots of files that the source of the documents knows, to where they are now.
     guard : context manager
         Held while columns are moved: whoever holds it finds each reading in one place.
     """
@@ -103,8 +105,9 @@ class RunStage:
         self._archive = RunArchive(self.record, self.streams, self._hold) if archive else None
         self._spilled = Spilled()
         self._placing = Placing(self.streams)
-        self._assets = StreamAssets()
-        self._leaves_out_held = False
+        self.roots: dict[str, str] = {}
+        self._assets = StreamAssets(direct=options.direct)
+        self._leaves_out_held = self._is_attached = False
         self._framing: Framing | None = None
         if options.processors is not None:
             self._framing = Framing(self.record, self.streams, options, self.storage)
@@ -171,7 +174,8 @@ class RunStage:
         packed : sequence of bytes, Mapping or None
             The same packed, as `take` has it.
         """
-        if self._framing is not None or not self.streams.take_events(docs):
+        one_by_one = self._framing is not None or self._assets.has_datums
+        if one_by_one or not self.streams.take_events(docs):
             for i, doc in enumerate(docs):
                 self.take("event", doc, packed[i] if packed else None)
             return
@@ -234,7 +238,7 @@ class RunStage:
             streams.take_start(doc)
         elif name == "stop":
             streams.take_stop(doc)
-        if name in ("descriptor", "stream_resource", "stream_datum"):
+        if name not in ("event", "event_page") or self._assets.has_datums:
             self._assets.take(name, doc)
 
     def _hold(self, data: bytes) -> None:
@@ -335,16 +339,17 @@ class RunStage:
         record, assets, options = self.record, self._assets, self._options
         record.n_rows = self.streams.n_rows
         record.descriptors = self.streams.descriptors
-        if any(column in record.columns for column in assets.rows()):
+        if self._is_attached:
             return
         reading: Any = nullcontext() if self.file is None else self.file.reading()
         if not self._spilled.datasets:
             reading = nullcontext()  # all of the books are in memory
         with reading as h5:
             attach(
-                assets, record, h5, options.root_map,
+                assets, record, h5, {**self.roots, **options.root_map},
                 or_fail=options.fill_or_fail, leave_out_held=self._leaves_out_held,
             )  # fmt: skip
+        self._is_attached = True
         if self._framing is not None:
             record.note_once("readings in files of a detector do not go through processors")
 
