@@ -17,6 +17,7 @@ from ._request import Polarization, Region, RequestError, ScanRequest, Span
 from ._sample import Material, Sample, Shape
 
 if TYPE_CHECKING:
+    from ._fly_camera import FlyCamera, fly_image_plan
     from ._microscope import SimulatedMicroscope
     from ._plans import (
         focus_plan,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ExpectedEntry",
+    "FlyCamera",
     "Material",
     "Optics",
     "Polarization",
@@ -44,6 +46,7 @@ __all__ = [
     "all_requests",
     "counts",
     "expected",
+    "fly_image_plan",
     "focus_plan",
     "image_plan",
     "line_spectrum_plan",
@@ -57,6 +60,8 @@ __all__ = [
 
 #: Where the live names are that are not in `_plans`.
 _LIVE = {
+    "FlyCamera": "_fly_camera",
+    "fly_image_plan": "_fly_camera",
     "ShutterClosedError": "_scan_plan",
     "SimulatedMicroscope": "_microscope",
     "scan_plan": "_scan_plan",
