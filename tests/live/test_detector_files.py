@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from bluesky.plans import grid_scan
 from ophyd.sim import SynAxis
 
 from suitcase.nxstxm import NXstxmError, NXstxmWriter, Serializer, export_scan, finish_export
-from suitcase.nxstxm.documents import HeldFileError, difference
+from suitcase.nxstxm.documents import HeldFileError, difference, read_archive
 from suitcase.nxstxm.nexus import nexusformat_problems, read_documents, validate
 
 from .area_detector import AreaDetector
@@ -601,3 +602,57 @@ def test_frames_of_an_area_detector_go_through_processors(tmp_path: Path) -> Non
     with h5py.File(path) as h5:
         wanted = image_of(raw(camera.files[0]).astype(int) + 1)
         np.testing.assert_array_equal(h5["entry0/camera_image/data"], wanted)
+
+
+# -- a process that is killed while it flies ------------------------------------------------------
+
+
+FLY = """
+import sys
+from bluesky import RunEngine
+from suitcase.nxstxm import NXstxmWriter
+from suitcase.nxstxm.sim import FlyCamera, fly_image_plan
+
+engine = RunEngine({}, context_managers=[], call_returns_result=False)
+engine.subscribe(NXstxmWriter(sys.argv[1], devices={"camera": "camera"}))
+camera = FlyCamera(sys.argv[2], shape=(16, 16), rate=100)
+engine(fly_image_plan(camera, (-2, 2, 40), (-2, 2, 40)))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL here")
+def test_frames_of_a_killed_fly_scan_are_in_its_file(tmp_path: Path) -> None:
+    folder, raw_folder = tmp_path / "data", tmp_path / "raw"
+    with subprocess.Popen([sys.executable, "-c", FLY, str(folder), str(raw_folder)]) as process:
+        deadline = time.monotonic() + 60
+        while announced(folder) < 30:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.kill()
+    n = announced(folder)
+    [file] = raw_folder.glob("*.h5")
+    while True:  # the camera's own process ends when nobody talks to it any more
+        try:
+            frames = raw(file)
+            break
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    assert len(frames) >= n
+    [path] = _recover(folder)
+    assert [p for p in validate(path) if p.level == "error"] == []
+    with h5py.File(path) as h5:
+        np.testing.assert_array_equal(h5["entry0/instrument/camera/data"], frames[:n])
+        assert np.isfinite(h5["entry0/camera/data"]).sum() == n
+        assert not h5["entry0"].attrs["complete"]
+
+
+def announced(folder: Path) -> int:
+    """Count the frames of which the journal knows."""
+    n = 0
+    for path in folder.glob("*.journal/*.nxdocs"):
+        with path.open("rb") as file:
+            for name, doc in read_archive(file, partial=True):
+                if name == "stream_datum":
+                    n = max(n, doc["indices"]["stop"])
+    return n
