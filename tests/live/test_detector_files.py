@@ -656,3 +656,14 @@ def announced(folder: Path) -> int:
                 if name == "stream_datum":
                     n = max(n, doc["indices"]["stop"])
     return n
+
+
+def test_a_file_of_ours_can_be_exported_again(scope: Scope, tmp_path: Path) -> None:
+    """Its archive has the stream documents; the frames are read from where they are."""
+    documents = scope.documents(scope.fly())
+    first = export_scan(documents, tmp_path / "first", devices=ROLES)
+    again = export_scan(first, tmp_path / "again", devices=ROLES, external="copy")
+    looked_at(again, documents)
+    with h5py.File(first) as h5, h5py.File(again) as other:
+        for name in ("det/data", "instrument/det/data"):
+            np.testing.assert_array_equal(h5["entry0"][name], other["entry0"][name])
