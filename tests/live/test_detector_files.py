@@ -580,8 +580,10 @@ def test_pages_of_an_area_detector_are_read_as_well(tmp_path: Path) -> None:
         )
 
 
-def test_frames_of_an_area_detector_go_through_processors(tmp_path: Path) -> None:
-    """Then they are read with the events, which takes a handler."""
+@pytest.mark.parametrize("with_handler", [False, True])
+def test_frames_of_an_area_detector_go_through_processors(
+    with_handler: bool, tmp_path: Path
+) -> None:
     camera, plan = area_scan(tmp_path)
     documents: Documents = []
     RunEngine({}, context_managers=[], call_returns_result=False)(
@@ -596,12 +598,16 @@ def test_frames_of_an_area_detector_go_through_processors(tmp_path: Path) -> Non
             return raw(Path(self.path))[point_number]
 
     path = export_scan(
-        documents, tmp_path, devices=AREA, handler_registry={"AD_HDF5": Handler},
+        documents, tmp_path, devices=AREA,
+        handler_registry={"AD_HDF5": Handler} if with_handler else {},
         processors=[lambda coords, data, about: (coords, data + 1, about)],
     )  # fmt: skip
     with h5py.File(path) as h5:
         wanted = image_of(raw(camera.files[0]).astype(int) + 1)
         np.testing.assert_array_equal(h5["entry0/camera_image/data"], wanted)
+        home = h5["entry0/instrument/camera_image"]
+        is_link = isinstance(home.get("data", getlink=True), h5py.ExternalLink)
+        assert is_link != with_handler
 
 
 # -- a process that is killed while it flies ------------------------------------------------------
@@ -667,3 +673,22 @@ def test_a_file_of_ours_can_be_exported_again(scope: Scope, tmp_path: Path) -> N
     with h5py.File(first) as h5, h5py.File(again) as other:
         for name in ("det/data", "instrument/det/data"):
             np.testing.assert_array_equal(h5["entry0"][name], other["entry0"][name])
+
+
+def test_frames_in_files_go_through_processors(scope: Scope, tmp_path: Path) -> None:
+    documents = scope.documents(scope.fly())
+    frames = raw(scope.file)
+    seen: list[dict[str, Any]] = []
+
+    def brighter(coordinates: Any, data: Any, about: Any) -> Any:
+        seen.append(dict(coordinates))
+        return coordinates, data.astype(float) + 1, about
+
+    path = export_scan(documents, tmp_path, devices=ROLES, processors=[brighter])
+    looked_at(path, documents)
+    places = [{"sample_y": i, "sample_x": j} for i in range(NY) for j in range(NX)]
+    assert sorted(map(str, seen)) == sorted(map(str, places))
+    with h5py.File(path) as h5:
+        wanted = snaked((frames + 1.0).sum(axis=(1, 2)))
+        np.testing.assert_array_equal(h5["entry0/det/data"], wanted)
+        np.testing.assert_array_equal(h5["entry0/instrument/det/data"], frames)

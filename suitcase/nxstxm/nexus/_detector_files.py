@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 from typing import Any
 
 import h5py
@@ -10,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..documents import (
+    Block,
+    Chunk,
     DetectorFileError,
     FileRows,
     HeldFileError,
@@ -18,11 +21,13 @@ from ..documents import (
     StreamRows,
     open_rows,
 )
-from ._record import SEQ_NUM, Piece, RunRecord
+from ._record import SEQ_NUM, TIME, Piece, RunRecord
 
 Index = npt.NDArray[np.int64]
 #: Rows that are added at a time to a stream that has none.
 _PAGE = 10_000
+#: Bytes of files that become frames at a time.
+BLOCK_BYTES = 8 * 2**20
 
 
 def add_missing_rows(
@@ -125,6 +130,51 @@ def attach(
         # what came with the events were ids of datums
         kept = [p for p in record.columns.get(column, ()) if p.dtype.kind != "O"]
         record.columns[column] = sorted([*kept, *pieces], key=lambda piece: piece.row)
+
+
+def file_blocks(
+    assets: StreamAssets, record: RunRecord
+) -> Iterator[tuple[str, list[str], int, int]]:
+    """Part the rows of the measurement that have readings in files into some that memory holds.
+
+    Yields
+    ------
+    stream, keys, first, last
+        The columns in files, and rows from `first` on, `last` excluded.
+    """
+    stream = record.measurement
+    if stream is None:
+        return
+    keys = [key for name, key in assets.rows() if name == stream]
+    one = max(
+        (
+            prod(piece.shape) * piece.dtype.itemsize
+            for key in keys
+            for piece in record.columns.get((stream, key), ())
+        ),
+        default=0,
+    )
+    if not one:
+        return
+    step = max(BLOCK_BYTES // (one * len(keys)), 1)
+    n = record.n_rows.get(stream, 0)
+    for first in range(0, n, step):
+        yield stream, keys, first, min(first + step, n)
+
+
+def block_of(
+    record: RunRecord, h5: Any, stream: str, keys: Sequence[str], first: int, last: int
+) -> Block:
+    """Read some columns of some rows, as a block of documents would have brought them."""
+    seq_nums, times = (
+        np.concatenate([array for _, array in record.read(h5, stream, name, first, last)])
+        for name in (SEQ_NUM, TIME)
+    )
+    columns = {
+        key: tuple(Chunk(row, array) for row, array in record.read(h5, stream, key, first, last))
+        for key in keys
+    }
+    return Block(stream, first, seq_nums, times, columns)
 
 
 def _whole(record: RunRecord, h5: Any, stream: str) -> Index:

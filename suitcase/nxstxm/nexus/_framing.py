@@ -122,6 +122,10 @@ class Framing:
         for block in blocks:
             self._feed(block)
 
+    def take(self, block: Block) -> None:
+        """Make frames of a block whose rows came before, without some of their readings."""
+        self._framer.take(self._record.plan, block)
+
     def _feed(self, block: Block) -> None:
         stream = block.stream
         self._fed[stream] = block.row + len(block.seq_nums)

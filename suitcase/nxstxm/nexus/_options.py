@@ -152,11 +152,8 @@ class WriterOptions:
 
     @property
     def direct(self) -> frozenset[str]:
-        """Kinds of resources that are read without a handler, when lists and pictures are made.
-
-        None of them with processors, whose frames come with the events.
-        """
-        return frozenset() if self.processors is not None else DIRECT - {*self.handler_registry}
+        """Kinds of resources that are read without a handler, when lists and pictures are made."""
+        return DIRECT - {*self.handler_registry}
 
     def filling(self) -> Filling:
         """Make what fills the events of a run."""

@@ -34,7 +34,7 @@ from ..documents import (
 )
 from ..scans import read_plan
 from ._columns import columns_of
-from ._detector_files import add_missing_rows, attach
+from ._detector_files import add_missing_rows, attach, block_of, file_blocks
 from ._framestore import PROCESSED, FrameStore
 from ._framing import Framing
 from ._options import WriterOptions
@@ -322,12 +322,15 @@ class RunStage:
         if self._assets.rows():
             add_missing_rows(self._assets, self.streams, self.record, self.streams.last_time)
         self.streams.flush()
+        if self._assets.rows() and not self._is_attached:
+            self._attach()
+            self._is_attached = True
+            if self._framing is not None:
+                self._frame_files(self._framing)
         if self._framing is not None:
             self._framing.finish()
         self.storage.finish()
         with self.guard:
-            if self._assets.rows():
-                self._attach()
             return self._complete()
 
     def leave_out_held(self) -> None:
@@ -335,23 +338,32 @@ class RunStage:
         self._leaves_out_held = True
 
     def _attach(self) -> None:
-        """Add the columns that lie in files of detectors, unless that was done."""
+        """Add the columns that lie in files of detectors."""
         record, assets, options = self.record, self._assets, self._options
         record.n_rows = self.streams.n_rows
         record.descriptors = self.streams.descriptors
-        if self._is_attached:
-            return
-        reading: Any = nullcontext() if self.file is None else self.file.reading()
-        if not self._spilled.datasets:
-            reading = nullcontext()  # all of the books are in memory
-        with reading as h5:
+        with self.guard, self._reading() as h5:
             attach(
                 assets, record, h5, {**self.roots, **options.root_map},
                 or_fail=options.fill_or_fail, leave_out_held=self._leaves_out_held,
             )  # fmt: skip
-        self._is_attached = True
-        if self._framing is not None:
-            record.note_once("readings in files of a detector do not go through processors")
+
+    def _reading(self) -> Any:
+        """Open what holds columns; nothing where all of them are in memory."""
+        if self.file is None or not self._spilled.datasets:
+            return nullcontext()
+        return self.file.reading()
+
+    def _frame_files(self, framing: Framing) -> None:
+        """Make frames of what lies in files of detectors, some at a time."""
+        plan = file_blocks(self._assets, self.record)
+        for stream, keys, first, last in plan:
+            with self._reading() as h5:
+                block = block_of(self.record, h5, stream, keys, first, last)
+            framing.take(block)
+            if self.frames.n_bytes > SPILL_BYTES:
+                self._drain()
+                self.spill()
 
     def _complete(self) -> RunRecord:
         self._drain()
