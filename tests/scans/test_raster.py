@@ -97,6 +97,12 @@ def test_energies_that_are_visited_in_one_run_make_a_stack(
         )
 
 
+def test_what_stands_still_may_tremble(tmp_path: Path) -> None:
+    """The energy of an image is read a little differently each time."""
+    path = measured(walk([700.0], snake=True), tmp_path, noise=0.05)
+    assert kind_of(path) == "sample image"
+
+
 def test_an_image_may_run_backwards_and_end_early(tmp_path: Path) -> None:
     path = measured(walk([700.0], snake=True, backwards=True)[:-2], tmp_path)
     with h5py.File(path) as h5:
@@ -113,6 +119,9 @@ NO_RASTERS: dict[str, Callable[[], list[Any]]] = {
     "two swapped": lambda: [*(w := walk(ENERGIES, False))[1::-1], *w[2:]],
     "a cloud": lambda: [(700.0, *p) for p in np.random.default_rng(2).random((30, 2))],
     "a line": lambda: [(700.0, 5.0, x) for x in X],
+    "an energy that drifts": lambda: [
+        (700.0 + 0.1 * i, y, x) for i, (_, y, x) in enumerate(walk([700.0], False))
+    ],
     "a drift": lambda: [(700.0, 5.0 + 1e-4 * i, x) for i, x in enumerate(X * 3)],
     "a spiral on a grid": lambda: [
         (700.0, y, x)

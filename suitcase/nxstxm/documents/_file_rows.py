@@ -300,7 +300,7 @@ def _load_npy(path: Path) -> AnyArray:
 
 def _zarr(path: Path, resource: StreamResource, declared: tuple[int | None, ...]) -> FileRows:
     try:
-        import zarr  # type: ignore[import-not-found,unused-ignore] # where it is installed
+        import zarr
     except ImportError as error:
         raise DetectorFileError(f"{path}: install zarr to read it") from error
     name = resource.parameters.get("dataset", resource.parameters.get("path")) or ""

@@ -7,8 +7,9 @@ was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from math import prod
 
 import numpy as np
@@ -35,6 +36,10 @@ _MOVING = tuple(
 )
 #: Steps are at least so much larger than the noise of a motor's readings.
 _DISTINCT = 5.0
+#: Gaps between noise and steps that are tried.
+_GAPS = 4
+#: An energy that moves less than this, eV, stands still.
+_STILL_EV = 0.2
 #: Fewer points than these are no raster.
 _LEAST = 4
 
@@ -77,29 +82,59 @@ def as_raster(plan: ScanPlan, readings: Mapping[str, Floats]) -> ScanPlan:
         With loops and axes; the plan itself where the points are no raster. The last step of the
         slowest loop may be incomplete.
     """
-    walks = {role: walk for role, values in readings.items() if (walk := _Walk.of(values))}
     n = min((len(values) for values in readings.values()), default=0)
-    if len(walks) < 2 or n < _LEAST:
+    if n < _LEAST:
         return plan
+    choices = [[*_walks(values), None] for values in readings.values()]
+    for chosen in product(*choices):
+        walks = {r: walk for r, walk in zip(readings, chosen, strict=True) if walk is not None}
+        if len(walks) < 2 or not _stand_still(readings, walks):
+            continue
+        loops = _loops(walks, n)
+        found = None if loops is None else _with_loops(plan, walks, loops)
+        if found is not None and found.scan_type != ScanType.GENERIC_SCAN:
+            return found
+    return plan
+
+
+def _stand_still(readings: Mapping[str, Floats], walks: Mapping[str, _Walk]) -> bool:
+    """Tell whether the devices that do not walk stay where they are, beside those that do."""
+    steps = [walk.least_step for role, walk in walks.items() if role != "energy"]
+    for role, values in readings.items():
+        if role in walks:
+            continue
+        most = _STILL_EV if role == "energy" else min(steps, default=0.0) / _DISTINCT
+        if not np.isfinite(values).all() or np.ptp(values) > most:
+            return False
+    return True
+
+
+def _loops(walks: Mapping[str, _Walk], n: int) -> list[Loop] | None:
+    """Give the loops of a raster of `n` points; None where it is none."""
     order = sorted(walks, key=lambda role: walks[role].n_changes)
     sizes = [len(walks[role].levels) for role in order]
     inner = prod(sizes[1:])
     if not inner * (sizes[0] - 1) < n <= inner * sizes[0]:
-        return plan
+        return None
     index = np.unravel_index(np.arange(n), sizes)
     loops = []
     for i, role in enumerate(order):
         loop = _loop(role, sizes[i], walks[role].index, index, i)
         if loop is None:
-            return plan
+            return None
         loops.append(loop)
+    return loops
+
+
+def _with_loops(plan: ScanPlan, walks: Mapping[str, _Walk], loops: Sequence[Loop]) -> ScanPlan:
     axes = tuple(
-        Axis(role, walks[role].levels, ROLE_UNITS.get(role, ""), role=role) for role in order
+        Axis(loop.axis, walks[loop.axis].levels, ROLE_UNITS.get(loop.axis, ""), role=loop.axis)
+        for loop in loops
     )
     [entry] = plan.entries
-    words = " x ".join(f"{size} {role}" for size, role in zip(sizes, order, strict=True))
+    words = " x ".join(f"{loop.size} {loop.axis}" for loop in loops)
     told = f"the plan tells no loops; the readings are those of a raster of {words}, and so it is"
-    found = typed(
+    return typed(
         replace(
             plan,
             entries=(replace(entry, axes=axes, positions=()),),
@@ -107,7 +142,6 @@ def as_raster(plan: ScanPlan, readings: Mapping[str, Floats]) -> ScanPlan:
             messages=(*plan.messages, told),
         )
     )
-    return plan if found.scan_type == ScanType.GENERIC_SCAN else found
 
 
 def _loop(role: str, size: int, walked: Index, index: tuple[Index, ...], i: int) -> Loop | None:
@@ -135,43 +169,54 @@ class _Walk:
         The level of each point.
     n_changes : int
         How often it moved.
+    least_step : float
+        The smallest distance between two levels.
     """
 
-    def __init__(self, levels: tuple[float, ...], index: npt.NDArray[np.int64]) -> None:
+    def __init__(self, levels: tuple[float, ...], index: Index) -> None:
         self.levels = levels
         self.index = index
         self.n_changes = int(np.count_nonzero(np.diff(index)))
+        self.least_step = float(np.diff(np.sort(levels)).min())
 
-    @classmethod
-    def of(cls, values: Floats) -> _Walk | None:
-        """Find the levels of readings; None where a device stood still, or never came back."""
-        if not len(values) or not np.isfinite(values).all():
-            return None
-        order = np.argsort(values, kind="stable")
-        rising = values[order]
-        steps = np.diff(rising)
-        noise = _noise(steps)
+
+def _walks(values: Floats) -> Iterator[_Walk]:
+    """Give the ways in which readings may be levels, the likeliest first.
+
+    None for a device that stood still, or that never came back to where it was.
+    """
+    if not len(values) or not np.isfinite(values).all():
+        return
+    order = np.argsort(values, kind="stable")
+    steps = np.diff(values[order])
+    for noise in _noises(steps):
         group = np.concatenate([[0], np.cumsum(steps > noise)])
         n = int(group[-1]) + 1
-        if n < 2 or n == len(values):
-            return None
+        if not 1 < n < len(values):
+            continue
         of_point = np.empty(len(values), np.int64)
         of_point[order] = group
         _, first = np.unique(of_point, return_index=True)
         rank = np.empty(n, np.int64)
         rank[np.argsort(first)] = np.arange(n)
         index = rank[of_point]
-        means = np.bincount(index, weights=values) / np.bincount(index)
-        exact = [values[first[level]] for level in np.argsort(first)]
-        same = np.array_equal(np.asarray(exact)[index], values)
-        return cls(tuple(float(v) for v in (exact if same else means)), index)
+        exact = values[np.sort(first)]
+        is_exact = np.array_equal(exact[index], values)
+        levels = exact if is_exact else np.bincount(index, weights=values) / np.bincount(index)
+        yield _Walk(tuple(float(level) for level in levels), index)
 
 
-def _noise(steps: Floats) -> float:
-    """Give the largest of the differences between sorted readings that are of one level."""
+def _noises(steps: Floats) -> list[float]:
+    """Give what may be the largest difference between sorted readings of one level.
+
+    Between it and the smallest step there is a gap; of several the widest come first.
+    """
     rising = np.sort(steps[steps > 0])
-    if len(rising) < 2 or (steps == 0).sum() * 2 >= len(steps):
-        return 0.0  # most are equal: it reads where it was sent
+    if len(rising) == 0:
+        return []
+    found = [0.0] if len(rising) < len(steps) else []  # some are equal: it may read exactly
     ratios = rising[1:] / rising[:-1]
-    i = int(np.argmax(ratios))
-    return float(rising[i]) if ratios[i] >= _DISTINCT else 0.0
+    for i in np.argsort(ratios)[::-1][:_GAPS]:
+        if ratios[i] >= _DISTINCT:
+            found.append(float(rising[i]))
+    return found
