@@ -35,8 +35,8 @@ class Serializer(event_model.DocumentRouter):
         Uid of the first run of the scan, for scans of several runs.
     **options
         ``facility``, ``devices``, ``timezone``, ``compression``, ``overwrite``, ``entry_writer``,
-        ``handler_registry``, ``root_map``, ``fill_or_fail``, ``processors``, ``on_error``; see
-        `suitcase.nxstxm.nexus.WriterOptions`.
+        ``handler_registry``, ``root_map``, ``fill_or_fail``, ``external``, ``processors``,
+        ``on_error``; see `suitcase.nxstxm.nexus.WriterOptions`.
 
     Raises
     ------
