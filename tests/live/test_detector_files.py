@@ -692,3 +692,79 @@ def test_frames_in_files_go_through_processors(scope: Scope, tmp_path: Path) -> 
         wanted = snaked((frames + 1.0).sum(axis=(1, 2)))
         np.testing.assert_array_equal(h5["entry0/det/data"], wanted)
         np.testing.assert_array_equal(h5["entry0/instrument/det/data"], frames)
+
+
+def in_primary(files: list[Path], spans: list[tuple[int, int, int, int]], n: int) -> Documents:
+    """Give a run of `n` events whose camera wrote several files.
+
+    A span is (number of the file, first sequence number, first row of the file, how many).
+    """
+    docs = by_hand({}, n)
+    docs[1][1]["data_keys"]["ccd"] = {
+        "dtype": "array", "shape": [1, 6, 5], "source": "ccd", "external": "STREAM:"
+    }  # fmt: skip
+    docs[1][1]["hints"] = {"ccd": {"fields": ["ccd"]}}
+    told: Documents = []
+    for i, path in enumerate(files):
+        told.append(
+            ("stream_resource", {"uid": f"f{i}", "run_start": "run", "data_key": "ccd",
+                                 "mimetype": "application/x-hdf5",
+                                 "uri": f"file://localhost{path}",
+                                 "parameters": {"dataset": "data"}})
+        )  # fmt: skip
+    for number, (i, seq_num, row, count) in enumerate(spans):
+        told.append(
+            ("stream_datum", {"uid": f"d{number}", "stream_resource": f"f{i}", "descriptor": "p",
+                              "seq_nums": {"start": seq_num, "stop": seq_num + count},
+                              "indices": {"start": row, "stop": row + count}})
+        )  # fmt: skip
+    docs[-1:-1] = told
+    return docs
+
+
+SPANS: dict[str, tuple[list[tuple[int, int, int, int]], list[Any], str]] = {
+    # file, sequence number, row, n; what each event saw: (file, row); kind of the list
+    "two files": ([(0, 1, 0, 4), (1, 5, 0, 2)],
+                  [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (1, 1)], "vds"),
+    "turns": ([(0, 1, 0, 2), (1, 3, 0, 2), (0, 5, 2, 2)],
+              [(0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (0, 3)], "vds"),
+    "rows left out": ([(0, 1, 1, 2), (1, 3, 1, 3), (0, 6, 3, 1)],
+                      [(0, 1), (0, 2), (1, 1), (1, 2), (1, 3), (0, 3)], "vds"),
+    "an event without": ([(0, 1, 0, 2), (0, 4, 2, 2), (1, 6, 0, 1)],
+                         [(0, 0), (0, 1), None, (0, 2), (0, 3), (1, 0)], "copy"),
+    "told late": ([(1, 5, 0, 2), (0, 1, 0, 4)],
+                  [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (1, 1)], "vds"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SPANS)
+def test_rows_of_several_files_are_at_their_events(name: str, tmp_path: Path) -> None:
+    files = [tmp_path / f"{i}.h5" for i in range(2)]
+    frames = np.arange(2 * 4 * 6 * 5, dtype=float).reshape(2, 4, 6, 5)
+    for path, some in zip(files, frames, strict=True):
+        with h5py.File(path, "w") as h5:
+            h5["data"] = some
+    spans, saw, kind = SPANS[name]
+    documents = in_primary(files, spans, 6)
+    path = export_scan(documents, tmp_path)
+    looked_at(path, documents)
+    wanted = [np.full((6, 5), np.nan) if at is None else frames[at] for at in saw]
+    with h5py.File(path) as h5:
+        home = h5["entry0/instrument/ccd"]
+        # an event of which no detector has a reading is in no list
+        came = [frames[at] for at in saw if at is not None]
+        np.testing.assert_array_equal(home["data"], came)
+        np.testing.assert_array_equal(h5["entry0/ccd/data"], np.sum(wanted, axis=(1, 2)))
+        assert ("vds" if home["data"].is_virtual else "copy") == kind
+
+
+def test_a_reading_that_came_twice_is_the_last(tmp_path: Path) -> None:
+    """A plan that was rewound measures its points again."""
+    ccd = tmp_path / "0.h5"
+    frames = np.arange(8 * 6 * 5, dtype=float).reshape(8, 6, 5)
+    with h5py.File(ccd, "w") as h5:
+        h5["data"] = frames
+    documents = in_primary([ccd], [(0, 1, 0, 4), (0, 3, 4, 4)], 6)
+    with h5py.File(export_scan(documents, tmp_path)) as h5:
+        wanted = frames[[0, 1, 4, 5, 6, 7]].sum(axis=(1, 2))
+        np.testing.assert_array_equal(h5["entry0/ccd/data"], wanted)
