@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import h5py
@@ -34,10 +35,24 @@ def frame_sums(frames: AnyArray | Frames) -> npt.NDArray[np.float64]:
     """Sum each frame, shape (n,); of complex frames the magnitudes."""
     if isinstance(frames, Frames):
         return np.concatenate([frame_sums(frame[np.newaxis]) for frame in frames])
-    flat = frames.reshape(len(frames), -1)
-    if flat.dtype.kind == "c":
-        flat = np.abs(flat)
-    sums: npt.NDArray[np.float64] = flat.sum(axis=1, dtype=np.float64)
+    values: AnyArray = frames
+    kind, size = values.dtype.kind, values.dtype.itemsize
+    if kind == "c":
+        values, kind = np.abs(values), "f"
+    elif kind == "b":
+        values, kind = values.view(np.uint8), "u"
+    total: npt.DTypeLike = np.float64
+    if kind in "iu" and size < 8:
+        # whole numbers are summed as such, which is exact, and quicker than making floats of them
+        total = np.int64 if kind == "i" else np.uint64
+        if size <= 2 and values.ndim > 2 and values.shape[-1] <= 2**15:
+            # rows of a camera fit into 32 bits: four times as quick
+            values = values.sum(axis=-1, dtype=np.int32 if kind == "i" else np.uint32)
+    sums: npt.NDArray[np.float64] = (
+        values.reshape(len(values), prod(values.shape[1:]))
+        .sum(axis=1, dtype=total)
+        .astype(np.float64)
+    )
     return sums
 
 
