@@ -68,11 +68,11 @@ def fly(
             at = np.linspace(0, m - 1, of_line(n_positions, line))
             lines[line] = np.interp(at, np.arange(m), there)
             seen = np.interp(np.linspace(0, m - 1, of_line(n_counts, line)), np.arange(m), there)
-            yield from bps.abs_set(sy, float(line))
-            yield from bps.abs_set(sx, lines[line])
-            yield from bps.abs_set(det, sample(seen, line))
+            yield from bps.mv(sy, float(line))
+            yield from bps.mv(sx, lines[line])
+            yield from bps.mv(det, sample(seen, line))
             if ring:
-                yield from bps.abs_set(ring_current, np.full(ring, 200.0 - line))
+                yield from bps.mv(ring_current, np.full(ring, 200.0 - line))
             yield from bps.create("primary")
             for device in devices:
                 yield from bps.read(device)
@@ -227,8 +227,8 @@ def test_a_spectrum_at_each_point_is_no_line(tmp_path: Path) -> None:
     )  # fmt: skip
     def plan() -> Any:
         for point in range(NY):
-            yield from bps.abs_set(sx, float(point))
-            yield from bps.abs_set(det, np.full(60, float(point)))
+            yield from bps.mv(sx, float(point))
+            yield from bps.mv(det, np.full(60, float(point)))
             yield from bps.create("primary")
             for device in (det, sx, sy):
                 yield from bps.read(device)
