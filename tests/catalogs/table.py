@@ -64,7 +64,8 @@ NOTES = (
     Note(
         r"Tiled with exporter: .*\.documents\(\)`",
         FILES,
-        r".*/collection/primary: camera is only in the first",
+        r".*/collection/primary: camera is only in the first|"
+        r".*/collection: messages is only in the second",
         "The exporter's documents only name the files. Give the run itself: then the server reads "
         "them.",
     ),
