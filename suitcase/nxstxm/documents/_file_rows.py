@@ -45,6 +45,8 @@ class FileRows:
         The file.
     dataset : str or None
         The dataset in an HDF5 file whose rows they are, one by one.
+    close : callable, optional
+        Closes the file until somebody reads again.
     """
 
     #: What it takes of memory.
@@ -57,8 +59,10 @@ class FileRows:
         dtype: np.dtype[Any],
         path: Path,
         dataset: str | None = None,
+        close: Callable[[], object] = lambda: None,
     ) -> None:
         self._read = read
+        self.close = close
         self.shape = shape
         self.dtype = dtype
         self.path = path
@@ -206,12 +210,19 @@ def _hdf5(path: Path, resource: StreamResource, declared: tuple[int | None, ...]
         dtype = dataset.dtype.newbyteorder("=")
         n = len(dataset) // each
 
-    def read(first: int, last: int) -> AnyArray:
-        with open_hdf5(path) as h5:
-            found: AnyArray = h5[name][first * each : last * each]
-            return found.reshape(last - first, *shape)
+    opened: list[h5py.File] = []  # HDF5 reads its index anew each time that a file is opened
 
-    return FileRows(read, (n, *shape), dtype, path, name if each == 1 else None)
+    def read(first: int, last: int) -> AnyArray:
+        if not opened:
+            opened.append(open_hdf5(path))
+        found: AnyArray = opened[0][name][first * each : last * each]
+        return found.reshape(last - first, *shape)
+
+    def close() -> None:
+        while opened:
+            opened.pop().close()
+
+    return FileRows(read, (n, *shape), dtype, path, name if each == 1 else None, close)
 
 
 def open_hdf5(path: Path) -> h5py.File:

@@ -106,6 +106,9 @@ class ScanWriter:
         except BaseException:
             self.keep()
             raise
+        finally:
+            for stage in self._stages:
+                stage.close_files()
 
 
 def hand_over(

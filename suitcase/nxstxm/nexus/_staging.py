@@ -25,6 +25,7 @@ from .._errors import NXstxmStateError
 from ..data import DataHandler, Failure, Frame
 from ..documents import (
     Block,
+    FileRows,
     Frames,
     Packed,
     Room,
@@ -332,6 +333,13 @@ class RunStage:
         self.storage.finish()
         with self.guard:
             return self._complete()
+
+    def close_files(self) -> None:
+        """Close the files of detectors: nothing more is read of the run."""
+        for pieces in self.record.columns.values():
+            for piece in pieces:
+                if isinstance(piece.values, FileRows):
+                    piece.values.close()
 
     def leave_out_held(self) -> None:
         """Do without the readings in files that detectors still write."""
