@@ -505,11 +505,14 @@ def test_a_scan_that_is_given_up_leaves_no_threads(tmp_path: Path, writers: Any)
         return coords, data, metadata
 
     [run] = runs_of(LINES)
+    others = {*threading.enumerate()}
     writer = writers(tmp_path, processors=[same])
     feed(writer, broken(run))
     writer.finish()
     deadline = time.monotonic() + 5
-    while any(t.name.startswith("nxstxm-data") for t in threading.enumerate()):
+    while any(
+        thread.name.startswith("nxstxm-data") for thread in {*threading.enumerate()} - others
+    ):
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
