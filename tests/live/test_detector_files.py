@@ -506,10 +506,11 @@ def test_a_file_is_read_while_another_process_writes_it(tmp_path: Path) -> None:
             for name, doc in documents:
                 writer(name, doc)
             [linked] = writer.paths  # nobody has to wait for the detector
+        mapped = export_scan(documents, tmp_path / "mapped", external="vds")
         process.stdin.write("\n")
         process.stdin.close()
         process.wait(10)
-    for path in (copied, linked):
+    for path in (copied, linked, mapped):
         with h5py.File(path) as h5:
             value = h5["entry0/collection/exposures/ccd/value"]
             np.testing.assert_array_equal(value[:, 0, 0], range(4))
@@ -756,6 +757,22 @@ def test_rows_of_several_files_are_at_their_events(name: str, tmp_path: Path) ->
         np.testing.assert_array_equal(home["data"], came)
         np.testing.assert_array_equal(h5["entry0/ccd/data"], np.sum(wanted, axis=(1, 2)))
         assert ("vds" if home["data"].is_virtual else "copy") == kind
+
+
+def test_a_list_in_very_many_parts_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("suitcase.nxstxm.nexus._linked.MOST_SOURCES", 3)
+    files = [tmp_path / f"{i}.h5" for i in range(2)]
+    frames = np.arange(2 * 4 * 6 * 5, dtype=float).reshape(2, 4, 6, 5)
+    for path, some in zip(files, frames, strict=True):
+        with h5py.File(path, "w") as h5:
+            h5["data"] = some
+    spans = [(i % 2, i + 1, i // 2, 1) for i in range(6)]
+    with h5py.File(export_scan(in_primary(files, spans, 6), tmp_path, external="vds")) as h5:
+        data = h5["entry0/instrument/ccd/data"]
+        assert not data.is_virtual
+        np.testing.assert_array_equal(data, [frames[i % 2, i // 2] for i in range(6)])
 
 
 def test_a_reading_that_came_twice_is_the_last(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from .._errors import NXstxmOSError
 from ._equal import shown
+from ._filling import UnfilledError
 from ._stream_assets import StreamResource
 
 AnyArray = npt.NDArray[Any]
@@ -22,7 +22,7 @@ AnyArray = npt.NDArray[Any]
 Read = Callable[[int, int], AnyArray]
 
 
-class DetectorFileError(NXstxmOSError):
+class DetectorFileError(UnfilledError):
     """A file of a detector that can not be read."""
 
 

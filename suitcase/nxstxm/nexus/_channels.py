@@ -55,8 +55,6 @@ class Channel:
         Runs whose part of the picture is made by processors.
     linked : bool
         Its list is the dataset that took its frames, by a second link.
-    external : bool
-        Its list is in files of the detector.
     """
 
     def __init__(
@@ -69,7 +67,6 @@ class Channel:
         self.detector = detector
         self.canvas: Canvas | None = None
         self.linked = False
-        self.external = False
         self._points = points
         self._list: ListWriter | None = None
         self._path = ""
@@ -92,7 +89,7 @@ class Channel:
         text(home, "local_name", key)
         units, compression = self.detector.units, writer.options.compression
         if self._is_elsewhere(writer, home):
-            self.external = True
+            pass  # nothing is written: there is neither a list nor a dataset of ours
         elif writer.source == writer.h5 and self._is_one_dataset_of_frames(writer, compression):
             self.linked = True
             home["data"] = writer.h5[self._pieces()[0].values]  # the first link goes with staging

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
-from ..documents import FileRows
+from ..documents import FileRows, open_hdf5
 from ._check_rules import DATA_UNITS
 from ._encoding import mark
 from ._record import Piece
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 #: Attributes that name the source of readings.
 SOURCE_FILE, SOURCE_DATASET, SOURCE_ROWS = "source_file", "source_dataset", "source_rows"
+#: A list in more parts than these is copied: the parts of a virtual dataset are looked through for
+#: each reading, and what names them has to fit into attributes (64 KiB).
+MOST_SOURCES = 1000
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ def write_linked(
         False when it has to be copied.
     """
     choice, own = writer.options.external, writer.path
-    if choice == "copy" or own is None:
+    if choice == "copy" or own is None or len(sources) > MOST_SOURCES:
         return False
     [first, *others] = sources
     is_one = not others and first.first == 0 and first.n == first.length
@@ -164,7 +167,7 @@ def _write_virtual(
     layout = h5py.VirtualLayout((n, *piece.shape), piece.dtype)
     at = 0
     for source in sources:
-        with h5py.File(source.path, "r") as h5:
+        with open_hdf5(source.path) as h5:  # perhaps while the detector writes it
             stored = h5[source.dataset]
             shape, dtype = stored.shape, stored.dtype
         origin = h5py.VirtualSource(names[source.path], source.dataset, shape, dtype)
