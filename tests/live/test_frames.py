@@ -8,7 +8,6 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -26,20 +25,6 @@ from .frame_run import frame, frame_run
 from .left import count_of
 
 Documents = list[tuple[str, dict[str, Any]]]
-
-
-@pytest.fixture
-def writers() -> Iterator[Any]:
-    """Make writers, and close them."""
-    made: list[NXstxmWriter] = []
-
-    def make(*arguments: Any, **options: Any) -> NXstxmWriter:
-        made.append(NXstxmWriter(*arguments, **options))
-        return made[-1]
-
-    yield make
-    for writer in made:
-        writer.close()
 
 
 def slowly(writer: Any, docs: Documents, until: float = 0.15) -> None:

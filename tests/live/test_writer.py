@@ -12,7 +12,6 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta, timezone
 from pathlib import Path
@@ -48,20 +47,6 @@ LINES = "pystxm2019-sample_image-lines"
 STACK = "pystxm2019-sample_image_stack-lines"
 GROUP = "stxm-stack-group"
 Documents = list[tuple[str, dict[str, Any]]]
-
-
-@pytest.fixture
-def writers() -> Iterator[Any]:
-    """Make writers, and close them."""
-    made: list[NXstxmWriter] = []
-
-    def make(*arguments: Any, **options: Any) -> NXstxmWriter:
-        made.append(NXstxmWriter(*arguments, **options))
-        return made[-1]
-
-    yield make
-    for writer in made:
-        writer.close()
 
 
 def feed(writer: Any, *runs: Documents) -> None:

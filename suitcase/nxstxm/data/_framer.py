@@ -13,7 +13,16 @@ from typing import Any
 import numpy as np
 
 from ..documents import Block
-from ..scans import BASELINE, LineAxis, Placement, ScanPlan, binned, line_axes, points_per_event
+from ..scans import (
+    BASELINE,
+    LineAxis,
+    Placement,
+    ScanPlan,
+    binned,
+    is_line,
+    line_axes,
+    points_per_event,
+)
 from ._lines import COMPLETE, Lines, Made
 from ._readings import AnyArray, Readings, device_columns, readings_of
 from ._where import CHANNEL, EVENT, Spot, details, spot
@@ -84,20 +93,17 @@ class Framer:
         self._line, self._positions = None, {}
         for line in line_axes(plan, plan.entries[0]):
             chunks = block.columns.get(line.key, ())
+            if not chunks or not all(is_line(chunk.values.shape[1:]) for chunk in chunks):
+                continue
             for chunk in chunks:
-                size = prod(chunk.values.shape[1:])
-                if size < 2 or size != max(chunk.values.shape[1:]):
-                    break
                 rows = block.seq_nums[chunk.row - block.row :].tolist()
                 positions = (np.asarray(each).reshape(-1) for each in chunk.values)
                 self._positions.update(zip(rows, positions, strict=False))
-            else:
-                if chunks:
-                    self._line = line
-                    total = plan.n_points
-                    if self._per_row == 1 and (total is None or self._highest * line.size <= total):
-                        self._per_row = line.size
-                    return
+            self._line = line
+            total = plan.n_points
+            if self._per_row == 1 and (total is None or self._highest * line.size <= total):
+                self._per_row = line.size
+            return
 
     def flush(self) -> None:
         """Give what is not complete; nothing more comes."""
@@ -114,8 +120,11 @@ class Framer:
         plan, covered = readings.plan, self._per_row
         for i, reading in enumerate(readings.values):
             placed = readings.placed(slice(i, i + 1), covered)
-            if self._is_sampled(reading, readings.detector.covers):
-                data, is_complete = self._binned(reading, int(readings.seq_nums[i]), placed), True
+            line = self._line_of(plan, reading, placed, readings.detector.covers)
+            if line is not None:
+                positions = self._positions.get(int(readings.seq_nums[i]))
+                along = placed.axes[line.axis]
+                data, is_complete = binned(line, reading.reshape(-1), positions, along), True
             else:
                 data, is_complete = _as_row(reading, covered, readings.detector.covers)
             found = spot(plan, placed)
@@ -133,24 +142,18 @@ class Framer:
                 about["ring_current"] = current
             yield coords, data, about
 
-    def _is_sampled(self, reading: AnyArray, per: str | None) -> bool:
-        """Tell whether a reading has the samples of a line, which are not its points."""
-        n = reading.size
-        return (
-            self._line is not None
-            and self._per_row == self._line.size
-            and per != "point"
-            and n == max(reading.shape, default=1)
-            and n not in (1, self._per_row)
-            and reading.dtype.kind in "biuf"
-        )
-
-    def _binned(self, reading: AnyArray, seq_num: int, placed: Placement) -> AnyArray:
-        if self._line is None:
-            raise AssertionError("only a line that was read is binned")
-        positions = self._positions.get(seq_num)
-        along = placed.axes[self._line.axis]
-        return binned(self._line, reading.reshape(-1), positions, along)
+    def _line_of(
+        self, plan: ScanPlan, reading: AnyArray, placed: Placement, per: str | None
+    ) -> LineAxis | None:
+        """Give the line whose samples a reading is, where they are not its points."""
+        known = self._line
+        if known is None or self._per_row != known.size or per == "point":
+            return None
+        is_sampled = is_line(reading.shape) and reading.size != known.size
+        if not is_sampled or reading.dtype.kind not in "biuf":
+            return None
+        entry = plan.entries[max(int(placed.entry[0]), 0)]  # each has setpoints of its own
+        return next((line for line in line_axes(plan, entry) if line.key == known.key), known)
 
 
 def _as_row(reading: AnyArray, covered: int, per: str | None) -> tuple[AnyArray, bool]:

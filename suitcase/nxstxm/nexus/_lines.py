@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ..scans import EntryPlan, LineAxis, binned, line_axes, place
+from ..scans import EntryPlan, LineAxis, binned, is_line, line_axes, place
 from ._record import SEQ_NUM, AnyArray, Piece, RunRecord
 
 
@@ -67,8 +67,7 @@ def is_sampled(pieces: list[Piece], width: int) -> bool:
 
 
 def _is_line(piece: Piece) -> bool:
-    """Tell whether readings have more than one value, all along one dimension."""
-    return piece.dtype.kind in "biuf" and prod(piece.shape) == max(piece.shape, default=1) > 1
+    return piece.dtype.kind in "biuf" and is_line(piece.shape)
 
 
 def samples_of(

@@ -19,7 +19,7 @@ from ._plan import (
 from ._raster import as_raster, may_be_raster, moving_keys
 from ._read import read_plan
 from ._roles import ROLE_UNITS, polarization_from_code, role_of
-from ._sampling import BY_ORDER, BY_POSITION, LineAxis, binned, by_order, line_axes
+from ._sampling import BY_ORDER, BY_POSITION, LineAxis, binned, by_order, is_line, line_axes
 from ._start import run_uid
 from ._streams import BASELINE, PRIMARY, may_measure
 from ._types import (
@@ -74,6 +74,7 @@ __all__ = [
     "fastest_loop",
     "focus_scans",
     "group_runs",
+    "is_line",
     "is_part",
     "line_axes",
     "line_spec_scans",

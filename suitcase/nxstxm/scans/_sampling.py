@@ -6,8 +6,9 @@ are put into the bins around the setpoints: each point gets the mean of the samp
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,11 @@ class LineAxis:
     size: int
     setpoints: Floats | None
     scale: float
+
+
+def is_line(shape: Sequence[int]) -> bool:
+    """Tell whether readings of a shape have more than one value, all along one dimension."""
+    return prod(shape) == max(shape, default=1) > 1
 
 
 def line_axes(plan: ScanPlan, entry: EntryPlan) -> Iterator[LineAxis]:
