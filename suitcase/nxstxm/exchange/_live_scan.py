@@ -222,7 +222,9 @@ class LiveScan:
                         return False
                     for stage, _ in self._stages.values():
                         if self.folder is None:
-                            stage.leave_out_held()  # there is no journal to make it of later
+                            stage.files.leaves_out_held = (
+                                True  # there is no journal to make it of later
+                            )
                         self._writer.end(stage)
                 self._ended.update(self.unclosed)  # of some not even the start was taken
                 if self._frames is not None:

@@ -101,7 +101,7 @@ def export_scan(
     try:
         for run in begun:
             stage = writer.run(run.start)
-            stage.roots.update(run.roots)
+            stage.files.roots.update(run.roots)
             with closing(chosen.filling().knowing(run.handlers, run.roots)) as filling:
                 for name, doc in run.documents:
                     if name != "start":

@@ -108,7 +108,7 @@ class ScanWriter:
             raise
         finally:
             for stage in self._stages:
-                stage.close_files()
+                stage.files.close()
 
 
 def hand_over(

@@ -21,6 +21,7 @@ from ..documents import (
     StreamRows,
     open_rows,
 )
+from ._options import WriterOptions
 from ._record import SEQ_NUM, TIME, Piece, RunRecord
 
 Index = npt.NDArray[np.int64]
@@ -28,6 +29,85 @@ Index = npt.NDArray[np.int64]
 _PAGE = 10_000
 #: Bytes of files that become frames at a time.
 BLOCK_BYTES = 8 * 2**20
+
+
+class DetectorFiles:
+    """The readings of a run that lie in files of detectors.
+
+    Parameters
+    ----------
+    record : RunRecord
+        The run.
+    streams : RunStreams
+        Its books.
+    options : WriterOptions
+        The writer's options.
+
+    Attributes
+    ----------
+    roots : dict of str to str
+        Roots of files that the source of the documents knows, to where they are now.
+    leaves_out_held : bool
+        Do without what detectors still write.
+    """
+
+    def __init__(self, record: RunRecord, streams: RunStreams, options: WriterOptions) -> None:
+        self.roots: dict[str, str] = {}
+        self.leaves_out_held = False
+        self._record, self._streams, self._options = record, streams, options
+        self._assets = StreamAssets(direct=options.direct)
+        self._is_attached = False
+
+    @property
+    def has_datums(self) -> bool:
+        """Whether events may refer to rows of files: they are to be taken one by one."""
+        return self._assets.has_datums
+
+    def take(self, name: str, doc: Mapping[str, Any]) -> None:
+        """Note what a document tells of files; of most events that is nothing."""
+        if self.has_datums or name not in ("event", "event_page"):
+            self._assets.take(name, doc)
+
+    def add_rows(self) -> None:
+        """Add the rows of which only files know."""
+        if self._assets.rows():
+            add_missing_rows(self._assets, self._streams, self._record, self._streams.last_time)
+
+    @property
+    def wait(self) -> bool:
+        """Whether there are columns to `attach`."""
+        return bool(self._assets.rows()) and not self._is_attached
+
+    def attach(self, h5: h5py.File | None) -> None:
+        """Add the columns.
+
+        Raises
+        ------
+        HeldFileError
+            A file is still written; nothing was added.
+        DetectorFileError
+            With ``fill_or_fail``: a file can not be read.
+        """
+        record, options = self._record, self._options
+        record.n_rows = self._streams.n_rows
+        record.descriptors = self._streams.descriptors
+        roots = {**self.roots, **options.root_map}
+        attach(
+            self._assets, record, h5, roots,
+            or_fail=options.fill_or_fail, leave_out_held=self.leaves_out_held,
+        )  # fmt: skip
+        self._is_attached = True
+
+    def blocks(self) -> Iterator[tuple[str, list[str], int, int]]:
+        """Part the rows that have readings in files; see `file_blocks`."""
+        return file_blocks(self._assets, self._record)
+
+    def close(self) -> None:
+        """Close the files: nothing more is read of the run."""
+        for pieces in self._record.columns.values():
+            for piece in pieces:
+                if isinstance(piece.values, FileRows):
+                    piece.values.close()
 
 
 def add_missing_rows(

@@ -25,17 +25,15 @@ from .._errors import NXstxmStateError
 from ..data import DataHandler, Failure, Frame
 from ..documents import (
     Block,
-    FileRows,
     Frames,
     Packed,
     Room,
     RoomWanted,
     RunStreams,
-    StreamAssets,
 )
 from ..scans import read_plan
 from ._columns import columns_of
-from ._detector_files import add_missing_rows, attach, block_of, file_blocks
+from ._detector_files import DetectorFiles, block_of
 from ._framestore import PROCESSED, FrameStore
 from ._framing import Framing
 from ._options import WriterOptions
@@ -82,8 +80,8 @@ class RunStage:
         What the processors gave.
     storage : RunStorage
         Gives parts of what came, to any thread.
-    roots : dict of str to str
-        Roots of files that the source of the documents knows, to where they are now.
+    files : DetectorFiles
+        Its readings that lie in files of detectors.
     guard : context manager
         Held while columns are moved: whoever holds it finds each reading in one place.
     """
@@ -106,9 +104,7 @@ class RunStage:
         self._archive = RunArchive(self.record, self.streams, self._hold) if archive else None
         self._spilled = Spilled()
         self._placing = Placing(self.streams)
-        self.roots: dict[str, str] = {}
-        self._assets = StreamAssets(direct=options.direct)
-        self._leaves_out_held = self._is_attached = False
+        self.files = DetectorFiles(self.record, self.streams, options)
         self._framing: Framing | None = None
         if options.processors is not None:
             self._framing = Framing(self.record, self.streams, options, self.storage)
@@ -175,7 +171,7 @@ class RunStage:
         packed : sequence of bytes, Mapping or None
             The same packed, as `take` has it.
         """
-        one_by_one = self._framing is not None or self._assets.has_datums
+        one_by_one = self._framing is not None or self.files.has_datums
         if one_by_one or not self.streams.take_events(docs):
             for i, doc in enumerate(docs):
                 self.take("event", doc, packed[i] if packed else None)
@@ -239,8 +235,7 @@ class RunStage:
             streams.take_start(doc)
         elif name == "stop":
             streams.take_stop(doc)
-        if name not in ("event", "event_page") or self._assets.has_datums:
-            self._assets.take(name, doc)
+        self.files.take(name, doc)
 
     def _hold(self, data: bytes) -> None:
         """Hold a block of the archive."""
@@ -320,12 +315,11 @@ class RunStage:
             The record; a run without a stop document has ``stop`` None. What a processor raised is
             raised by `check`.
         """
-        if self._assets.rows():
-            add_missing_rows(self._assets, self.streams, self.record, self.streams.last_time)
+        self.files.add_rows()
         self.streams.flush()
-        if self._assets.rows() and not self._is_attached:
-            self._attach()
-            self._is_attached = True
+        if self.files.wait:
+            with self.guard, self._reading() as h5:
+                self.files.attach(h5)
             if self._framing is not None:
                 self._frame_files(self._framing)
         if self._framing is not None:
@@ -333,28 +327,6 @@ class RunStage:
         self.storage.finish()
         with self.guard:
             return self._complete()
-
-    def close_files(self) -> None:
-        """Close the files of detectors: nothing more is read of the run."""
-        for pieces in self.record.columns.values():
-            for piece in pieces:
-                if isinstance(piece.values, FileRows):
-                    piece.values.close()
-
-    def leave_out_held(self) -> None:
-        """Do without the readings in files that detectors still write."""
-        self._leaves_out_held = True
-
-    def _attach(self) -> None:
-        """Add the columns that lie in files of detectors."""
-        record, assets, options = self.record, self._assets, self._options
-        record.n_rows = self.streams.n_rows
-        record.descriptors = self.streams.descriptors
-        with self.guard, self._reading() as h5:
-            attach(
-                assets, record, h5, {**self.roots, **options.root_map},
-                or_fail=options.fill_or_fail, leave_out_held=self._leaves_out_held,
-            )  # fmt: skip
 
     def _reading(self) -> Any:
         """Open what holds columns; nothing where all of them are in memory."""
@@ -364,8 +336,7 @@ class RunStage:
 
     def _frame_files(self, framing: Framing) -> None:
         """Make frames of what lies in files of detectors, some at a time."""
-        plan = file_blocks(self._assets, self.record)
-        for stream, keys, first, last in plan:
+        for stream, keys, first, last in self.files.blocks():
             with self._reading() as h5:
                 block = block_of(self.record, h5, stream, keys, first, last)
             framing.take(block)
