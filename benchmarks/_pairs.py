@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import gc
+import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -18,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 from unittest.mock import patch
 
 import h5py
@@ -86,6 +89,20 @@ def pair(ours: Work, peer: Work, rounds: int) -> Pair:
             mine = timed(ours)
             found.append((mine, timed(peer)))
     return Pair(*zip(*found, strict=True))
+
+
+def in_own_process(script: str, *arguments: object) -> Any:
+    """Run a benchmark's ``--one`` in a process of its own; give what it says, as JSON."""
+    command = [sys.executable, script, "--one", *map(str, arguments)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def peak_bytes() -> int:
+    """Give the most memory that this process had so far."""
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used * (1 if sys.platform == "darwin" else 1024)
 
 
 @contextmanager

@@ -19,7 +19,16 @@ from typing import Any
 import h5py
 import numpy as np
 from _documents import Document
-from _pairs import HEADINGS, arguments, leave, machine, pair, table
+from _pairs import (
+    HEADINGS,
+    arguments,
+    in_own_process,
+    leave,
+    machine,
+    pair,
+    peak_bytes,
+    table,
+)
 
 from suitcase.nxstxm import export_scan
 
@@ -80,20 +89,11 @@ def copied(path: Path) -> Callable[[Path], object]:
     return lambda folder: subprocess.run(["cp", str(path), str(folder / "x")], check=True)
 
 
-def peak(path: Path, n: int, external: str) -> int:
-    command = [sys.executable, __file__, "--one", str(path), str(n), external]
-    told = subprocess.run(command, check=True, capture_output=True, text=True)
-    return int(json.loads(told.stdout))
-
-
 def one(path: str, n: int, external: str) -> int:
     """Export in a process of its own, and tell its peak of memory."""
-    import resource
-
     with tempfile.TemporaryDirectory(dir=os.environ.get("NXSTXM_BENCH_DIR")) as folder:
         export_scan(fly(Path(path), n), folder, external=external)
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return used * (1 if sys.platform == "darwin" else 1024)
+    return peak_bytes()
 
 
 def main() -> int:
@@ -130,7 +130,7 @@ def main() -> int:
             print()
             rows = []
             for external in ("link", "copy"):
-                small, large = (peak(path, count, external) for count in (8, n))
+                small, large = (in_own_process(__file__, path, count, external) for count in (8, n))
                 more = large - small
                 rows.append(
                     [external, f"{small / 2**20:.0f}", f"{large / 2**20:.0f}",

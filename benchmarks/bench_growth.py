@@ -8,7 +8,6 @@ waiting for others is not what grows.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,7 +17,7 @@ from statistics import median
 from typing import Any
 
 from _documents import Document, frames, scalars
-from _pairs import arguments, leave, machine, table
+from _pairs import arguments, in_own_process, leave, machine, peak_bytes, table
 
 #: Cost per event at most so much of that of the shortest run; memory at most so much above it.
 GROWTH, MEMORY = 1.20, 64 * 2**20
@@ -31,8 +30,6 @@ def documents(kind: str, n: int) -> Any:
 
 def one(kind: str, n: int) -> dict[str, float]:
     """Export one run and say what it cost; in a process of its own."""
-    import resource
-
     from suitcase.nxstxm import export
 
     with tempfile.TemporaryDirectory() as folder:
@@ -42,7 +39,7 @@ def one(kind: str, n: int) -> dict[str, float]:
         export(documents(kind, n), folder, "x")
         spent, passed = time.process_time() - begin, time.perf_counter() - wall
         size = next(Path(folder).iterdir()).stat().st_size
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = peak_bytes()
     begin = time.process_time()
     gone: deque[Document] = deque(documents(kind, n), maxlen=1)
     making = time.process_time() - begin
@@ -50,15 +47,13 @@ def one(kind: str, n: int) -> dict[str, float]:
     return {
         "cpu": spent - making,
         "wall": passed,
-        "peak": peak * (1 if sys.platform == "darwin" else 1024),
+        "peak": peak,
         "size": size,
     }
 
 
 def measured(kind: str, n: int) -> dict[str, float]:
-    command = [sys.executable, __file__, "--one", kind, str(n)]
-    told = subprocess.run(command, check=True, capture_output=True, text=True)
-    found: dict[str, float] = json.loads(told.stdout)
+    found: dict[str, float] = in_own_process(__file__, kind, n)
     return found
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from _documents import Document, run, scalars
-from _pairs import arguments, leave, machine, table
+from _pairs import arguments, in_own_process, leave, machine, peak_bytes, table
 
 #: Cost per event at most so much of that of the shortest run; memory at most so much above it.
 GROWTH, MEMORY = 1.20, 64 * 2**20
@@ -44,8 +43,6 @@ def frames(n: int, rate: float | None) -> Any:
 
 def one(kind: str, n: int, rate: float | None) -> dict[str, float]:
     """Write one run and say what it cost; in a process of its own."""
-    import resource
-
     from suitcase.nxstxm import NXstxmWriter
 
     def documents(n: int) -> Any:
@@ -64,7 +61,7 @@ def one(kind: str, n: int, rate: float | None) -> dict[str, float]:
         write(n, folder)
         spent, passed = time.process_time() - begin, time.perf_counter() - wall
         size = next(Path(folder).iterdir()).stat().st_size
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = peak_bytes()
     making = 0.0
     if kind == "events":
         begin = time.process_time()
@@ -73,15 +70,13 @@ def one(kind: str, n: int, rate: float | None) -> dict[str, float]:
     return {
         "cpu": spent - making,
         "wall": passed,
-        "peak": peak * (1 if sys.platform == "darwin" else 1024),
+        "peak": peak,
         "size": size,
     }
 
 
 def measured(kind: str, n: int, rate: float | None = None) -> dict[str, float]:
-    command = [sys.executable, __file__, "--one", kind, str(n), str(rate or 0)]
-    told = subprocess.run(command, check=True, capture_output=True, text=True)
-    found: dict[str, float] = json.loads(told.stdout)
+    found: dict[str, float] = in_own_process(__file__, kind, n, rate or 0)
     return found
 
 

@@ -221,10 +221,8 @@ class LiveScan:
                     if waits:
                         return False
                     for stage, _ in self._stages.values():
-                        if self.folder is None:
-                            stage.files.leaves_out_held = (
-                                True  # there is no journal to make it of later
-                            )
+                        # without a journal nobody can make it of later
+                        stage.files.leaves_out_held = self.folder is None
                         self._writer.end(stage)
                 self._ended.update(self.unclosed)  # of some not even the start was taken
                 if self._frames is not None:
