@@ -21,6 +21,7 @@ from suitcase.nxstxm import NXstxmWriter, export_scan
 from suitcase.nxstxm.documents import difference
 from suitcase.nxstxm.nexus import NXstxmStorage, nexusformat_problems, read_documents, validate
 from suitcase.nxstxm.scans import by_order
+from suitcase.nxstxm.sim import all_requests, scan_documents
 
 NY, NX = 4, 6
 ROLES = {"sample_x": "sx", "sample_y": "sy", "ring_current": "ring"}
@@ -241,6 +242,26 @@ def test_a_spectrum_at_each_point_is_no_line(tmp_path: Path) -> None:
     with h5py.File(exported(documents, tmp_path)) as h5:
         assert h5["entry0/instrument/det/data"].shape == (NY, 60)
         assert "binning" not in h5["entry0"]
+
+
+@pytest.mark.parametrize("share", [2, 5])
+def test_lines_without_positions_are_shared_equally(share: int, tmp_path: Path) -> None:
+    """A scaler that counts several times at each point, on a line of which only the ends are known."""
+    [run] = scan_documents(all_requests()["pystxm2019-sample_image-lines"])
+    often = [
+        (name, {**doc, "data": {
+            key: np.repeat(value, share) if np.ndim(value) == 1 else value
+            for key, value in doc["data"].items()
+        }}) if name == "event" else (name, doc)
+        for name, doc in run
+    ]  # fmt: skip
+    one, other = export_scan(run, tmp_path / "one"), export_scan(often, tmp_path / "other")
+    assert [p for p in validate(other) if p.level == "error"] == []
+    with h5py.File(one) as a, h5py.File(other) as b:
+        np.testing.assert_array_equal(a["entry0/counter0/data"], b["entry0/counter0/data"])
+        wanted = np.repeat(a["entry0/instrument/counter0/data"][()], share)
+        np.testing.assert_array_equal(b["entry0/instrument/counter0/data"], wanted)
+        assert "equal shares" in how(b)["method"]
 
 
 @pytest.mark.parametrize("damage", ["number", "gone"])

@@ -23,7 +23,7 @@ HOME = "binning"
 
 def mark_binned(dataset: h5py.Dataset, name: str, points: Points) -> None:
     """Mark the list of a group as one of samples, where it is."""
-    if name in points.samples:
+    if name in points.samples.lengths:
         mark(dataset, BINNED_BY, f"{HOME}/samples_{name}")
 
 
@@ -34,14 +34,16 @@ def write_binning(writer: EntryWriter) -> None:
     NXprocess.html) stands how many samples each line of a list has: with it the list can be parted
     into lines again.
     """
-    samples = writer.points.samples
+    samples = writer.points.samples.lengths
     if not samples:
         return
     made = group(writer.entry, HOME, "NXprocess")
     text(made, "program", PROGRAM)
     text(made, "version", version())
     values(made, "sequence_index", 1 + max(len(r.processing) for r in writer.job.records))
-    lines = next((found for found in writer.points.lines.values() if found is not None), None)
+    lines = next(
+        (found for found in writer.points.samples.lines.values() if found is not None), None
+    )
     by_position = lines is not None and lines.line.setpoints is not None
     about: dict[str, Any] = {"method": BY_POSITION if by_position else BY_ORDER}
     if lines is not None:

@@ -151,7 +151,7 @@ class Channel:
             read, present = self._points.read(block, self.key, self.detector.covers)
         if read.dtype.kind == "b":
             read = read.astype(np.uint8)  # what NeXus calls a number
-        native = self._points.native(block, self.key, self.name, self.detector.covers)
+        native = self._points.samples.native(block, self.key, self.name, self.detector.covers)
         if self._list is not None and native is not None:
             self._list.add(native)
             self._n += len(native)

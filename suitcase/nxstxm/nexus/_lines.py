@@ -13,7 +13,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ..scans import EntryPlan, LineAxis, binned, is_line, line_axes, place
+from ..scans import EntryPlan, LineAxis, binned, by_order, is_line, line_axes, place
+from ._blocks import Index, PointBlock
+from ._jobs import EntryJob
 from ._record import SEQ_NUM, AnyArray, Piece, RunRecord
 
 
@@ -45,6 +47,70 @@ class Lines:
             for i, samples in enumerate(values)
         ]
         return np.stack(out)
+
+
+class Samples:
+    """Which columns of an entry have the samples of lines, and what they are.
+
+    Parameters
+    ----------
+    job : EntryJob
+        The entry.
+    h5 : h5py.File
+        The file that holds the columns.
+
+    Attributes
+    ----------
+    lines : dict of int to Lines or None
+        By the id of its record: the lines of a run whose positions were read.
+    lengths : dict of str to list of ndarray
+        By the name of its group: how many samples of each line a list has.
+    """
+
+    def __init__(self, job: EntryJob, h5: h5py.File) -> None:
+        self.lines = {id(p.record): lines_of(p.record, job.plan) for p in job.parts}
+        self.lengths: dict[str, list[Index]] = {}
+        self._h5 = h5
+        self._known: dict[tuple[int, str], bool] = {}
+
+    def are_of(self, record: RunRecord, key: str, width: int, per: str | None = None) -> bool:
+        """Tell whether a column has the samples of lines, which are not its `width` points."""
+        known = self._known.get((id(record), key))
+        if known is None:
+            pieces = record.columns.get((record.measurement or "", key), [])
+            known = width > 1 and per != "point" and is_sampled(pieces, width)
+            if known and self.lines[id(record)] is None:
+                # without positions only what can be shared equally
+                known = per == "line" and all(prod(p.shape) % width == 0 for p in pieces)
+            self._known[id(record), key] = known
+        return known
+
+    def native(
+        self, block: PointBlock, key: str, name: str, per: str | None = None
+    ) -> AnyArray | None:
+        """Give the samples of the lines of a block, for the list of a group, as they came.
+
+        None where they are the points of the block.
+        """
+        record = block.part.record
+        if not self.are_of(record, key, block.per_row, per):
+            return None
+        rows = block.rows
+        if block.select is not None:
+            rows = rows[np.unique(block.select // block.per_row)]
+        came = samples_of(record, self._h5, key, int(rows.min()), int(rows.max()) + 1)
+        chosen = [came.get(int(row), np.empty(0)) for row in rows]
+        self.lengths.setdefault(name, []).append(np.array([len(c) for c in chosen], np.int64))
+        there = [samples for samples in chosen if len(samples)]
+        return np.concatenate(there) if there else np.empty(0)
+
+    def points(
+        self, record: RunRecord, values: AnyArray, row: int, width: int
+    ) -> npt.NDArray[np.float64]:
+        """Make points of the samples of consecutive rows, shape (n, width)."""
+        flat = values.reshape(len(values), -1)
+        lines = self.lines[id(record)]
+        return by_order(flat, width) if lines is None else lines.points(self._h5, flat, row)
 
 
 def lines_of(record: RunRecord, entry: EntryPlan) -> Lines | None:

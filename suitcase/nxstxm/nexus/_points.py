@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from .._errors import NXstxmValueError
 from ..documents import REGION
-from ..scans import Placement, by_order, by_region, detector_columns, place, points_per_event
+from ..scans import Placement, by_region, detector_columns, place, points_per_event
 from ._blocks import Index, PointBlock, gather
 from ._jobs import EntryJob, Part
-from ._lines import is_sampled, lines_of, samples_of
+from ._lines import Samples
 from ._record import SEQ_NUM, TIME, AnyArray, RunRecord
 
 #: Points (or, for frames, bytes) that are held at a time.
@@ -43,7 +43,7 @@ class Points:
     def __init__(self, job: EntryJob, h5: h5py.File) -> None:
         self.job = job
         self.h5 = h5
-        self.lines = {id(p.record): lines_of(p.record, job.plan) for p in job.parts}
+        self.samples = Samples(job, h5)
         self.per_row = {id(part.record): self._points_per_row(part.record) for part in job.parts}
         self.messages: list[str] = []
         self._orders = {id(p.record): self._order(p.record) for p in job.parts}
@@ -51,9 +51,6 @@ class Points:
         self.shape = self._shape()
         #: Columns whose readings stay where they are: a walk need not be short for their sake.
         self.unread: set[str] = set()
-        self._sampled: dict[tuple[int, str], bool] = {}
-        #: By the name of its group: how many samples of each line a list has.
-        self.samples: dict[str, list[Index]] = {}
 
     @property
     def arrived(self) -> int:
@@ -86,51 +83,10 @@ class Points:
             if sizes:
                 choices.append(points_per_event(record.plan, max(sizes), n_events, per))
         size = record.plan.loops[-1].size if record.plan.loops else None
-        if max(choices) == 1 and self.lines[id(record)] is not None and size is not None:
+        if max(choices) == 1 and self.samples.lines[id(record)] is not None and size is not None:
             total = record.plan.n_points
             choices.append(size if total is None or n_events * size <= total else 1)
         return max(choices)
-
-    def is_sampled(self, record: RunRecord, key: str, per: str | None = None) -> bool:
-        """Tell whether a column has the samples of lines, which are not the points of the plan."""
-        known = self._sampled.get((id(record), key))
-        if known is None:
-            width = self.per_row[id(record)]
-            pieces = record.columns.get((record.measurement or "", key), [])
-            known = width > 1 and per != "point" and is_sampled(pieces, width)
-            if known and self.lines[id(record)] is None:
-                # without positions only what can be shared equally
-                known = per == "line" and all(prod(p.shape) % width == 0 for p in pieces)
-            self._sampled[id(record), key] = known
-        return known
-
-    def native(
-        self, block: PointBlock, key: str, name: str, per: str | None = None
-    ) -> AnyArray | None:
-        """Give the samples of the lines of a block, for the list of a group, as they came.
-
-        None where they are the points of the block.
-        """
-        record = block.part.record
-        if not self.is_sampled(record, key, per):
-            return None
-        rows = block.rows
-        if block.select is not None:
-            rows = rows[np.unique(block.select // block.per_row)]
-        came = samples_of(record, self.h5, key, int(rows.min()), int(rows.max()) + 1)
-        chosen = [came.get(int(row), np.empty(0)) for row in rows]
-        self.samples.setdefault(name, []).append(np.array([len(c) for c in chosen], np.int64))
-        there = [samples for samples in chosen if len(samples)]
-        return np.concatenate(there) if there else np.empty(0)
-
-    def _binned(self, block: PointBlock, values: AnyArray, row: int) -> npt.NDArray[np.float64]:
-        """Make points of the samples of lines, shape (n, points of a line)."""
-        record = block.part.record
-        lines = self.lines[id(record)]
-        flat = values.reshape(len(values), -1)
-        if lines is None:
-            return by_order(flat, block.per_row)
-        return lines.points(self.h5, flat, row)
 
     def is_whole(self) -> bool:
         """Tell whether every row of every run is a point of the entry, in the order it came."""
@@ -307,7 +263,7 @@ class Points:
         """Tell which points of short or missing lines did not arrive; None when all did."""
         lengths = np.zeros(last - first, np.int64)
         for key, per in self.detector_keys(record):
-            sampled = self.is_sampled(record, key, per)
+            sampled = self.samples.are_of(record, key, per_row, per)
             for piece in record.columns[stream, key]:
                 a, b = max(first, piece.row), min(last, piece.row + piece.n)
                 if a < b and sampled:
@@ -394,8 +350,8 @@ class Points:
             n_values = array[:1].size
             if not n_values:
                 continue
-            if self.is_sampled(record, key, per):
-                array, whole = self._binned(block, array, row), True
+            if self.samples.are_of(record, key, per_row, per):
+                array, whole = self.samples.points(record, array, row, per_row), True
             elif self.covers(n_values, per, per_row) > 1:
                 array = array.reshape(len(array), -1)[:, :per_row]
                 whole = array.shape[1] == per_row

@@ -123,7 +123,7 @@ class Measured:
         key, device = self.measured_key(record, role), self.device(record, role)
         if key is None or device is None:
             return None
-        samples = self.points.native(block, key, name)
+        samples = self.points.samples.native(block, key, name)
         return None if samples is None else device.scale * samples.astype(float)
 
     def measured_key(self, record: RunRecord, role: str) -> str | None:
