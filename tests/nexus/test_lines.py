@@ -246,7 +246,7 @@ def test_a_spectrum_at_each_point_is_no_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("share", [2, 5])
 def test_lines_without_positions_are_shared_equally(share: int, tmp_path: Path) -> None:
-    """A scaler that counts several times at each point, on a line of which only the ends are known."""
+    """A scaler that counts several times at each point, on a line whose positions nobody read."""
     [run] = scan_documents(all_requests()["pystxm2019-sample_image-lines"])
     often = [
         (name, {**doc, "data": {
