@@ -43,7 +43,10 @@ def test_the_least_versions_that_are_tested_are_those_that_are_promised() -> Non
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     extras = setup["options.extras_require"]
     told = "\n".join(
-        [setup["options"]["install_requires"], *(extras[k] for k in ("cli", "plot", "bluesky"))]
+        [
+            setup["options"]["install_requires"],
+            *(extras[k] for k in ("cli", "plot", "bluesky", "images")),
+        ]
     )
     promised = dict(re.findall(r"^([\w-]+)>=([\w.]+)$", told, re.MULTILINE))
     text = (ROOT / "tests" / "least-versions.txt").read_text("utf-8")

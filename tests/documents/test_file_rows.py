@@ -8,6 +8,8 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import tifffile
+import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -75,9 +77,18 @@ def test_no_reading_is_made_up_or_lost(n: int, row: list[int], said: list[Any]) 
     assert np.prod(shape) == each * np.prod(row)
 
 
-@pytest.mark.parametrize("template", ["img_{:03d}", "{:s}img_{:03d}", "img_%03d", "%s%s_img_%03d"])
+#: Templates as they are written, each with the filename for which it means img_000 and so on.
+TEMPLATES = {
+    "img_{:03d}": "x", "{:s}_{:03d}": "img", "{s}img_{:03d}": "", "img_%03d": "x",
+    "%s%s_%3.3d": "img", "%s_%3.3d": "img", "%simg_%03d": "",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("template", "filename"), TEMPLATES.items())
 @pytest.mark.parametrize("kind", [TIFF, JPEG, NPY])
-def test_a_series_of_files_is_read_one_by_one(kind: str, template: str, tmp_path: Path) -> None:
+def test_a_series_of_files_is_read_one_by_one(
+    kind: str, template: str, filename: str, tmp_path: Path
+) -> None:
     frames = np.full((5, 16, 8), 7, np.uint8) * np.arange(1, 6, dtype=np.uint8)[:, None, None]
     ending = {TIFF: ".tiff", JPEG: ".jpeg", NPY: ".npy"}[kind]
     for i, frame in enumerate(frames):
@@ -86,15 +97,59 @@ def test_a_series_of_files_is_read_one_by_one(kind: str, template: str, tmp_path
             np.save(path, frame)
         else:
             Image.fromarray(frame).save(path)
-    rows = open_rows(resource(tmp_path, kind, template=template + ending), declared(1, 16, 8), {})
+    named = {"template": template + ending, "filename": filename}
+    rows = open_rows(resource(tmp_path, kind, **named), declared(1, 16, 8), {})
     assert rows.shape == frames.shape
-    assert rows.dataset is None
+    assert (rows.dataset, rows.is_hdf5) == ("", False)
     np.testing.assert_allclose(rows[1:4], frames[1:4], atol=1)  # jpeg is not exact
     assert rows.dtype == np.uint8
 
 
+@pytest.mark.parametrize("filename", ["50%", "{a}", "%d", "{0}", "a b"])
+@pytest.mark.parametrize("template", ["%s%s_%d.npy", "{:s}_{:d}.npy"])
+def test_names_may_have_what_templates_have(template: str, filename: str, tmp_path: Path) -> None:
+    np.save(tmp_path / f"{filename}_0.npy", np.eye(3))
+    named = {"template": template, "filename": filename}
+    rows = open_rows(resource(tmp_path, NPY, **named), declared(1, 3, 3), {})
+    np.testing.assert_array_equal(rows[0], np.eye(3))
+
+
+@pytest.mark.parametrize(
+    ("pages", "said", "frames", "shape"),
+    [
+        (1, (1, 4, 3), None, (6, 4, 3)),
+        (1, (4, 3), None, (6, 4, 3)),
+        (1, (2, 4, 3), None, (3, 2, 4, 3)),  # two files a reading
+        (2, (2, 4, 3), None, (6, 2, 4, 3)),  # a file with two pages is a reading
+        (2, (4, 4, 3), None, (3, 4, 4, 3)),  # two such files are
+        (1, (1, 9, 9), None, (6, 4, 3)),  # the file is right
+        (1, (4, 3), 1, (6, 4, 3)),
+        (1, (4, 3), 3, (2, 3, 4, 3)),  # the resource says so
+    ],
+)
+def test_a_reading_may_be_of_several_files_and_a_file_of_several_pages(
+    pages: int, said: Any, frames: int | None, shape: Any, tmp_path: Path
+) -> None:
+    data = np.arange(6 * pages * 12, dtype=np.uint32).reshape(6, pages, 4, 3) + 2**31
+    for i, frame in enumerate(data):
+        tifffile.imwrite(
+            tmp_path / f"{i}.tif", frame[0] if pages == 1 else frame, photometric="minisblack"
+        )
+    named = {"template": "{:d}.tif"} | ({} if frames is None else {"frames": frames})
+    rows = open_rows(resource(tmp_path, TIFF, **named), declared(*said), {})
+    assert (rows.shape, rows.dtype) == (shape, np.uint32)
+    np.testing.assert_array_equal(rows[:], data.reshape(shape))
+    np.testing.assert_array_equal(rows[1], data.reshape(shape)[1])
+
+
+@pytest.mark.parametrize("kind", [TIFF, JPEG, NPY])
+def test_a_broken_file_of_a_series_is_named(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "0").write_bytes(b"nothing")
+    with pytest.raises(DetectorFileError, match="0 can not be read"):
+        open_rows(resource(tmp_path, kind, template="%d"), declared(1, 3, 2), {})
+
+
 def test_a_zarr_array_is_read(tmp_path: Path) -> None:
-    zarr = pytest.importorskip("zarr")
     frames = np.arange(4 * 3 * 2).reshape(4, 3, 2)
     zarr.save(str(tmp_path / "x.zarr"), frames)
     rows = open_rows(resource(tmp_path / "x.zarr", "application/x-zarr"), declared(1, 3, 2), {})
@@ -113,7 +168,7 @@ def test_a_zarr_array_is_read(tmp_path: Path) -> None:
         (HDF5, {"dataset": "scalar"}, "has no dataset 'scalar'"),
         (HDF5, {"dataset": "group"}, "has no dataset 'group'"),
         (HDF5, {"dataset": "words"}, "no numbers"),
-        (TIFF, {}, "does not say how files are called"),
+        (TIFF, {}, "does not say how its files are called"),
         (TIFF, {"template": "../{:d}.tiff"}, "leads to another folder"),
         (TIFF, {"template": "{:q}.tiff"}, "makes no sense"),
         (TIFF, {"template": "%d %d.tiff"}, "makes no sense"),

@@ -1,4 +1,4 @@
-"""A camera that writes HDF5 as an area detector of EPICS does, and tells of it in resources."""
+"""Cameras that write files as area detectors of EPICS do, and tell of them in resources."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import h5py
 import numpy as np
+import tifffile
 from ophyd import Device
 from ophyd.status import Status
 
@@ -17,43 +18,58 @@ SHAPE = (6, 5)
 
 
 class AreaDetector(Device):
-    """Writes a file each time it is staged, `frames` of them at each point."""
+    """Writes HDF5, a file each time it is staged, `frames` of them at each point."""
 
-    def __init__(self, folder: Path, name: str = "camera", frames: int = 1, **more: Any) -> None:
+    spec = "AD_HDF5"
+
+    def __init__(self, folder: Path, name: str = "camera", frames: int = 1) -> None:
         super().__init__(name=name)
         self.folder, self.frames = folder, frames
-        self.files: list[Path] = []
+        self.taken: list[Any] = []
+        self._n_staged = 0
         self._assets: deque[tuple[str, dict[str, Any]]] = deque()
-        self._more = more
 
-    def stage(self) -> list[Any]:
-        path = self.folder / f"{self.name}_{len(self.files):03d}.h5"
-        self.files.append(path)
+    def open(self, name: str) -> tuple[str, dict[str, Any]]:
+        """Give where the resource is, under the folder, and how it is read."""
+        path = self.folder / f"{name}.h5"
         self._h5 = h5py.File(path, "w", libver="latest")
         self._data = self._h5.create_dataset(
             "entry/data/data", (0, *SHAPE), "u2", maxshape=(None, *SHAPE), chunks=(1, *SHAPE)
         )
         self._h5.swmr_mode = True
-        self._resource = str(uuid4())
-        self._point = 0
+        return path.name, {}
+
+    def write(self, number: int, frame: Any) -> None:
+        self._data.resize(number + 1, 0)
+        self._data[number] = frame
+        self._data.flush()
+
+    def close(self) -> None:
+        self._h5.close()
+
+    def stage(self) -> list[Any]:
+        name = f"{self.name}_{self._n_staged:03d}"
+        self._n_staged += 1
+        where, how = self.open(name)
+        self._resource, self._point, self._n_written = str(uuid4()), 0, 0
         self._assets.append(
-            ("resource", {"uid": self._resource, "spec": "AD_HDF5", "root": str(self.folder.parent),
-                          "resource_path": f"{self.folder.name}/{path.name}",
-                          "resource_kwargs": {"frame_per_point": self.frames},
-                          "path_semantics": "posix", **self._more})
+            ("resource", {"uid": self._resource, "spec": self.spec, "root": str(self.folder.parent),
+                          "resource_path": f"{self.folder.name}/{where}",
+                          "resource_kwargs": {"frame_per_point": self.frames, **how},
+                          "path_semantics": "posix"})
         )  # fmt: skip
         return super().stage()
 
     def unstage(self) -> list[Any]:
-        self._h5.close()
+        self.close()
         return super().unstage()
 
     def trigger(self) -> Status:
         for _ in range(self.frames):
-            n = len(self._data)
-            self._data.resize(n + 1, 0)
-            self._data[n] = np.arange(30).reshape(SHAPE) + 100 * n
-        self._data.flush()
+            frame = np.arange(30, dtype=np.uint16).reshape(SHAPE) + 100 * self._n_written
+            self.write(self._n_written, frame)
+            self.taken.append(frame)
+            self._n_written += 1
         self._datum = f"{self._resource}/{self._point}"
         self._assets.append(
             ("datum", {"datum_id": self._datum, "resource": self._resource,
@@ -79,3 +95,20 @@ class AreaDetector(Device):
     @property
     def hints(self) -> dict[str, Any]:
         return {"fields": [f"{self.name}_image"]}
+
+
+class TiffDetector(AreaDetector):
+    """Writes each frame into a TIFF file; the resource is their folder."""
+
+    spec = "AD_TIFF"
+    template = "%s%s_%6.6d.tiff"
+
+    def open(self, name: str) -> tuple[str, dict[str, Any]]:
+        self._begin = name
+        return "", {"template": self.template, "filename": name}
+
+    def write(self, number: int, frame: Any) -> None:
+        tifffile.imwrite(self.template % (f"{self.folder}/", self._begin, number), frame)
+
+    def close(self) -> None:
+        pass

@@ -8,7 +8,8 @@ from ._backlog import Backlog
 from ._batch import Batch, Closed, Pending, Segment
 from ._columns import Chunk
 from ._equal import difference, documents_equal, shown, values_equal
-from ._file_rows import DetectorFileError, FileRows, HeldFileError, open_hdf5, open_rows
+from ._file_kinds import open_hdf5, open_rows
+from ._file_rows import DetectorFileError, FileRows, HeldFileError
 from ._filling import Filling, UnfilledError
 from ._frame_file import FrameFile, Placed, Room, RoomWanted, read_placed
 from ._frames import Frames

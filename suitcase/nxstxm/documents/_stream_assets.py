@@ -1,7 +1,7 @@
 """Which rows of a detector's files are which events.
 
-Stream resources and stream datums say it. Resources and datums of area detectors' HDF5 files do so
-too, in other words: those files need no handler, since all of them have their frames in one place.
+Stream resources and stream datums say it. Resources and datums of area detectors do so too, in
+other words: their HDF5 and TIFF files need no handler, since it is known where EPICS puts frames.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SPECS = {
 
 
 #: Kinds of resources whose rows are known without a handler, and where their frames are.
-DIRECT = frozenset({"AD_HDF5", "AD_HDF5_SWMR"})
+DIRECT = frozenset({"AD_HDF5", "AD_HDF5_SWMR", "AD_TIFF"})
 _AD_DATASET = "/entry/data/data"
 
 
@@ -118,12 +118,13 @@ class StreamAssets:
     def _note_file(self, doc: Document) -> None:
         """Note the resource of an area detector; others need a handler."""
         uid, spec, path = doc.get("uid"), doc.get("spec"), _path(doc)
-        kwargs = doc.get("resource_kwargs")
+        given = doc.get("resource_kwargs")
         if spec not in self.direct or not isinstance(uid, str) or path is None:
             return
-        frames = kwargs.get("frame_per_point", 1) if isinstance(kwargs, Mapping) else 1
+        kwargs = given if isinstance(given, Mapping) else {}
+        frames = kwargs.get("frame_per_point", 1)
         frames = frames if type(frames) is int and frames > 0 else 1
-        parameters = {"dataset": _AD_DATASET, "frames": frames}
+        parameters = {**kwargs, "dataset": _AD_DATASET, "frames": frames}
         self._resources[uid] = StreamResource(uid, "", "", _SPECS[str(spec)], path, parameters)
         self.has_datums = True
 

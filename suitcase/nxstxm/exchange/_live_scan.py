@@ -148,11 +148,8 @@ class LiveScan:
         if name == "start" or run not in self._stages:
             return
         stage, filling = self._stages[run]
-        if filling.is_idle and packed is not None:
-            stage.take(name, doc, packed)
-        else:
-            for each in filling(name, doc):
-                stage.take(*each)
+        for each_name, each in filling(name, doc):
+            stage.take(each_name, each, packed if each is doc else None)
         if name == "stop":
             self._end(run)
 

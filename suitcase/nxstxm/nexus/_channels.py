@@ -14,7 +14,7 @@ from ._blocks import PointBlock
 from ._canvas import Canvas, ListWriter
 from ._encoding import group, mark, safe_name, text
 from ._filters import has_filters
-from ._linked import sources_of, write_linked
+from ._linked import note_sources, pieces_of, sources_of, write_linked
 from ._points import Points
 from ._record import AnyArray, Piece, frame_sums, sum_of
 
@@ -98,6 +98,8 @@ class Channel:
                 self._points.unread.add(self.key)
         else:
             self._list = ListWriter(home, "data", units, compression)
+            if self._points.is_whole():
+                note_sources(writer, home, pieces_of(self._points, self.key))
         self._path = f"{home.name}/data"
         if self.is_picture:
             data = group(writer.entry, self.name, "NXdata")

@@ -12,7 +12,7 @@ import numpy as np
 
 from ._canvas import ListWriter
 from ._encoding import group, safe_name, text, texts, values
-from ._linked import are_whole, sources_of_pieces, write_linked
+from ._linked import are_whole, note_sources, sources_of_pieces, write_linked
 from ._record import TIME, Piece, RunRecord
 from ._rows import append
 
@@ -160,6 +160,7 @@ def _write_readings(
         and write_linked(writer, home, sources, pieces[0], shown, name)
     ):
         return  # exposures, darks: beside the signal of the scan, where the detector put them
+    note_sources(writer, home, pieces)
     by_shape: dict[tuple[Any, ...], list[Piece]] = {}
     for piece in pieces:
         by_shape.setdefault((piece.shape, piece.dtype.kind == "O"), []).append(piece)

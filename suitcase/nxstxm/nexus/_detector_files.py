@@ -203,7 +203,7 @@ def attach(
                     opened[uid] = None
             values = opened[uid]
             if values is not None:
-                pieces += _pieces(each, values, seq_nums, record)
+                pieces += _pieces(each, values, seq_nums, record, or_fail=or_fail)
         if pieces:
             found[stream, key] = sorted(pieces, key=lambda piece: piece.row)
     for column, pieces in found.items():
@@ -296,15 +296,18 @@ def _agree(declared: Sequence[Any], shape: tuple[int, ...]) -> bool:
 
 
 def _pieces(
-    rows: StreamRows, values: FileRows, seq_nums: Index, record: RunRecord
+    rows: StreamRows, values: FileRows, seq_nums: Index, record: RunRecord, *, or_fail: bool
 ) -> Iterator[Piece]:
     """Give the pieces of rows that the file has and the stream knows."""
     n = min(rows.n, max(len(values) - rows.index, 0))
     if n < rows.n:
-        record.note_once(
+        told = (
             f"{rows.resource.key}: {rows.index + rows.n} readings were announced, {values.path} "
             f"has {len(values)}"
         )
+        if or_fail:
+            raise DetectorFileError(told)
+        record.note_once(told)
     wanted = np.arange(rows.seq_num, rows.seq_num + n)
     order = np.argsort(seq_nums, kind="stable")
     # the last row of those that have a number: what was measured again

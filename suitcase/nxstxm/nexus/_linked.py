@@ -12,7 +12,7 @@ a virtual dataset silently has fill values: so whole datasets are linked.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,18 +38,20 @@ MOST_SOURCES = 1000
 
 @dataclass(frozen=True)
 class Source:
-    """Consecutive rows of a dataset in another file.
+    """Consecutive rows of a dataset in another file, or files of a series.
 
     Attributes
     ----------
     path : Path
-        The file.
+        The file, or the folder of a series.
     dataset : str
-        The dataset.
+        The dataset; empty for a series.
     first, n : int
         The rows.
     length : int
         All rows that it has.
+    is_hdf5 : bool
+        Whether it is an HDF5 file each row of which is a reading: it can be linked.
     """
 
     path: Path
@@ -57,6 +59,7 @@ class Source:
     first: int
     n: int
     length: int
+    is_hdf5: bool
 
 
 def sources_of(points: Points, key: str) -> list[Source] | None:
@@ -65,29 +68,47 @@ def sources_of(points: Points, key: str) -> list[Source] | None:
     None where the list has to be copied: some of it is in memory, is no HDF5, or is not taken row
     by row in the order in which it came.
     """
-    pieces: list[Piece] = []
     for part in points.job.parts:
         record = part.record
         stream = record.measurement or ""
         its = record.columns.get((stream, key), [])
         if points.per_row[id(record)] != 1 or not are_whole(its, record.n_rows.get(stream, 0)):
             return None
-        pieces += its
-    found = sources_of_pieces(pieces)
+    found = sources_of_pieces(pieces_of(points, key))
     return found if found is not None and points.is_whole() else None
+
+
+def pieces_of(points: Points, key: str) -> list[Piece]:
+    """Give the pieces of a column in all runs of an entry."""
+    return [
+        piece
+        for part in points.job.parts
+        for piece in part.record.columns.get((part.record.measurement or "", key), ())
+    ]
 
 
 def sources_of_pieces(pieces: Sequence[Piece]) -> list[Source] | None:
     """Give the rows of other files that pieces are; None where some are not, or of another form."""
     found: list[Source] = []
     for piece in pieces:
-        values = piece.values
-        if not isinstance(values, FileRows) or values.dataset is None:
+        source = _source_of(piece)
+        if source is None or not source.is_hdf5:
             return None
         if (piece.shape, piece.dtype) != (pieces[0].shape, pieces[0].dtype):
             return None
-        found.append(Source(values.path, values.dataset, piece.at, piece.n, len(values)))
+        found.append(source)
     return found or None
+
+
+def _source_of(piece: Piece) -> Source | None:
+    """Give the rows of another file that a piece is; None where it is not."""
+    values = piece.values
+    if not isinstance(values, FileRows):
+        return None
+    each = values.each
+    is_hdf5 = values.is_hdf5 and each == 1
+    at, n, length = piece.at * each, piece.n * each, len(values) * each
+    return Source(values.path, values.dataset, at, n, length, is_hdf5)
 
 
 def are_whole(pieces: Sequence[Piece], n: int) -> bool:
@@ -150,10 +171,23 @@ def write_linked(
         _write_virtual(home, name, sources, piece, names)
         if units is not None:
             mark(home[name], "units", units)
+    _note(home, sources, names)
+    return True
+
+
+def note_sources(writer: EntryWriter, home: h5py.Group, pieces: Sequence[Piece]) -> None:
+    """Note in the group of a copied list from which files it came."""
+    sources = [source for source in map(_source_of, pieces) if source is not None]
+    if not 0 < len(sources) <= MOST_SOURCES:
+        return
+    folder = Path.cwd() if writer.path is None else writer.path.parent
+    _note(home, sources, {source.path: _relative(source.path, folder) for source in sources})
+
+
+def _note(home: h5py.Group, sources: Sequence[Source], names: Mapping[Path, str]) -> None:
     home.attrs[SOURCE_FILE] = [names[source.path] for source in sources]
     home.attrs[SOURCE_DATASET] = [source.dataset for source in sources]
     home.attrs[SOURCE_ROWS] = [[source.first, source.first + source.n] for source in sources]
-    return True
 
 
 def _write_virtual(
