@@ -13,7 +13,8 @@ from bluesky.plans import grid_scan, scan
 from ophyd.sim import SynAxis, SynSignal, SynSignalWithRegistry
 
 from suitcase.nxstxm import NXstxmError, NXstxmWriter, export_scan
-from suitcase.nxstxm.nexus import validate
+from suitcase.nxstxm.documents import difference
+from suitcase.nxstxm.nexus import read_documents, validate
 
 from .area_detector import AreaDetector, TiffDetector
 from .looking import Documents, looked_at, raw, told
@@ -119,7 +120,7 @@ def test_a_camera_with_a_handler_of_its_own_has_its_frames_copied(tmp_path: Path
     camera = SynSignalWithRegistry(
         name="camera", func=lambda: next(source), save_path=str(tmp_path / "raw")
     )
-    inside = iter([np.full((64, 64), float(i)) for i in range(9)])
+    inside = iter([np.full((128, 128), float(i)) for i in range(9)])
     other = SynSignal(name="other", func=lambda: next(inside))
     x, y = SynAxis(name="sx"), SynAxis(name="sy")
     documents: Documents = []
@@ -141,6 +142,7 @@ def test_a_camera_with_a_handler_of_its_own_has_its_frames_copied(tmp_path: Path
             seen = [doc["data"]["other"] for name, doc in documents if name == "event"]
             held = h5["entry0/collection/primary/other/value"]  # no hint makes it a picture
             np.testing.assert_array_equal(held, np.stack(seen))
+    assert difference(read_documents(path), read_documents(live)) is None
 
 
 def test_pages_of_an_area_detector_are_read_as_well(tmp_path: Path) -> None:

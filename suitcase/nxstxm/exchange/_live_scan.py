@@ -139,8 +139,8 @@ class LiveScan:
         if filling.is_idle:
             stage.take_events(events, packed)
             return
-        for doc in events:
-            self._take(run, "event", doc)
+        for i, doc in enumerate(events):
+            self._take(run, "event", doc, packed[i] if packed else None)
 
     def _take(self, run: str, name: str, doc: Mapping[str, Any], packed: Packed = None) -> None:
         if name == "start":
@@ -149,7 +149,9 @@ class LiveScan:
             return
         stage, filling = self._stages[run]
         for each_name, each in filling(name, doc):
-            stage.take(each_name, each, packed if each is doc else None)
+            # arrays that are in the file already are the same ones, whatever came beside them
+            is_same = each is doc or (name == "event" and isinstance(packed, Mapping))
+            stage.take(each_name, each, packed if is_same else None)
         if name == "stop":
             self._end(run)
 
