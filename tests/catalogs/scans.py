@@ -14,7 +14,9 @@ from bluesky.plans import grid_scan
 from ophyd.sim import SynAxis, SynGauss, SynSignalWithRegistry
 
 from suitcase.nxstxm.documents import stored_runs
-from suitcase.nxstxm.sim import all_requests, scan_documents
+from suitcase.nxstxm.sim import FlyCamera, all_requests, fly_image_plan, scan_documents
+
+from ..live.area_detector import AreaDetector, TiffDetector
 
 Document = tuple[str, dict[str, Any]]
 Runs = list[list[Document]]
@@ -34,6 +36,7 @@ class Scan(NamedTuple):
 
 FRAMES, PLAIN_FRAMES = "frames", "frames, no dtype"
 FILES, RECORDINGS = "frames in files", "recorded"
+AREA, TIFF, FLOWN = "area detector", "TIFF", "flown"
 PTYCHOGRAPHY = "pystxm2019-ptychography_scan-points"
 #: Kind -> the simulated scans of it, of which the last has the most runs. The order is that of the
 #: columns of the table.
@@ -48,7 +51,7 @@ SIMULATED = {
     "aborted": ("image-aborted", "stack-aborted"),
     PLAIN_FRAMES: (PTYCHOGRAPHY,),
 }
-KINDS = (*SIMULATED, FRAMES, FILES, RECORDINGS)
+KINDS = (*SIMULATED, FRAMES, FILES, AREA, TIFF, FLOWN, RECORDINGS)
 #: Kind of those that are not in the table: they come late, not at all, or woven into each other.
 ASIDE = "aside"
 LATE, UNFINISHED, NEVER_STORED, WOVEN = "late", "unfinished", "never stored", ("woven-a", "woven-b")
@@ -96,22 +99,41 @@ def _as_uint16(runs: Runs) -> Runs:
     return runs
 
 
-def _with_files(folder: Path) -> Scan:
-    """Measure with a real RunEngine and a camera that writes each frame into a file of its own."""
-    count = 6
-    # the device reads once when it is made
-    frames = iter([np.arange(12.0).reshape(3, 4) + 100 * i for i in range(count + 1)])
-    folder.mkdir(parents=True)
-    camera = SynSignalWithRegistry(
-        name="camera", func=lambda: next(frames), save_path=str(folder), save_spec="NPY_SEQ"
-    )
-    y, x = SynAxis(name="y", labels={"motors"}), SynAxis(name="x", labels={"motors"})
-    counter = SynGauss("counter", x, "x", center=0, Imax=10)
+def _with_files(folder: Path) -> Iterator[Scan]:
+    """Measure with a real RunEngine and cameras that write their frames themselves."""
+    for name in (FILES, AREA, TIFF, FLOWN):
+        (folder / name).mkdir(parents=True)
+    yield Scan(FILES, "run-engine", [_documents(_with_npy(folder / FILES))])
+    for kind, device in ((AREA, AreaDetector), (TIFF, TiffDetector)):
+        camera = device(folder / kind)
+        yield Scan(kind, kind.replace(" ", "-"), [_documents(_raster([camera]))])
+    plan = fly_image_plan(FlyCamera(folder / FLOWN, shape=(8, 6)), (-2, 2, 4), (-2, 2, 3))
+    yield Scan(FLOWN, FLOWN, [_documents(plan)])
+
+
+def _documents(plan: Any) -> list[Document]:
     found: list[Document] = []
     engine = RunEngine({}, call_returns_result=False)
     engine.subscribe(lambda name, doc: found.append((name, dict(doc))))
-    engine(grid_scan([camera, counter], y, -1, 1, 2, x, -1, 1, 3))
-    return Scan(FILES, "run-engine", [found])
+    engine(plan)
+    return found
+
+
+def _raster(detectors: list[Any]) -> Any:
+    y, x = SynAxis(name="y", labels={"motors"}), SynAxis(name="x", labels={"motors"})
+    counter = SynGauss("counter", x, "x", center=0, Imax=10)
+    return grid_scan([*detectors, counter], y, -1, 1, 2, x, -1, 1, 3)
+
+
+def _with_npy(folder: Path) -> Any:
+    """Make a plan with a camera that writes each frame into a file of its own."""
+    count = 6
+    # the device reads once when it is made
+    frames = iter([np.arange(12.0).reshape(3, 4) + 100 * i for i in range(count + 1)])
+    camera = SynSignalWithRegistry(
+        name="camera", func=lambda: next(frames), save_path=str(folder), save_spec="NPY_SEQ"
+    )
+    return _raster([camera])
 
 
 def _recorded() -> Iterator[Scan]:
@@ -122,4 +144,4 @@ def _recorded() -> Iterator[Scan]:
 
 def all_scans(folder: Path) -> list[Scan]:
     """Give all of them; frames in files come into a folder, which is made."""
-    return [*_simulated(), _with_files(folder), *_recorded()]
+    return [*_simulated(), *_with_files(folder), *_recorded()]

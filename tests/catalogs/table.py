@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from .outcomes import Outcome, Outcomes, Source
-from .scans import FILES, KINDS, PLAIN_FRAMES, RECORDINGS, Scan
+from .scans import AREA, FILES, FLOWN, KINDS, PLAIN_FRAMES, RECORDINGS, TIFF, Scan
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,34 @@ NOTES = (
         "Databroker 2 has no `fill=True`. Leave it out: the readings are brought by the export.",
     ),
     Note(
+        r"databroker 1: .*fill=.*",
+        f"{AREA}|{TIFF}",
+        r"UndefinedAssetSpecification: .*",
+        "Databroker, told to fill, needs handlers for the files of area detectors: `pip install "
+        "area-detector-handlers`. Or give the run itself, which needs none.",
+    ),
+    Note(
+        r"databroker .*|file: suitcase-msgpack",
+        FLOWN,
+        r".*@complete: np.True_ is not np.False_|/entry0/(camera|collection/messages|instrument).*"
+        r"|/entry/data/data.*",
+        "Stream documents are not kept: neither by databroker nor by suitcase-msgpack. The entry "
+        "says that it is not complete.",
+    ),
+    Note(
+        r".*Tiled.* event by event",
+        FLOWN,
+        r"not stored: KeyError: .*",
+        "Tiled's writer with `batch_size=1` can not store a run without events.",
+    ),
+    Note(
+        r".*Tiled.*",
+        TIFF,
+        r"/entry0/instrument/camera_image(@source_.*|/data: \(6, 6, 5\) uint16 is not .*)",
+        "Frames of TIFF come from the server, in the dtype that it has for them, and nothing tells "
+        "of the files that they were in.",
+    ),
+    Note(
         r"Tiled: .*\.documents\(\)`",
         ".*",
         r"ClientError: 406: .*",
@@ -63,11 +91,12 @@ NOTES = (
     ),
     Note(
         r"Tiled with exporter: .*\.documents\(\)`",
-        FILES,
-        r".*/collection/primary: camera is only in the first|"
+        f"{FILES}|{TIFF}",
+        r"/entry0/collection/primary: camera is only in the first|"
+        r"/entry0(/instrument)?: camera_image is only in the first|/entry0@default: .*|"
         r".*/collection: messages is only in the second",
-        "The exporter's documents only name the files. Give the run itself: then the server reads "
-        "them.",
+        "The exporter's documents only name the files, or the first of them. Give the run itself: "
+        "then the server reads them.",
     ),
     Note(
         r"Tiled with exporter: .*\.documents\(\)`",

@@ -55,6 +55,11 @@ def _datasets(a: h5py.Dataset, b: h5py.Dataset) -> Iterator[str]:
 def _attributes(a: Any, b: Any) -> Iterator[str]:
     one, other = dict(a.attrs), dict(b.attrs)
     leave_out = {"file_time"} if a.name == "/" else set()
+    for attributes, home in ((one, a), (other, b)):
+        if "source_file" in attributes:  # named as it is seen from the file
+            folder = Path(home.file.filename).parent
+            places = [str((folder / place).resolve()) for place in attributes["source_file"]]
+            attributes["source_file"] = places
     for name in sorted({*one, *other} - leave_out):
         if not _equal(one.get(name), other.get(name)):
             yield f"{a.name}@{name}: {one.get(name)!r} is not {other.get(name)!r}"

@@ -370,6 +370,8 @@ def test_readers_follow_to_the_frames(external: str, scope: Scope, tmp_path: Pat
     root = nx.nxload(path)
     data = root["entry0/instrument/det/data"]
     np.testing.assert_array_equal(np.asarray(data[3]), frames[3])
+    assert data.shape == frames.shape
+    np.testing.assert_array_equal(np.asarray(data.nxdata), frames)
     assert root["entry0/det"].nxsignal.shape == (NY, NX)
     xarray = pytest.importorskip("xarray")
     with xarray.open_dataset(path, engine="h5netcdf", group="entry0/det", phony_dims="sort") as ds:
@@ -625,8 +627,13 @@ SPANS: dict[str, tuple[list[tuple[int, int, int, int]], list[Any], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("row_by_row", [True, False])
 @pytest.mark.parametrize("name", SPANS)
-def test_rows_of_several_files_are_at_their_events(name: str, tmp_path: Path) -> None:
+def test_rows_of_several_files_are_at_their_events(
+    name: str, row_by_row: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not row_by_row:
+        monkeypatch.setattr("suitcase.nxstxm.nexus._linked.MOST_ROW_BY_ROW", 5)
     files = [tmp_path / f"{i}.h5" for i in range(2)]
     frames = np.arange(2 * 4 * 6 * 5, dtype=float).reshape(2, 4, 6, 5)
     for path, some in zip(files, frames, strict=True):
@@ -644,6 +651,8 @@ def test_rows_of_several_files_are_at_their_events(name: str, tmp_path: Path) ->
         np.testing.assert_array_equal(home["data"], came)
         np.testing.assert_array_equal(h5["entry0/ccd/data"], np.sum(wanted, axis=(1, 2)))
         assert ("vds" if home["data"].is_virtual else "copy") == kind
+        if kind == "vds":
+            assert len(home["data"].virtual_sources()) == (6 if row_by_row else len(spans))
 
 
 def test_a_list_in_very_many_parts_is_copied(

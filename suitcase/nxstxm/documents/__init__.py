@@ -19,7 +19,7 @@ from ._packing import ArrayRef, PlacedRef
 from ._raw_arrays import array_crc32
 from ._replay import StoredRun, replay, stored_runs
 from ._stream import REGION, Block
-from ._stream_assets import DIRECT, StreamAssets, StreamRows
+from ._stream_assets import DIRECT, StreamAssets, StreamRows, path_of
 from ._streams import DocumentError, RunStreams
 from ._unpack import unpack_documents
 
@@ -62,6 +62,7 @@ __all__ = [
     "is_archive",
     "open_hdf5",
     "open_rows",
+    "path_of",
     "read_archive",
     "read_placed",
     "replay",

@@ -52,6 +52,7 @@ class TiledRun:
             streams = TiledStreams(self._node)
             for name, doc in self._whole(streams):
                 yield from streams.completed(name, plain(doc))
+            yield from streams.rest()  # of a run that still goes on
 
     def _whole(self, streams: TiledStreams) -> Iterator[tuple[str, Document]]:
         """Give what the exporter gives; make what it does not."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from .._errors import NXstxmOSError
 from ._catalog import Document, plain
+from ._tiled_files import TiledFile, file_behind
 
 #: Bytes of arrays that are asked for at a time.
 ASKED_BYTES = 16 * 2**20
@@ -28,6 +29,8 @@ class TiledStreams:
         self._rows: dict[str, int] = {}
         self._blocks: dict[tuple[str, str], tuple[int, np.ndarray[Any, Any]]] = {}
         self._read: set[str] = set()  # data keys, and resources, whose readings are in the events
+        self._in_files: dict[tuple[str, str], dict[str, TiledFile]] = {}  # run, descriptor
+        self._told: set[str] = set()  # data keys of which the server's documents tell the files
 
     def __iter__(self) -> Iterator[str]:
         """Give the names of the streams, the baseline's first as a RunEngine does."""
@@ -108,7 +111,7 @@ class TiledStreams:
                 )
 
     def _without_events(self) -> Iterator[tuple[str, Document]]:
-        """Make pages of streams that have arrays and no events, as fly scans write them."""
+        """Make pages of streams that have arrays here and no events, as fly scans write them."""
         for uid, (stream, keys) in self._of_descriptor.items():
             if not keys or self._rows.get(stream):
                 continue
@@ -143,23 +146,43 @@ class TiledStreams:
                 yield from self._cut(stream, keys, at, doc)
                 return
         elif name == "stop":
-            yield from self._without_events()
+            yield from self.rest()
         elif name == "stream_resource" and doc.get("data_key") in self._read:
             self._read.add(str(doc.get("uid")))
             return
+        elif name == "stream_resource":
+            self._told.add(str(doc.get("data_key")))
         elif name == "stream_datum" and doc.get("stream_resource") in self._read:
             return
         yield name, doc
 
+    def rest(self) -> Iterator[tuple[str, Document]]:
+        """Make documents of what has no events, and tell of files; behind all others, once."""
+        yield from self._without_events()
+        for (run, uid), files in self._in_files.items():
+            stream, _ = self._of_descriptor[uid]
+            for key, file in files.items():
+                n = self._rows.get(stream) or int(self._arrays(stream)[key].shape[0])
+                if key not in self._told and n:
+                    yield from file.documents(run, uid, key, n)
+        self._in_files.clear()
+
     def _note(self, doc: dict[str, Any]) -> dict[str, Any]:
-        """Note which readings of a stream are arrays; they will be in its events."""
+        """Note which readings of a stream are arrays: they will be in its events, or in files."""
         stream = doc.get("name", "primary")
         arrays = self._arrays(stream)
-        keys = tuple(key for key in doc["data_keys"] if key in arrays)
+        files: dict[str, TiledFile] = {}
+        for key, declared in doc["data_keys"].items():
+            file = file_behind(arrays[key]) if key in arrays and "external" in declared else None
+            if file is not None:
+                files[key] = file
+        keys = tuple(key for key in doc["data_keys"] if key in arrays and key not in files)
         self._of_descriptor[doc["uid"]] = (stream, keys)
+        self._in_files[str(doc.get("run_start")), doc["uid"]] = files
         self._read.update(keys)
         data_keys = {
             key: {k: v for k, v in declared.items() if key not in keys or k != "external"}
+            | ({"external": "STREAM:"} if key in files else {})
             for key, declared in doc["data_keys"].items()
         }
         return {**doc, "data_keys": data_keys}
@@ -181,6 +204,8 @@ class TiledStreams:
             first, block = at, np.asarray(array[at * each : last * each])
             if each > 1:
                 block = block.reshape(-1, each, *block.shape[1:])
+            while block.ndim > 3 and block.shape[1] == 1:
+                block = block[:, 0]  # a stack of one frame is a frame
             self._blocks[stream, key] = first, block
         found = block[at - first : at - first + n]
         if len(found) < n:
