@@ -461,6 +461,39 @@ def test_exposures_and_darks_stand_beside_the_signal(external: str, tmp_path: Pa
             assert log["time"].shape == (len(wanted),)
 
 
+STORED: dict[str, Any] = {
+    "contiguous": {}, "chunked": {"chunks": (1, 6, 5)}, "may grow": {"maxshape": (None, 6, 5)},
+    "compressed": {"compression": "gzip", "shuffle": True}, "big endian": {"dtype": ">u2"},
+    "stacked": {"shape": (12, 1, 6, 5)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+@pytest.mark.parametrize("kind", STORED)
+def test_a_copy_has_the_frames_however_they_were_stored(
+    kind: str, compression: str, tmp_path: Path
+) -> None:
+    ccd = tmp_path / "ccd.h5"
+    frames = np.arange(12 * 6 * 5, dtype=np.uint16).reshape(12, 6, 5)
+    with h5py.File(ccd, "w") as h5:
+        options = {"shape": frames.shape, "dtype": frames.dtype, **STORED[kind]}
+        h5.create_dataset("raw", data=frames.reshape(options["shape"]), **options)
+        h5["raw"].attrs["secret"] = "of the detector"
+    docs = by_hand({"exposures": (ccd, "raw", 12, [1, 6, 5])}, 4)
+    for name, doc in docs:
+        if name == "descriptor" and "ccd" in doc["data_keys"]:
+            doc["data_keys"]["ccd"]["units"] = "counts"
+    path = export_scan(docs, tmp_path, external="copy", compression=compression)
+    looked_at(path, docs)
+    ccd.unlink()
+    with h5py.File(path) as h5:
+        value = h5["entry0/collection/exposures/ccd/value"]
+        assert (value.shape, value.dtype) == (frames.shape, frames.dtype)
+        np.testing.assert_array_equal(value, frames)
+        assert dict(value.attrs) == {"units": "counts"}
+        assert h5["entry0/collection/exposures/ccd"].attrs["source_file"].tolist() == ["ccd.h5"]
+
+
 SWMR = """
 import sys, h5py, numpy as np
 with h5py.File(sys.argv[1], "w", libver="latest") as h5:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ._canvas import ListWriter
 from ._encoding import group, safe_name, text, texts, values
-from ._linked import are_whole, note_sources, sources_of_pieces, write_linked
+from ._linked import are_whole, copy_whole, note_sources, sources_of_pieces, write_linked
 from ._record import TIME, Piece, RunRecord
 from ._rows import append
 
@@ -153,14 +153,16 @@ def _write_readings(
     pieces = record.columns.get((stream, key), [])
     shown = units if isinstance(units, str) and units else None
     sources = sources_of_pieces(pieces)
-    if (
+    is_list_of_frames = (
         sources is not None
         and prod(pieces[0].shape) > 1
         and are_whole(pieces, record.n_rows.get(stream, 0))
-        and write_linked(writer, home, sources, pieces[0], shown, name)
-    ):
+    )
+    if is_list_of_frames and write_linked(writer, home, sources or (), pieces[0], shown, name):
         return  # exposures, darks: beside the signal of the scan, where the detector put them
     note_sources(writer, home, pieces)
+    if is_list_of_frames and copy_whole(writer, home, sources or (), pieces[0], shown, name):
+        return
     by_shape: dict[tuple[Any, ...], list[Piece]] = {}
     for piece in pieces:
         by_shape.setdefault((piece.shape, piece.dtype.kind == "O"), []).append(piece)

@@ -179,6 +179,43 @@ def write_linked(
     return True
 
 
+def copy_whole(
+    writer: EntryWriter,
+    home: h5py.Group,
+    sources: Sequence[Source],
+    piece: Piece,
+    units: str | None,
+    name: str,
+) -> bool:
+    """Copy a whole dataset of a detector as HDF5 does, chunk by chunk; see `write_linked`.
+
+    Returns
+    -------
+    bool
+        False when it has to be read: there are several, it has filters that not everybody has, or
+        ours is to be compressed.
+    """
+    [first, *others] = sources
+    is_one = not others and first.first == 0 and first.n == first.length
+    if not is_one or writer.options.compression != "none":
+        return False
+    with open_hdf5(first.path) as h5:
+        stored = h5[first.dataset]
+        properties = stored.id.get_create_plist()
+        is_plain = (
+            stored.shape == (first.length, *piece.shape)
+            and stored.dtype.isnative
+            and not properties.get_nfilters()
+            and not properties.get_external_count()
+            and not stored.is_virtual
+        )
+        if is_plain:
+            h5.copy(stored, home, name, without_attrs=True)
+    if is_plain and units is not None:
+        mark(home[name], "units", units)
+    return is_plain
+
+
 def note_sources(writer: EntryWriter, home: h5py.Group, pieces: Sequence[Piece]) -> None:
     """Note in the group of a copied list from which files it came."""
     sources = [source for source in map(_source_of, pieces) if source is not None]
