@@ -112,6 +112,35 @@ def test_series_in_another_place_are_found_and_lost_files_are_told(tmp_path: Pat
     assert not list((tmp_path / "none").glob("*.hdf5"))
 
 
+@pytest.mark.parametrize("frames", [1, 3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_read_is_what_the_usual_handlers_read(
+    kind: str, frames: int, tmp_path: Path
+) -> None:
+    """Those of area-detector-handlers, which every facility with area detectors has."""
+    from area_detector_handlers.handlers import AreaDetectorHDF5Handler, AreaDetectorTiffHandler
+
+    camera, plan = area_scan(tmp_path, frames, kind)
+    documents: Documents = []
+    RunEngine({}, context_managers=[], call_returns_result=False)(
+        plan, lambda name, doc: documents.append((name, doc))
+    )
+    usual = {"AD_HDF5": AreaDetectorHDF5Handler, "AD_TIFF": AreaDetectorTiffHandler}
+    found = []
+    for number, handlers in enumerate(({}, usual)):
+        path = export_scan(
+            documents, tmp_path / str(number), devices=AREA, handler_registry=handlers
+        )
+        with h5py.File(path) as h5:
+            names = ("camera_image/data", "instrument/camera_image/data")
+            found.append([np.squeeze(h5["entry0"][name]) for name in names])
+            assert ("source_file" in h5["entry0/instrument/camera_image"].attrs) != bool(handlers)
+    for ours, theirs in zip(*found, strict=True):
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_array_equal(ours, theirs)
+    assert len(camera.taken) == 6 * frames
+
+
 def test_a_camera_with_a_handler_of_its_own_has_its_frames_copied(tmp_path: Path) -> None:
     """NPY_SEQ, of which ophyd brings the handler; beside it one whose frames are in the events."""
     frames = [np.arange(12.0).reshape(3, 4) + 100 * i for i in range(7)]
