@@ -16,7 +16,7 @@ from typing import Any
 import h5py
 import numpy as np
 from _documents import Document, frames, scalars
-from _pairs import HEADINGS, arguments, leave, machine, pair, publish, table
+from _pairs import HEADINGS, arguments, leave, machine, pair, publish, table, without_fsync
 
 from suitcase.nxstxm import NXstxmWriter
 
@@ -41,14 +41,20 @@ def msgpack(folder: Path) -> tuple[Callback, Callable[[], object]]:
     return serializer, serializer.close
 
 
-def nxwriter(folder: Path) -> tuple[Callback, Callable[[], object]]:
+def nxwriter(folder: Path, delay: float | None = 0.0005) -> tuple[Callback, Callable[[], object]]:
+    """Give apstools' writer, which looks twice a second whether it is ready unless told otherwise."""
     from apstools.callbacks import NXWriter
 
     writer = NXWriter()
     writer.file_name = folder / "x.hdf5"
     writer.warn_on_missing_content = False
-    writer._external_file_read_retry_delay = 0.0005  # it looks twice a second whether it is ready
+    if delay is not None:
+        writer._external_file_read_retry_delay = delay
     return writer.receiver, lambda: writer.wait_writer() if hasattr(writer, "wait_writer") else None
+
+
+def nxwriter_as_it_is(folder: Path) -> tuple[Callback, Callable[[], object]]:
+    return nxwriter(folder, delay=None)
 
 
 def has_apstools() -> bool:
@@ -148,6 +154,12 @@ def main() -> int:
             ("events, journal", "NXWriter", fed(ours, events), fed(nxwriter, events), 1.7),
             ("events, no journal", "NXWriter", fed(without_journal, events),
              fed(nxwriter, events), 1.0),
+            ("events, journal, not flushed", "NXWriter", without_fsync(fed(ours, events)),
+             fed(nxwriter, events), None),
+            ("events, no journal, not flushed", "NXWriter",
+             without_fsync(fed(without_journal, events)), fed(nxwriter, events), None),
+            ("events, journal", "NXWriter, its wait", fed(ours, events),
+             fed(nxwriter_as_it_is, events), None),
         ]  # fmt: skip
     rows = []
     for name, whose, mine_does, peer_does, target in cases:
