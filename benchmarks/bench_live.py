@@ -42,7 +42,7 @@ def msgpack(folder: Path) -> tuple[Callback, Callable[[], object]]:
 
 
 def nxwriter(folder: Path, delay: float | None = 0.0005) -> tuple[Callback, Callable[[], object]]:
-    """Give apstools' writer, which looks twice a second whether it is ready unless told otherwise."""
+    """Give apstools' writer; by itself it looks twice a second whether it is ready."""
     from apstools.callbacks import NXWriter
 
     writer = NXWriter()
