@@ -66,7 +66,7 @@ NOTES = (
         r"databroker .*|file: suitcase-msgpack",
         FLOWN,
         r".*@complete: np.True_ is not np.False_|/entry0/(camera|collection/messages|instrument).*"
-        r"|/entry/data/data.*",
+        r"|/entry/data/data.*|documents: .*",
         "Stream documents are not kept: neither by databroker nor by suitcase-msgpack. The entry "
         "says that it is not complete.",
     ),
