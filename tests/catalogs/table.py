@@ -20,12 +20,15 @@ class Note:
         Expressions that match the whole of the source's row, the kind, and what is told.
     words : str
         What users are told.
+    comes : bool
+        Whether there is a file worth having all the same.
     """
 
     source: str
     kind: str
     told: str
     words: str
+    comes: bool = True
 
     def explains(self, source: Source, kind: str, told: str) -> bool:
         """Tell whether this is the reason for something that is not as it should be."""
@@ -69,6 +72,7 @@ NOTES = (
         r"|/entry/data/data.*|documents: .*",
         "Stream documents are not kept: neither by databroker nor by suitcase-msgpack. The entry "
         "says that it is not complete.",
+        comes=False,
     ),
     Note(
         r".*Tiled.* event by event",
@@ -134,7 +138,8 @@ def lines(outcomes: Mapping[str, Outcomes], scans: Iterable[Scan]) -> list[str]:
         numbers = sorted(set().union(*(notes_of(source, kind, outcome) for outcome in mine)))
         used.extend(n for n in numbers if n not in used)
         said = "".join(f" [{used.index(n) + 1}]" for n in numbers)
-        return f"no{said}" if any(outcome.error for outcome in mine) else f"yes{said}"
+        comes = all(NOTES[n].comes for n in numbers) and not any(each.error for each in mine)
+        return f"yes{said}" if comes else f"no{said}"
 
     rows: dict[tuple[str, ...], list[str]] = {}
     for group, found in outcomes.items():
