@@ -17,14 +17,13 @@ SCANS = sorted(RECORDED.glob("*.json")) if RECORDED.is_dir() else []
 
 
 @pytest.mark.skipif(not SCANS, reason=f"no recorded scans in {RECORDED}; set NXSTXM_RECORDED")
-@pytest.mark.parametrize("journal", [True, False])
 @pytest.mark.parametrize("path", SCANS, ids=lambda path: path.stem)
 def test_a_recorded_scan_written_live_is_the_file_of_an_export(
-    path: Path, journal: bool, tmp_path: Path, writers: Any
+    path: Path, tmp_path: Path, writers: Any
 ) -> None:
     runs = [list(run.documents()) for run in stored_runs(path)]
     runs.sort(key=lambda run: run[0][1]["time"])
-    writer = writers(tmp_path / "live", journal=journal)
+    writer = writers(tmp_path / "live")
     for run in runs:
         for name, doc in run:
             writer(name, doc)

@@ -1,0 +1,224 @@
+"""One HDF5 file of a run: some trains of one stream, under another name until it is whole."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Literal
+
+import h5py
+import numpy as np
+
+from .._disk import sync
+from .._errors import NXstxmFileExistsError, NXstxmOSError
+from ._columns import AnyArray, Reading, as_column, write_column
+
+Version = Literal["1.2", "1.3"]
+SUFFIX = ".tmp"
+#: Bytes of frames that are written together.
+HELD_BYTES = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What every file of a run says of it.
+
+    Attributes
+    ----------
+    proposal, run : int
+        The numbers.
+    version : {"1.2", "1.3"}
+        Of the format.
+    about : Mapping of str to str
+        Of Bluesky: its uid, its scan_id, the name of its plan.
+    """
+
+    proposal: int
+    run: int
+    version: Version
+    about: Mapping[str, str]
+
+
+class SequenceFile:
+    """A file of a run that is being written.
+
+    Parameters
+    ----------
+    final : Path
+        What it is called when it is whole.
+    sequence : int
+        Its number in the order of those of its stream.
+    facts : RunFacts
+        Of the run.
+    """
+
+    def __init__(self, final: Path, sequence: int, facts: RunFacts) -> None:
+        self.final = final
+        self.temporary = final.with_name(final.name + SUFFIX)
+        self._sequence, self._facts = sequence, facts
+        self._sources: dict[str, None] = {}
+        self._n_bytes = 0
+        self._held: dict[tuple[str, str], list[AnyArray]] = {}
+        try:
+            self.h5 = h5py.File(self.temporary, "x")
+        except OSError as error:
+            raise NXstxmOSError(f"{self.temporary} can not be made ({error})") from error
+
+    # -- INSTRUMENT -------------------------------------------------------------------------------
+
+    def add_frame(self, source: str, key: str, frame: AnyArray) -> None:
+        """Add a row to a dataset of an instrument source, ``<device>:<channel>/<group>``."""
+        self._held.setdefault((source, key), []).append(frame)
+        self._n_bytes += frame.nbytes
+        if self._n_bytes > HELD_BYTES:
+            self.write_frames()
+
+    def write_frames(self) -> None:
+        """Write the rows that are held."""
+        for (source, key), frames in self._held.items():
+            path = f"INSTRUMENT/{source}/{key}"
+            if path not in self.h5:
+                shape = frames[0].shape
+                self.h5.create_dataset(
+                    path, (0, *shape), frames[0].dtype, maxshape=(None, *shape),
+                    chunks=_chunks(shape, frames[0].dtype.itemsize),
+                )  # fmt: skip
+            dataset = self.h5[path]
+            n = len(dataset)
+            dataset.resize(n + len(frames), 0)
+            if frames[0].nbytes >= 2**16 and dataset.chunks[0] == 1:
+                for i, frame in enumerate(frames):
+                    dataset.id.write_direct_chunk(
+                        (n + i, *[0] * frame.ndim), np.ascontiguousarray(frame, dataset.dtype)
+                    )
+            else:
+                dataset[n:] = np.stack(frames)
+        self._held, self._n_bytes = {}, 0
+
+    def close_instrument(
+        self, source: str, key: str, counts: AnyArray, empty: AnyArray, facts: Mapping[str, Any]
+    ) -> None:
+        """Complete an instrument source: how many rows each train has, and its attributes."""
+        self.write_frames()
+        path = f"INSTRUMENT/{source}/{key}"
+        if path not in self.h5:
+            shape = empty.shape
+            self.h5.create_dataset(
+                path, (0, *shape), empty.dtype, maxshape=(None, *shape),
+                chunks=_chunks(shape, empty.dtype.itemsize),
+            )  # fmt: skip
+        self.h5[path].attrs.update(facts)
+        self._sources[f"INSTRUMENT/{source}"] = None
+        self._index(source, counts)
+
+    # -- CONTROL, RUN ---------------------------------------------------------------------------
+
+    def add_control(
+        self, source: str, key: str, values: AnyArray, times: AnyArray, facts: Mapping[str, Any]
+    ) -> None:
+        """Add a column of a control source, a value each train."""
+        group = self.h5.require_group(f"CONTROL/{source}").create_group(key)
+        write_column(group, "value", values)
+        write_column(group, "timestamp", times)
+        group.attrs.update(facts)
+        self._control(source, len(values), 1)
+
+    def add_run(self, source: str, key: str, first: Reading, facts: Mapping[str, Any]) -> None:
+        """Add a value of the run."""
+        group = self.h5.require_group(f"RUN/{source}").require_group(key)
+        value = first.value
+        values = value[np.newaxis] if isinstance(value, np.ndarray) else as_column([value])
+        write_column(group, "value", values)
+        write_column(group, "timestamp", np.asarray([first.time], np.uint64))
+        group.attrs.update(facts)
+
+    def add_run_source(self, source: str, n_trains: int) -> None:
+        """Make a source that has nothing but values of the run."""
+        self._control(source, n_trains, 0)
+
+    def _control(self, source: str, n_trains: int, count: int) -> None:
+        name = f"CONTROL/{source}"
+        if name in self._sources:
+            return
+        self.h5.require_group(name)
+        self.h5.require_group(f"RUN/{source}")
+        self._sources[name] = None
+        self._index(source, np.full(n_trains, count, np.uint64))
+
+    def _index(self, source: str, counts: AnyArray) -> None:
+        counts = counts.astype(np.uint64)
+        group = self.h5.require_group(f"INDEX/{source}")
+        write_column(group, "first", np.cumsum(counts, dtype=np.uint64) - counts)
+        write_column(group, "count", counts)
+
+    # -- the end ----------------------------------------------------------------------------------
+
+    def finish(self, train_ids: AnyArray, times: AnyArray) -> Path:
+        """Complete the file, and give it its name.
+
+        Raises
+        ------
+        NXstxmOSError
+            It can not be written, or the name is taken.
+        """
+        try:
+            self._complete(train_ids, times)
+            self.h5.close()
+            sync(self.temporary)
+            os.link(self.temporary, self.final)  # never over another
+            self.temporary.unlink()
+            sync(self.final.parent)
+        except FileExistsError as error:
+            raise NXstxmFileExistsError(f"{self.final} is there already") from error
+        except OSError as error:
+            raise NXstxmOSError(f"{self.final} could not be written ({error})") from error
+        return self.final
+
+    def _complete(self, train_ids: AnyArray, times: AnyArray) -> None:
+        n = len(train_ids)
+        index = self.h5.require_group("INDEX")
+        write_column(index, "trainId", train_ids.astype(np.uint64))
+        write_column(index, "timestamp", times.astype(np.uint64))
+        write_column(index, "flag", np.ones(n, np.int32))
+        write_column(index, "origin", np.full(n, -1, np.int32))
+        for name in ("CONTROL", "INSTRUMENT", "RUN"):
+            self.h5.require_group(name)
+        metadata = self.h5.create_group("METADATA")
+        now = datetime.fromtimestamp(time.time(), timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        facts = self._facts
+        texts = {
+            "dataFormatVersion": facts.version, "creationDate": now, "updateDate": now,
+            "karaboFramework": "bluesky", "daqLibrary": "suitcase.nxstxm", **facts.about,
+        }  # fmt: skip
+        for name, text in texts.items():
+            write_column(metadata, name, np.asarray([text], object))
+        numbers = {
+            "proposalNumber": facts.proposal, "runNumber": facts.run,
+            "sequenceNumber": self._sequence,
+        }  # fmt: skip
+        for name, number in numbers.items():
+            write_column(metadata, name, np.asarray([number], np.uint32))
+        sources = metadata.create_group("dataSources")
+        parts = [(name, *name.split("/", 1)) for name in self._sources]
+        for i, name in enumerate(("dataSourceId", "root", "deviceId")):
+            write_column(sources, name, np.asarray([part[i] for part in parts], object))
+        self.h5.attrs["writer"] = "suitcase.nxstxm"
+
+    def abandon(self) -> None:
+        """Let go of the file; what is written of it stays under its other name."""
+        self.h5.close()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sources it has, ``CONTROL/...`` and ``INSTRUMENT/...``."""
+        return tuple(self._sources)
+
+
+def _chunks(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    """Choose chunks of whole frames: one, or so many that they are 64 KiB."""
+    one = int(np.prod(shape, dtype=np.int64)) * itemsize
+    return (max(2**16 // max(one, 1), 1), *(max(n, 1) for n in shape))
