@@ -132,6 +132,7 @@ class JournalFolder:
         NXstxmOSError
             It can not be read.
         """
+        is_new = _is_new(path)  # before it is locked: some locks are files that come and go in it
         try:
             lock = _locked(path, 0.0)
         except (NXstxmStateError, FileNotFoundError):
@@ -140,7 +141,7 @@ class JournalFolder:
         try:
             facts = _facts_of(path)
         except FileNotFoundError:
-            if _is_being_made(path):
+            if is_new and not any(path.glob(f"*{JOURNAL_SUFFIX}")):  # a scan begins just now
                 _unlock(lock)
                 return None
         except ValueError:
@@ -211,10 +212,8 @@ def _facts_of(path: Path) -> ScanFacts:
     return facts
 
 
-def _is_being_made(path: Path) -> bool:
-    """Tell whether a folder without facts may be that of a scan which begins just now."""
-    if any(path.glob(f"*{JOURNAL_SUFFIX}")):
-        return False
+def _is_new(path: Path) -> bool:
+    """Tell whether something was made in a folder just now, or it is gone."""
     try:
         return abs(time.time() - path.stat().st_mtime) < _BEING_MADE
     except OSError:
