@@ -181,6 +181,18 @@ def test_readings_that_are_missing_or_change(home: Path) -> None:
     assert list(counts) == [1, 0, 0, 1, 0]
 
 
+def test_numbers_keep_their_fractions_in_later_files(home: Path) -> None:
+    """EXtra-data takes the dtype of the first file for all."""
+    keys = {"a": number(), "i": number(dtype="integer"), "f": number(dtype_numpy="<f4")}
+    values = [{"a": v, "i": int(v), "f": v} for v in (1, 2, 2.5, 3.25)]
+    run = run_of(values, keys)
+    opened = extra_data.RunDirectory(str(folder_of(export(run, home, trains_per_file=2))))
+    for key, dtype in (("a", "f8"), ("i", "i8"), ("f", "f4")):
+        data = opened[f"STXM/primary/{key}", f"{key}.value"]
+        assert data.dtype == dtype
+        np.testing.assert_array_equal(data.ndarray(), [each[key] for each in values])
+
+
 def test_times_that_go_back_are_held(home: Path) -> None:
     run = run_of([{"a": float(i)} for i in range(4)], {"a": number()})
     run[3][1]["timestamps"]["a"] = 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,10 +65,16 @@ class ControlColumn:
         The data key, as Bluesky has it.
     facts : dict
         Attributes of the format: unit, name.
+    dtype : dtype or None
+        Of the numbers: what was declared, then that of the first file. EXtra-data takes the dtype
+        of the first file for all of them.
+    last : Reading or None
+        The latest.
     """
 
     key: str
     facts: dict[str, Any]
+    dtype: np.dtype[Any] | None = None
     last: Reading | None = None
     _values: list[Any] = field(default_factory=list)
     _times: list[int] = field(default_factory=list)
@@ -98,7 +104,33 @@ class ControlColumn:
         # before the first reading there was one, which nobody told
         values[:first] = [values[first]] * first
         times[:first] = [times[first]] * first
-        return as_column(values), np.asarray(times, np.uint64)
+        column = as_column(values)
+        if column.dtype.kind != "O":
+            column = _as(column, self.dtype)
+            self.dtype = self.dtype or column.dtype
+        return column, np.asarray(times, np.uint64)
+
+
+def dtype_of(declared: Mapping[str, Any]) -> np.dtype[Any] | None:
+    """Give the dtype of the numbers that a data key declares; a number may have a fraction.
+
+    None where it declares none.
+    """
+    try:
+        found: np.dtype[Any] = np.dtype(declared["dtype_numpy"])
+    except (KeyError, TypeError):
+        return np.dtype(float) if declared.get("dtype") == "number" else None
+    return found
+
+
+def _as(array: AnyArray, dtype: np.dtype[Any] | None) -> AnyArray:
+    """Give numbers in a dtype, if it holds them exactly."""
+    if dtype is None or dtype == array.dtype or dtype.kind not in "biuf":
+        return array
+    with np.errstate(all="ignore"):
+        cast = array.astype(dtype)
+    same = np.array_equal(cast, array, equal_nan=array.dtype.kind == "f")
+    return cast if same else array
 
 
 def as_column(values: Sequence[Any]) -> AnyArray:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ._columns import AnyArray, ControlColumn, Reading, is_array, nanoseconds
+from ._columns import AnyArray, ControlColumn, Reading, dtype_of, is_array, nanoseconds
 from ._file import SequenceFile
 from ._names import Names, unit
 
@@ -144,7 +144,9 @@ class StreamWriter:
         column = self._control.get(key)
         if column is None:
             declared = self._declared.get(key.partition("/")[0], {})
-            column = self._control[key] = ControlColumn(key, self._facts(key, declared))
+            column = self._control[key] = ControlColumn(
+                key, self._facts(key, declared), dtype_of(declared)
+            )
             for _ in range(n - 1):
                 column.add(None)
         return column
