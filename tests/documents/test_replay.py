@@ -1,6 +1,7 @@
 """Without these, what people stored with other tools could not be read, or only half of it."""
 
 import contextlib
+import errno
 import gzip
 import itertools
 import json
@@ -512,7 +513,7 @@ def test_an_archive_file_overwrites_nothing(tmp_path, scanned):
 
 def test_an_archive_file_needs_no_hard_links(tmp_path, scanned, monkeypatch):
     def refuse(_source, _target):
-        raise PermissionError("this file system has no hard links")
+        raise PermissionError(errno.EPERM, "this file system has no hard links")
 
     monkeypatch.setattr(os, "link", refuse)
     path = write_archive(scanned, tmp_path / "scan")

@@ -13,10 +13,11 @@ import h5py
 import numpy as np
 import pytest
 
+from suitcase.nxstxm import _publish
 from suitcase.nxstxm._errors import NXstxmError
 from suitcase.nxstxm.documents import DocumentError
 from suitcase.nxstxm.exchange import Serializer, export, export_scan
-from suitcase.nxstxm.nexus import _publish, publish
+from suitcase.nxstxm.nexus import publish
 from suitcase.nxstxm.sim import ScanRequest, scan_documents
 
 

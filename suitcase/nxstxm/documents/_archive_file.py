@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from suitcase.nxstxm._disk import sync
 from suitcase.nxstxm._errors import NXstxmFileExistsError, NXstxmOSError
+from suitcase.nxstxm._publish import publish
 from suitcase.nxstxm.documents._archive import ArchiveWriter
 
 SUFFIX = ".nxdocs"
@@ -55,25 +55,28 @@ def write_archive(
         return None
     path = Path(path_or_file)
     path = path if path.suffix else path.with_suffix(SUFFIX)
-    if path.exists():  # before the work; `_publish` makes sure
-        raise NXstxmFileExistsError(f"{path} exists and is not overwritten; choose another name")
+    if path.exists():  # before the work; `publish` makes sure
+        raise _taken(path)
     # Its own name may be as long as the file system allows.
     temporary = path.with_name(f".{path.stem[:40]}.{secrets.token_hex(4)}.tmp")
     try:
         try:
             with temporary.open("xb") as file:
                 _write(docs, file, compression, level)
-                file.flush()
-                os.fsync(file.fileno())
-            _publish(temporary, path)
+            publish(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-        sync(path.parent)
     except NXstxmOSError:
         raise
+    except FileExistsError as error:
+        raise _taken(path) from error
     except OSError as error:
         raise NXstxmOSError(f"{path} can not be written: {error}") from error
     return path
+
+
+def _taken(path: Path) -> NXstxmFileExistsError:
+    return NXstxmFileExistsError(f"{path} exists and is not overwritten; choose another name")
 
 
 def _write(
@@ -86,24 +89,3 @@ def _write(
     for name, doc in docs:
         writer.append(name, doc)
     writer.close()
-
-
-def _publish(temporary: Path, path: Path) -> None:
-    """Give a complete file its name, unless somebody else has it by now."""
-    try:
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            raise
-        except OSError:
-            # No hard links here, as on exFAT: the name is taken first, then filled at once.
-            path.open("xb").close()
-            try:
-                temporary.replace(path)
-            except OSError:
-                path.unlink()
-                raise
-    except FileExistsError as error:
-        raise NXstxmFileExistsError(
-            f"{path} exists and is not overwritten; choose another name"
-        ) from error

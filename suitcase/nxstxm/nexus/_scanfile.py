@@ -27,8 +27,8 @@ from .._errors import (
     NXstxmStateError,
     NXstxmValueError,
 )
+from .._locks import lock_file
 from ._kept_free import KeptFree
-from ._locks import lock_file
 from ._publish import name_taken
 from ._steady import SteadyFile
 

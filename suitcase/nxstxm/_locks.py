@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import SoftFileLock, Timeout
 
-from .._errors import NXstxmOSError
+from ._errors import NXstxmOSError
 
 _LOCK_TIMEOUT = 120.0
 
