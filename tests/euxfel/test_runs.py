@@ -193,6 +193,29 @@ def test_numbers_keep_their_fractions_in_later_files(home: Path) -> None:
         np.testing.assert_array_equal(data.ndarray(), [each[key] for each in values])
 
 
+def test_channels_and_pages(home: Path) -> None:
+    """A scaler with channels gives a reading with several; a data key may have a slash itself."""
+    keys = {"scaler": number(), "m/x": number(units="um")}
+    run = run_of([{"scaler": {"a": i, "b": [i, 2 * i]}, "m/x": i / 2} for i in range(4)], keys)
+    run[1][1]["object_keys"] = {"counter": ["scaler"], "stage": ["m/x"]}
+    events = [doc for name, doc in run if name == "event"]
+    paged = [*run[:2], ("bulk_events", {"primary": events}), run[-1]]
+    for documents_ in (run, paged):
+        folder = folder_of(export(documents_, home))
+        assert problems(folder) == []
+        assert difference(documents_, list(documents(folder))) is None
+        opened = extra_data.RunDirectory(str(folder))
+        np.testing.assert_array_equal(
+            opened["STXM/primary/stage", "m_x.value"].ndarray(), [0, 0.5, 1, 1.5]
+        )
+        assert opened["STXM/primary/stage", "m_x.value"].units == "μm"
+        counted = opened["STXM/primary/counter", "scaler_a.value"]
+        np.testing.assert_array_equal(counted.ndarray(), range(4))
+        assert counted.attributes()["displayedName"] == "scaler/a"
+        spectra = opened["STXM/primary/counter:output", "data.scaler_b"]
+        np.testing.assert_array_equal(spectra.ndarray(), [[i, 2 * i] for i in range(4)])
+
+
 def test_times_that_go_back_are_held(home: Path) -> None:
     run = run_of([{"a": float(i)} for i in range(4)], {"a": number()})
     run[3][1]["timestamps"]["a"] = 1.0
@@ -270,11 +293,13 @@ def test_an_error_leaves_no_file_under_a_final_name(home: Path) -> None:
         ({"trains_per_file": 0}, "is no positive number"),
         ({"version": "0.5"}, "not one of '1.2', '1.3'"),
         ({"train_ids": "x"}, "not one of 'time', 'seq'"),
+        ({"domain": ""}, "is no name"),
     ],
 )
 def test_options_that_make_no_sense_are_told(options: Any, told: str, home: Path) -> None:
     with pytest.raises(NXstxmError, match=told):
         export(run_of([], {}), home, **options)
+    assert not home.exists()  # and no number is taken
 
 
 def test_what_is_no_run_of_ours_is_told(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from ._archive_file import write_archive
 from ._archive_reader import ArchiveError, read_archive
 from ._backlog import Backlog
 from ._batch import Batch, Closed, Pending, Segment
-from ._columns import Chunk
+from ._columns import Chunk, cast_exactly
 from ._equal import difference, documents_equal, shown, values_equal
 from ._file_kinds import open_hdf5, open_rows
 from ._file_rows import DetectorFileError, FileRows, HeldFileError
@@ -19,7 +19,7 @@ from ._packing import ArrayRef, PlacedRef
 from ._raw_arrays import array_crc32
 from ._replay import StoredRun, replay, stored_runs
 from ._stream import REGION, Block
-from ._stream_assets import DIRECT, StreamAssets, StreamRows, path_of
+from ._stream_assets import DIRECT, StreamAssets, StreamRows, resource_path
 from ._streams import DocumentError, RunStreams
 from ._unpack import unpack_documents
 
@@ -57,15 +57,16 @@ __all__ = [
     "StreamRows",
     "UnfilledError",
     "array_crc32",
+    "cast_exactly",
     "difference",
     "documents_equal",
     "is_archive",
     "open_hdf5",
     "open_rows",
-    "path_of",
     "read_archive",
     "read_placed",
     "replay",
+    "resource_path",
     "shown",
     "stored_runs",
     "unpack_documents",

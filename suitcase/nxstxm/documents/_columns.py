@@ -139,13 +139,17 @@ def _together(arrays: Sequence[AnyArray]) -> AnyArray | Frames:
 def _as_declared(array: AnyArray, declared: Mapping[str, Any]) -> AnyArray:
     """Use the declared dtype where it holds the values exactly."""
     name = declared.get("dtype_numpy")
-    if not isinstance(name, str) or array.dtype.kind not in "biuf":
+    if not isinstance(name, str):
         return array
     try:
-        dtype = np.dtype(name)
+        return cast_exactly(array, np.dtype(name))
     except TypeError:
         return array
-    if dtype == array.dtype or dtype.kind not in "biuf":
+
+
+def cast_exactly(array: AnyArray, dtype: np.dtype[Any]) -> AnyArray:
+    """Give numbers in a dtype, if it holds each of them exactly; else as they are."""
+    if dtype == array.dtype or not {dtype.kind, array.dtype.kind} <= set("biuf"):
         return array
     with np.errstate(all="ignore"):
         cast = array.astype(dtype)

@@ -117,7 +117,7 @@ class StreamAssets:
 
     def _note_file(self, doc: Document) -> None:
         """Note the resource of an area detector; others need a handler."""
-        uid, spec, path = doc.get("uid"), doc.get("spec"), path_of(doc)
+        uid, spec, path = doc.get("uid"), doc.get("spec"), resource_path(doc)
         given = doc.get("resource_kwargs")
         if spec not in self.direct or not isinstance(uid, str) or path is None:
             return
@@ -178,7 +178,7 @@ class StreamAssets:
         uid, key = doc.get("uid"), doc.get("data_key")
         parameters = doc.get("parameters", doc.get("resource_kwargs"))
         mimetype: Any = doc.get("mimetype")
-        path = path_of(doc)
+        path = resource_path(doc)
         if mimetype is None:
             mimetype = _SPECS.get(str(doc.get("spec")), doc.get("spec"))
         known = isinstance(uid, str) and isinstance(key, str) and isinstance(mimetype, str)
@@ -245,7 +245,7 @@ def _span(value: Any) -> tuple[int, int] | None:
     return start, stop
 
 
-def path_of(doc: Document) -> str | None:
+def resource_path(doc: Document) -> str | None:
     """Give the path of a resource: of its ``file:`` address, or as older documents have it."""
     uri = doc.get("uri")
     if isinstance(uri, str):

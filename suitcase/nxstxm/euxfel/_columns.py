@@ -10,6 +10,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from ..documents import cast_exactly
+
 AnyArray = npt.NDArray[Any]
 NANOSECONDS = 1_000_000_000
 
@@ -106,8 +108,8 @@ class ControlColumn:
         times[:first] = [times[first]] * first
         column = as_column(values)
         if column.dtype.kind != "O":
-            column = _as(column, self.dtype)
             self.dtype = self.dtype or column.dtype
+            column = cast_exactly(column, self.dtype)
         return column, np.asarray(times, np.uint64)
 
 
@@ -121,16 +123,6 @@ def dtype_of(declared: Mapping[str, Any]) -> np.dtype[Any] | None:
     except (KeyError, TypeError):
         return np.dtype(float) if declared.get("dtype") == "number" else None
     return found
-
-
-def _as(array: AnyArray, dtype: np.dtype[Any] | None) -> AnyArray:
-    """Give numbers in a dtype, if it holds them exactly."""
-    if dtype is None or dtype == array.dtype or dtype.kind not in "biuf":
-        return array
-    with np.errstate(all="ignore"):
-        cast = array.astype(dtype)
-    same = np.array_equal(cast, array, equal_nan=array.dtype.kind == "f")
-    return cast if same else array
 
 
 def as_column(values: Sequence[Any]) -> AnyArray:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import h5py
 import numpy as np
 
-from .._disk import sync
 from .._errors import NXstxmFileExistsError, NXstxmOSError
+from .._publish import publish
 from ._columns import AnyArray, Reading, as_column, write_column
 
 Version = Literal["1.2", "1.3"]
+VERSIONS: tuple[str, ...] = get_args(Version)
 SUFFIX = ".tmp"
 #: Bytes of frames that are written together.
 HELD_BYTES = 16 * 2**20
@@ -41,6 +41,25 @@ class RunFacts:
     run: int
     version: Version
     about: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What a file has that is complete.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    train_ids : tuple of int
+        Its trains.
+    sources : tuple of str
+        ``CONTROL/<device>`` and ``INSTRUMENT/<device>:<channel>/<group>``.
+    """
+
+    path: Path
+    train_ids: tuple[int, ...]
+    sources: tuple[str, ...]
 
 
 class SequenceFile:
@@ -157,8 +176,8 @@ class SequenceFile:
 
     # -- the end ----------------------------------------------------------------------------------
 
-    def finish(self, train_ids: AnyArray, times: AnyArray) -> Path:
-        """Complete the file, and give it its name.
+    def finish(self, train_ids: AnyArray, times: AnyArray) -> FileFacts:
+        """Complete the file, and give it its name; tell what it has.
 
         Raises
         ------
@@ -168,15 +187,12 @@ class SequenceFile:
         try:
             self._complete(train_ids, times)
             self.h5.close()
-            sync(self.temporary)
-            os.link(self.temporary, self.final)  # never over another
-            self.temporary.unlink()
-            sync(self.final.parent)
+            publish(self.temporary, self.final)
         except FileExistsError as error:
             raise NXstxmFileExistsError(f"{self.final} is there already") from error
         except OSError as error:
             raise NXstxmOSError(f"{self.final} could not be written ({error})") from error
-        return self.final
+        return FileFacts(self.final, tuple(train_ids.tolist()), tuple(self._sources))
 
     def _complete(self, train_ids: AnyArray, times: AnyArray) -> None:
         n = len(train_ids)
@@ -211,11 +227,6 @@ class SequenceFile:
     def abandon(self) -> None:
         """Let go of the file; what is written of it stays under its other name."""
         self.h5.close()
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The sources it has, ``CONTROL/...`` and ``INSTRUMENT/...``."""
-        return tuple(self._sources)
 
 
 def _chunks(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:

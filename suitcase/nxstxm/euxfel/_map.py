@@ -4,36 +4,30 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import h5py
-
+from ._file import FileFacts
 from ._place import RunPlace
 
 MAP = "karabo_data_map.json"
 
 
-def write_map(folder: Path) -> None:
+def write_map(folder: Path, files: Iterable[FileFacts]) -> None:
     """Write what EXtra-data wants to know of the files of a run before it opens them."""
-    found = [_facts(path) for path in sorted(folder.glob("*.h5"))]
-    _replace(folder / MAP, json.dumps(found))
+    _replace(folder / MAP, json.dumps([_entry(file) for file in files]))
 
 
-def _facts(path: Path) -> dict[str, Any]:
-    with h5py.File(path, "r") as h5:
-        trains = h5["INDEX/trainId"][()].tolist()
-        ids = h5["METADATA/dataSources/dataSourceId"].asstr()[()].tolist()
-    control = sorted(name.split("/", 1)[1] for name in ids if name.startswith("CONTROL/"))
-    instrument = sorted(
-        {name.split("/", 1)[1].rsplit("/", 1)[0] for name in ids if name.startswith("INSTRUMENT/")}
-    )
-    stat = path.stat()
+def _entry(file: FileFacts) -> dict[str, Any]:
+    named = [source.split("/", 1) for source in file.sources]
+    instrument = {name.rsplit("/", 1)[0] for root, name in named if root == "INSTRUMENT"}
+    stat = file.path.stat()
     return {
-        "filename": path.name, "mtime": stat.st_mtime, "size": stat.st_size, "train_ids": trains,
-        "control_sources": control, "instrument_sources": instrument, "legacy_sources": {},
-        "suspect_train_indices": [],
+        "filename": file.path.name, "mtime": stat.st_mtime, "size": stat.st_size,
+        "train_ids": file.train_ids, "suspect_train_indices": [], "legacy_sources": {},
+        "control_sources": sorted(name for root, name in named if root == "CONTROL"),
+        "instrument_sources": sorted(instrument),
     }  # fmt: skip
 
 

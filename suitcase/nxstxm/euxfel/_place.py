@@ -6,17 +6,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from filelock import FileLock
 
 from .._errors import NXstxmOSError, OptionError
-from ._names import safe
 
 #: The format has four digits for a run, six for a proposal.
 LAST_RUN, LAST_PROPOSAL = 9999, 999_999
 #: Train ids are counted ten a second, as at the machine.
 TRAINS_A_SECOND = 10
+#: By time, or counted in each stream.
+TrainIds = Literal["time", "seq"]
+TRAIN_IDS: tuple[str, ...] = get_args(TrainIds)
 _LAST_TRAIN = ".last-train"
 
 
@@ -110,9 +112,7 @@ class Trains:
         By time, or counted from 1 in each stream.
     """
 
-    def __init__(self, place: RunPlace, how: Literal["time", "seq"]) -> None:
-        if how not in ("time", "seq"):
-            raise OptionError(f"train_ids={how!r} is not one of 'time', 'seq'")
+    def __init__(self, place: RunPlace, how: TrainIds) -> None:
         self._how = how
         self._book = place.folder.parent / _LAST_TRAIN
         self._last: dict[str, int] = {}
@@ -138,8 +138,3 @@ class Trains:
             return int(self._book.read_text("ascii"))
         except (OSError, ValueError):
             return 0
-
-
-def device_source(domain: str, stream: str, device: str) -> str:
-    """Name a source as the format does: domain, type, member."""
-    return f"{safe(domain)}/{safe(stream)}/{device}"

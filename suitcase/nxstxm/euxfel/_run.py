@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import h5py
 import numpy as np
 
-from .._errors import NXstxmStateError, NXstxmValueError, OptionError
-from ..documents import ArchiveWriter, ArrayRef, array_crc32
+from .._errors import NXstxmError, NXstxmOSError, NXstxmStateError, NXstxmValueError, OptionError
+from ..documents import ArchiveWriter, ArrayRef, array_crc32, unpack_documents
 from ._columns import Reading, is_array, nanoseconds
-from ._file import RunFacts, SequenceFile, Version
+from ._file import VERSIONS, RunFacts, SequenceFile, Version
 from ._map import write_aliases, write_map
 from ._names import Names, safe
-from ._place import Trains, proposal_of, reserve
+from ._place import TRAIN_IDS, TrainIds, Trains, proposal_of, reserve
 from ._stream import StreamWriter
 
 #: Sources of what Bluesky says of the run itself.
@@ -30,6 +31,48 @@ REFERENCE_BYTES = 64 * 1024
 _CHUNK = 256 * 1024
 
 
+@dataclass(frozen=True)
+class RunOptions:
+    """How runs are written.
+
+    Parameters
+    ----------
+    proposal : int, str or None
+        Number of the proposal; unless given that of the start document, else 0.
+    domain : str
+        What the names of sources begin with.
+    trains_per_file : int
+        How many trains a file has.
+    train_ids : {"time", "seq"}
+        By time, or counted in each stream from 1.
+    version : {"1.2", "1.3"}
+        Of the format.
+
+    Raises
+    ------
+    OptionError
+        One of them makes no sense.
+    """
+
+    proposal: int | str | None = None
+    domain: str = "STXM"
+    trains_per_file: int = 500
+    train_ids: TrainIds = "time"
+    version: Version = "1.3"
+
+    def __post_init__(self) -> None:
+        """Check them."""
+        proposal_of({}, self.proposal)
+        if not isinstance(self.domain, str) or not self.domain:
+            raise OptionError(f"domain={self.domain!r} is no name")
+        if type(self.trains_per_file) is not int or self.trains_per_file < 1:
+            raise OptionError(f"trains_per_file={self.trains_per_file!r} is no positive number")
+        for name, known in (("train_ids", TRAIN_IDS), ("version", VERSIONS)):
+            if getattr(self, name) not in known:
+                told = ", ".join(map(repr, known))
+                raise OptionError(f"{name}={getattr(self, name)!r} is not one of {told}")
+
+
 class RunWriter:
     """Writes one run.
 
@@ -39,54 +82,32 @@ class RunWriter:
         The folder of the proposals.
     start : Mapping
         The start document.
-    proposal : int, str or None
-        Its number; unless given that of the start document, else 0.
-    domain : str
-        What the names of sources begin with.
-    trains_per_file : int
-        How many trains a file has.
-    train_ids : {"time", "seq"}
-        By time, or counted.
-    version : {"1.2", "1.3"}
-        Of the format.
+    options : RunOptions
+        How.
     """
 
-    def __init__(
-        self,
-        directory: Path,
-        start: Mapping[str, Any],
-        *,
-        proposal: int | str | None = None,
-        domain: str = "STXM",
-        trains_per_file: int = 500,
-        train_ids: Literal["time", "seq"] = "time",
-        version: Version = "1.3",
-    ) -> None:
-        if type(trains_per_file) is not int or trains_per_file < 1:
-            raise OptionError(f"trains_per_file={trains_per_file!r} is no positive number")
-        if version not in ("1.2", "1.3"):
-            raise OptionError(f"version={version!r} is not one of '1.2', '1.3'")
+    def __init__(self, directory: Path, start: Mapping[str, Any], options: RunOptions) -> None:
         if not isinstance(start.get("uid"), str):
             raise NXstxmValueError(
                 f"a start document needs a uid as text; got {start.get('uid')!r}"
             )
         self.uid: str = start["uid"]
         self.start = start
-        self.place = reserve(directory, start, proposal_of(start, proposal))
-        self._domain, self._trains_per_file = safe(domain), trains_per_file
-        self._trains = Trains(self.place, train_ids)
+        self.place = reserve(directory, start, proposal_of(start, options.proposal))
+        self._options = options
+        self._trains = Trains(self.place, options.train_ids)
         about = {
             "blueskyUid": self.uid, "blueskyScanId": str(start.get("scan_id", "")),
             "blueskyPlanName": str(start.get("plan_name", "")),
         }  # fmt: skip
-        self._facts = RunFacts(self.place.proposal, self.place.number, version, about)
+        self._facts = RunFacts(self.place.proposal, self.place.number, options.version, about)
         self._streams: dict[str, StreamWriter] = {}
         self._names = Names()
         self._stream_of: dict[str, StreamWriter] = {}
         self._last = SequenceFile(self.place.file(LAST, 0), 0, self._facts)
         self._archive = ArchiveWriter(self._hold)
         self.is_closed = False
-        self._archive_document("start", start)
+        self._archive.append("start", start)
 
     # -- documents --------------------------------------------------------------------------------
 
@@ -100,18 +121,21 @@ class RunWriter:
         """
         if self.is_closed:
             raise NXstxmStateError(f"a {name} document came after run {self.uid:.8} was closed")
+        try:
+            for each_name, each in unpack_documents([(name, doc)]):
+                self._take(each_name, each)
+        except NXstxmError:
+            raise
+        except OSError as error:
+            raise NXstxmOSError(f"{self.place.folder} can not be written ({error})") from error
+
+    def _take(self, name: str, doc: Mapping[str, Any]) -> None:
+        if name == "event":
+            self._take_event(doc)
+            return
         if name == "descriptor":
             self._declare(doc)
-        if name == "event_page":
-            from event_model import unpack_event_page
-
-            page: Any = {**doc, "filled": doc.get("filled") or {}}
-            for event in unpack_event_page(page):
-                self._take_event(event)
-        elif name == "event":
-            self._take_event(doc)
-        else:
-            self._archive_document(name, doc)
+        self._archive.append(name, doc)
         if name == "stop":
             self.close(doc)
 
@@ -120,9 +144,12 @@ class RunWriter:
         writer = self._streams.get(stream)
         if writer is None:
             aggregator = f"DA{len(self._streams) + 1:02d}"
-            home = f"{self._domain}/{self._names[stream]}"
+            home = f"{safe(self._options.domain)}/{self._names[stream]}"
             writer = StreamWriter(
-                stream, home, lambda n: self._new_file(aggregator, n), self._trains_per_file
+                stream,
+                home,
+                lambda n: self._new_file(aggregator, n),
+                self._options.trains_per_file,
             )
             self._streams[stream] = writer
         writer.declare(doc)
@@ -153,12 +180,9 @@ class RunWriter:
             if isinstance(data.get(each.key), np.ndarray)
             and data[each.key].nbytes >= REFERENCE_BYTES
         }
-        self._archive_document("event", {**doc, "data": {**data, **refs}} if refs else doc)
+        self._archive.append("event", {**doc, "data": {**data, **refs}} if refs else doc)
 
     # -- the last file ----------------------------------------------------------------------------
-
-    def _archive_document(self, name: str, doc: Mapping[str, Any]) -> None:
-        self._archive.append(name, doc)
 
     def _hold(self, data: bytes) -> None:
         h5 = self._last.h5
@@ -190,9 +214,10 @@ class RunWriter:
             for key, value in doc.items():
                 for path, each in _leaves(names[str(key)], value):
                     last.add_run(source, path, Reading(each, time), {"displayedName": str(key)})
-        last.finish(np.empty(0, np.uint64), np.empty(0, np.uint64))
+        none = np.empty(0, np.uint64)
+        files = [file for stream in self._streams.values() for file in stream.files]
+        write_map(self.place.folder, [*files, last.finish(none, none)])
         self._trains.close()
-        write_map(self.place.folder)
         write_aliases(self.place, {n: s.aliases for n, s in self._streams.items()})
 
     def abandon(self) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 
 from .._errors import NXstxmStateError
 from ..documents import Filling
-from ._run import RunWriter
+from ._file import Version
+from ._place import TrainIds
+from ._run import RunOptions, RunWriter
 
 #: Under this name artifacts list the files.
 LABEL = "stream_data"
@@ -27,8 +29,19 @@ class Serializer:
         ``proposal_id`` or ``data_session``, else 0.
     handler_registry, root_map, fill_or_fail
         For readings in files, as event-model has them.
-    **options
-        ``domain``, ``trains_per_file``, ``train_ids``, ``version``; see `RunWriter`.
+    domain : str
+        What the names of sources begin with.
+    trains_per_file : int
+        How many trains a file has; then it is complete, and the next one begins.
+    train_ids : {"time", "seq"}
+        By time, ten a second and never one twice in a proposal; or counted in each stream from 1.
+    version : {"1.2", "1.3"}
+        Of the format.
+
+    Raises
+    ------
+    OptionError
+        One of them makes no sense.
 
     Examples
     --------
@@ -44,10 +57,13 @@ class Serializer:
         handler_registry: Mapping[str, Any] | None = None,
         root_map: Mapping[str, str] | None = None,
         fill_or_fail: bool = False,
-        **options: Any,
+        domain: str = "STXM",
+        trains_per_file: int = 500,
+        train_ids: TrainIds = "time",
+        version: Version = "1.3",
     ) -> None:
         self._directory = Path(directory).expanduser()
-        self._options = {"proposal": proposal, **options}
+        self._options = RunOptions(proposal, domain, trains_per_file, train_ids, version)
         self._filling = Filling(handler_registry, root_map, fill_or_fail=fill_or_fail)
         self._run: RunWriter | None = None
 
@@ -72,7 +88,7 @@ class Serializer:
         if name == "start":
             if self._run is not None:
                 raise NXstxmStateError("two start documents; use one Serializer for each run")
-            self._run = RunWriter(self._directory, doc, **self._options)
+            self._run = RunWriter(self._directory, doc, self._options)
             return
         if self._run is None:
             raise NXstxmStateError(f"a {name} document came before the start document of its run")

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from ._columns import AnyArray, ControlColumn, Reading, dtype_of, is_array, nanoseconds
-from ._file import SequenceFile
+from ._file import FileFacts, SequenceFile
 from ._names import Names, unit
 
 logger = logging.getLogger("suitcase.nxstxm")
 #: Attributes of ours: which readings of Bluesky a dataset has.
 STREAM, KEY = "bluesky_stream", "bluesky_key"
+#: Between a data key whose readings have channels and the channel: no data key has it.
+CHANNEL = "\x1f"
 
 
 @dataclass
@@ -55,12 +57,18 @@ class StreamWriter:
         Makes the next file, by its number.
     trains_per_file : int
         How many trains a file has.
+
+    Attributes
+    ----------
+    files : list of FileFacts
+        The files that are complete.
     """
 
     def __init__(
         self, name: str, home: str, new_file: Callable[[int], SequenceFile], trains_per_file: int
     ) -> None:
         self.name = name
+        self.files: list[FileFacts] = []
         self._home, self._new_file, self._most = home, new_file, trains_per_file
         self._devices, self._keys = Names(), Names()
         self._device_of: dict[str, str] = {}
@@ -70,7 +78,6 @@ class StreamWriter:
         self._config: dict[tuple[str, str], tuple[Reading, dict[str, Any]]] = {}
         self._told: set[str] = set()
         self._file: SequenceFile | None = None
-        self._n_files = 0
         self._trains: list[int] = []
         self._times: list[int] = []
 
@@ -93,9 +100,13 @@ class StreamWriter:
     def _source(self, device: str) -> str:
         return f"{self._home}/{self._devices[device]}"
 
+    def _source_of(self, key: str) -> str:
+        """Name the source of a data key, or of a channel of one."""
+        return self._source(self._device_of.get(_data_key(key), _data_key(key)))
+
     def _facts(self, key: str, declared: Mapping[str, Any]) -> dict[str, Any]:
         """Give the attributes of a data key."""
-        facts: dict[str, Any] = {"displayedName": key, STREAM: self.name, KEY: key}
+        facts: dict[str, Any] = {"displayedName": _shown(key), STREAM: self.name, KEY: _shown(key)}
         units, source = declared.get("units"), declared.get("source")
         if isinstance(units, str) and units:
             known = unit(units)
@@ -110,9 +121,9 @@ class StreamWriter:
 
     def take(self, event: Mapping[str, Any], train: int) -> list[Written]:
         """Write an event; tell where its arrays are."""
-        if self._file is None:
-            self._file = self._new_file(self._n_files)
-            self._n_files += 1
+        file = self._file
+        if file is None:
+            file = self._file = self._new_file(len(self.files))
         data, times = event["data"], event.get("timestamps") or {}
         self._trains.append(train)
         self._times.append(nanoseconds(event["time"]))
@@ -120,11 +131,11 @@ class StreamWriter:
         written: list[Written] = []
         for key, value in self._parts(data):
             if key in self._instrument or (key not in self._control and is_array(value)):
-                row = self._take_array(key, value, n)
+                row = self._take_array(file, key, value, n)
                 if row is not None:
                     written.append(Written(key, row))
             elif value is not None:
-                time = nanoseconds(times.get(key.partition("/")[0], event["time"]))
+                time = nanoseconds(times.get(_data_key(key), event["time"]))
                 self._column(key, n).add(Reading(value, time))
         self._hold(n)
         if n >= self._most:
@@ -136,14 +147,14 @@ class StreamWriter:
         for key, value in data.items():
             if isinstance(value, Mapping):
                 for channel, each in value.items():
-                    yield f"{key}/{channel}", each
+                    yield f"{key}{CHANNEL}{channel}", each
             else:
                 yield key, value
 
     def _column(self, key: str, n: int) -> ControlColumn:
         column = self._control.get(key)
         if column is None:
-            declared = self._declared.get(key.partition("/")[0], {})
+            declared = self._declared.get(_data_key(key), {})
             column = self._control[key] = ControlColumn(
                 key, self._facts(key, declared), dtype_of(declared)
             )
@@ -151,19 +162,19 @@ class StreamWriter:
                 column.add(None)
         return column
 
-    def _take_array(self, key: str, value: Any, n: int) -> int | None:
+    def _take_array(self, file: SequenceFile, key: str, value: Any, n: int) -> int | None:
         """Add an array; None unless it can be read again as it came."""
         if not is_array(value):
             return None
         array = np.asarray(value)
         column = self._instrument.get(key)
         if column is None:
-            source = self._source(self._device_of.get(key, key))
+            source = self._source_of(key)
             several = any(
                 each.source == f"{source}:output/data" for each in self._instrument.values()
             )
             channel = self._keys[key] if several else "output"
-            declared = self._declared.get(key.partition("/")[0], {})
+            declared = self._declared.get(_data_key(key), {})
             column = self._instrument[key] = InstrumentColumn(
                 f"{source}:{channel}/data", self._keys[key], self._facts(key, declared),
                 np.empty(array.shape, array.dtype),
@@ -178,10 +189,7 @@ class StreamWriter:
                     "trains have none, the archive of the run has all", key, self.name, was, now,
                 )  # fmt: skip
             return None
-        assert self._file is not None
-        self._file.add_frame(
-            column.source, column.key, array.astype(column.empty.dtype, copy=False)
-        )
+        file.add_frame(column.source, column.key, array.astype(column.empty.dtype, copy=False))
         column.counts.append(1)
         column.n_rows += 1
         return column.n_rows - 1 if array.dtype == column.empty.dtype else None
@@ -205,10 +213,9 @@ class StreamWriter:
         self._file = None
         n = len(self._trains)
         for column in self._control.values():
-            source = self._source(self._device_of.get(column.key.partition("/")[0], column.key))
             taken = column.take()
-            key = self._keys[column.key]
             if taken is not None:
+                source, key = self._source_of(column.key), self._keys[column.key]
                 values, times = taken
                 file.add_control(source, key, values, times, column.facts)
                 file.add_run(source, key, Reading(values[0], int(times[0])), column.facts)
@@ -219,7 +226,8 @@ class StreamWriter:
         for (source, key), (reading, facts) in self._config.items():
             file.add_run_source(source, n)
             file.add_run(source, key, reading, facts)
-        file.finish(np.asarray(self._trains, np.uint64), np.asarray(self._times, np.uint64))
+        trains, times = (np.asarray(each, np.uint64) for each in (self._trains, self._times))
+        self.files.append(file.finish(trains, times))
         self._trains, self._times = [], []
 
     def abandon(self) -> None:
@@ -232,10 +240,18 @@ class StreamWriter:
     def aliases(self) -> dict[str, tuple[str, str]]:
         """Where the readings of each data key are, as EXtra-data names it."""
         found = {}
-        for key, column in self._control.items():
-            source = self._source(self._device_of.get(key.partition("/")[0], key))
-            found[key] = source, f"{self._keys[column.key]}.value"
+        for key in self._control:
+            found[_shown(key)] = self._source_of(key), f"{self._keys[key]}.value"
         for key, array in self._instrument.items():
             source, group = array.source.rsplit("/", 1)
-            found[key] = source, f"{group}.{array.key}"
+            found[_shown(key)] = source, f"{group}.{array.key}"
         return found
+
+
+def _data_key(key: str) -> str:
+    """Give the data key of a channel: that of ``scaler/ch1`` is ``scaler``."""
+    return key.partition(CHANNEL)[0]
+
+
+def _shown(key: str) -> str:
+    return key.replace(CHANNEL, "/")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..documents import path_of
+from ..documents import resource_path
 from ._catalog import Document, comes_from, plain
 
 #: The kind of file whose rows are those of its array, whatever wrote it.
@@ -80,7 +80,7 @@ def file_behind(array: Any) -> TiledFile | None:
     if len(source.assets) != 1 or parameters.get("slice") or "dataset" not in parameters:
         return None
     uri = str(source.assets[0].data_uri)
-    path = path_of({"uri": uri})
+    path = resource_path({"uri": uri})
     is_here = path is not None and Path(path).is_file() and os.access(path, os.R_OK)
     if not is_here and _gives(array):
         return None
