@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,14 +15,11 @@ from ophyd.sim import SynAxis, SynGauss, SynSignalWithRegistry
 from suitcase.nxstxm.documents import stored_runs
 from suitcase.nxstxm.sim import FlyCamera, all_requests, fly_image_plan, scan_documents
 
+from ..exchange.broken import RECORDED
 from ..live.area_detector import AreaDetector, TiffDetector
 
 Document = tuple[str, dict[str, Any]]
 Runs = list[list[Document]]
-RECORDED = Path(
-    os.environ.get("NXSTXM_RECORDED")
-    or Path(__file__).resolve().parents[2].parent / "shared" / "recorded"
-)
 
 
 class Scan(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import pickle
 from collections.abc import Callable, Iterable
@@ -19,16 +18,8 @@ from suitcase.nxstxm import export_scan
 from suitcase.nxstxm.documents import difference, stored_runs, write_archive
 from suitcase.nxstxm.nexus import read_documents
 
+from ..exchange import same
 from .scans import ASIDE, Runs, Scan, all_scans
-
-#: The yardstick of the neighbours: the folders of tests are no package together.
-_SAME = importlib.util.spec_from_file_location(
-    "same", Path(__file__).resolve().parents[1] / "exchange" / "same.py"
-)
-assert _SAME is not None
-assert _SAME.loader is not None
-same = importlib.util.module_from_spec(_SAME)
-_SAME.loader.exec_module(same)
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ def originals() -> dict[str, Runs]:
     return all_originals()
 
 
-def survives(number: int, originals: dict[str, Runs], folder: Path) -> bool:
-    """Bring a broken scan, and a good one behind it; tell whether the first became a file."""
+def survives(number: int, originals: dict[str, Runs], folder: Path, *, alone: bool) -> bool:
+    """Bring a broken scan, unless alone a good one behind it; tell whether it became a file."""
     told, runs = case(number, originals)
     begun = time.process_time()
     with NXstxmWriter(folder, journal=number % 4 != 0, finish_timeout=60) as writer:
@@ -35,10 +35,11 @@ def survives(number: int, originals: dict[str, Runs], folder: Path) -> bool:
                 assert known, f"{told}: {name} raised {error!r}"
         writer.finish()
         written = list(writer.paths)
-        for name, doc in scan(ONE, scan_id=999, seed=999)[0]:
-            writer(name, doc)
-        [good] = set(writer.paths) - set(written)
-        assert [p for p in validate(good) if p.level == "error"] == [], told
+        if not alone:
+            for name, doc in scan(ONE, scan_id=999, seed=999)[0]:
+                writer(name, doc)
+            [good] = set(writer.paths) - set(written)
+            assert [p for p in validate(good) if p.level == "error"] == [], told
     error = refused(lambda: written.extend(recover(folder)))
     assert error is None or isinstance(error, NXstxmError), f"{told}: {error!r}"
     assert error is None or 10 < len(str(error)) < 4000, f"{told}: {error}"
@@ -52,7 +53,7 @@ def survives(number: int, originals: dict[str, Runs], folder: Path) -> bool:
 
 
 def try_all(numbers: range, originals: dict[str, Runs], folder: Path) -> None:
-    written = [survives(n, originals, folder / str(n)) for n in numbers]
+    written = [survives(n, originals, folder / str(n), alone=n % 5 != 0) for n in numbers]
     assert sum(written) / len(written) > 0.3
 
 

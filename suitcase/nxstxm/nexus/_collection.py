@@ -152,16 +152,13 @@ def _write_readings(
     """Write a column as it came; readings of another shape than the first get a dataset each."""
     pieces = record.columns.get((stream, key), [])
     shown = units if isinstance(units, str) and units else None
-    sources = sources_of_pieces(pieces)
-    is_list_of_frames = (
-        sources is not None
-        and prod(pieces[0].shape) > 1
-        and are_whole(pieces, record.n_rows.get(stream, 0))
-    )
-    if is_list_of_frames and write_linked(writer, home, sources or (), pieces[0], shown, name):
+    frames = None
+    if are_whole(pieces, record.n_rows.get(stream, 0)) and pieces and prod(pieces[0].shape) > 1:
+        frames = sources_of_pieces(pieces)
+    if frames and write_linked(writer, home, frames, pieces[0], shown, name):
         return  # exposures, darks: beside the signal of the scan, where the detector put them
     note_sources(writer, home, pieces)
-    if is_list_of_frames and copy_whole(writer, home, sources or (), pieces[0], shown, name):
+    if frames and copy_whole(writer, home, frames, pieces[0], shown, name):
         return
     by_shape: dict[tuple[Any, ...], list[Piece]] = {}
     for piece in pieces:

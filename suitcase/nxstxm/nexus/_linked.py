@@ -158,11 +158,10 @@ def write_linked(
     choice, own = writer.options.external, writer.path
     if choice == "copy" or own is None or len(sources) > MOST_SOURCES:
         return False
-    [first, *others] = sources
-    is_one = not others and first.first == 0 and first.n == first.length
+    whole = _whole(sources)
     names = {source.path: _relative(source.path, own.parent) for source in sources}
-    if choice in ("auto", "link") and is_one:
-        home[name] = h5py.ExternalLink(names[first.path], first.dataset)
+    if choice in ("auto", "link") and whole is not None:
+        home[name] = h5py.ExternalLink(names[whole.path], whole.dataset)
         if units is not None:
             mark(home, DATA_UNITS, units)
     elif choice == "link":
@@ -177,6 +176,12 @@ def write_linked(
             mark(home[name], "units", units)
     _note(home, sources, names)
     return True
+
+
+def _whole(sources: Sequence[Source]) -> Source | None:
+    """Give the only source, if all of its rows are wanted."""
+    [first, *others] = sources
+    return None if others or first.first or first.n != first.length else first
 
 
 def copy_whole(
@@ -195,15 +200,14 @@ def copy_whole(
         False when it has to be read: there are several, it has filters that not everybody has, or
         ours is to be compressed.
     """
-    [first, *others] = sources
-    is_one = not others and first.first == 0 and first.n == first.length
-    if not is_one or writer.options.compression != "none":
+    whole = _whole(sources)
+    if whole is None or writer.options.compression != "none":
         return False
-    with open_hdf5(first.path) as h5:
-        stored = h5[first.dataset]
+    with open_hdf5(whole.path) as h5:
+        stored = h5[whole.dataset]
         properties = stored.id.get_create_plist()
         is_plain = (
-            stored.shape == (first.length, *piece.shape)
+            stored.shape == (whole.length, *piece.shape)
             and stored.dtype.isnative
             and not properties.get_nfilters()
             and not properties.get_external_count()
