@@ -15,63 +15,11 @@ from suitcase.nxstxm.documents import difference
 from suitcase.nxstxm.euxfel import Serializer, documents, export
 from suitcase.nxstxm.sim import all_requests, scan_documents
 
-extra_data = pytest.importorskip("extra_data")
-validation = pytest.importorskip("extra_data.validation")
+from .runs import extra_data, folder_of, number, problems, run_of
 
 REQUESTS = all_requests()
 LINES = "pystxm2019-sample_image-lines"
 POINTS = "pystxm2019-sample_image-points"
-Documents = list[tuple[str, Any]]
-
-
-def run_of(events: list[dict[str, Any]], keys: dict[str, Any], **start: Any) -> Documents:
-    """Give a run with one stream; an event is its readings."""
-    found: Documents = [
-        ("start", {"uid": "run-1", "time": 1.7e9, "scan_id": 1, "plan_name": "by hand", **start}),
-        ("descriptor", {"uid": "d", "run_start": "run-1", "time": 1.7e9, "name": "primary",
-                        "data_keys": keys, "object_keys": {key: [key] for key in keys},
-                        "configuration": {}, "hints": {}}),
-    ]  # fmt: skip
-    for i, data in enumerate(events):
-        time = 1.7e9 + i / 4
-        found.append(
-            ("event", {"uid": f"e{i}", "descriptor": "d", "seq_num": i + 1, "time": time,
-                       "data": data, "timestamps": dict.fromkeys(data, time - 0.01)})
-        )  # fmt: skip
-    found.append(
-        (
-            "stop",
-            {
-                "uid": "s",
-                "run_start": "run-1",
-                "time": 1.7e9 + 99,
-                "exit_status": "success",
-                "num_events": {"primary": len(events)},
-            },
-        )
-    )
-    return found
-
-
-def number(**more: Any) -> dict[str, Any]:
-    return {"dtype": "number", "shape": [], "source": "x", **more}
-
-
-def folder_of(artifacts: dict[str, list[Path]]) -> Path:
-    [folder] = {path.parent for path in artifacts["stream_data"]}
-    return folder
-
-
-def problems(folder: Path) -> list[str]:
-    validator = validation.RunValidator(str(folder))
-    validator.run_checks()
-    return [str(problem) for problem in validator.problems]
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """Give a folder as EXtra-data wants it: instrument and cycle above the proposals."""
-    return tmp_path / "STXM" / "202601"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """A process that measures until it is killed; run as a script, a line of JSON in and out a call.
 
-``["measure", folder, ledger, seed]`` forks a child, which runs scans of the simulated microscope on
-a RunEngine with an `NXstxmWriter` subscribed, one after the other; the answer is the child's pid.
+``["measure", folder, ledger, seed, form]`` forks a child, which runs scans of the simulated
+microscope on a RunEngine with an `NXstxmWriter` subscribed, or an `EuXFELWriter`, or one that
+writes both, one after the other; the answer is the child's pid.
 ``["recover", folder]`` forks one that recovers the folder. The child writes into its ledger when
 each event came, before the writer gets it: the parent knows what must not be lost.
 
@@ -16,6 +17,7 @@ import random
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from bluesky.plans import grid_scan
 from ophyd.sim import SynAxis, SynSignal
 
 from suitcase.nxstxm import NXstxmWriter, recover
+from suitcase.nxstxm.euxfel import EuXFELWriter
 from suitcase.nxstxm.sim import SimulatedMicroscope, image_plan, stack_plan
 
 
@@ -47,11 +50,13 @@ def plans(seed: int) -> Iterator[Any]:
             yield image_plan(scope, (-1, 1, n), (-1, 1, 6), style=kind, motors=False)
 
 
-def measure(folder: str, ledger: str, seed: int) -> None:
+def measure(folder: str, ledger: str, seed: int, form: str = "nxstxm") -> None:
     book = os.open(ledger, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     engine = RunEngine({}, context_managers=[], call_returns_result=False)
     runs: dict[str, str] = {}
-    writer = NXstxmWriter(folder, on_finish=lambda path: note("file", str(path)))
+    make: Any = partial(EuXFELWriter, trains_per_file=10) if form == "euxfel" else NXstxmWriter
+    beside = {"euxfel": folder} if form == "both" else {}
+    writer = make(folder, on_finish=lambda path: note("file", str(path)), **beside)
 
     def note(what: str, *said: Any) -> None:
         os.write(book, (json.dumps([time.monotonic(), what, *said]) + "\n").encode())

@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from suitcase.nxstxm import NXstxmError, NXstxmWriter, Serializer, export_scan, 
 from suitcase.nxstxm.documents import HeldFileError, read_archive
 from suitcase.nxstxm.nexus import validate
 
+from .killer import held
 from .looking import Documents, looked_at, raw, told
 
 pytest.importorskip("ophyd_async")
@@ -81,24 +81,6 @@ class Scope:
 def scope(tmp_path: Path) -> Scope:
     (tmp_path / "raw").mkdir()
     return Scope(tmp_path / "raw")
-
-
-@contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Let another process write a file meanwhile."""
-    code = f"import h5py; f = h5py.File({str(path)!r}, 'r+'); print('open', flush=True); input()"
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        assert process.stdout.readline() == "open\n"
-        try:
-            yield
-        finally:
-            process.stdin.write("\n")
-            process.stdin.close()
-            process.wait(10)
 
 
 def snaked(values: Any) -> Any:
@@ -167,7 +149,7 @@ def test_a_detector_that_never_closes_its_file_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("suitcase.nxstxm.exchange._live_scans.HELD_PATIENCE", 0.5)
+    monkeypatch.setattr("suitcase.nxstxm.documents._live_scans.HELD_PATIENCE", 0.5)
     documents = scope.documents(scope.fly())
     with held(scope.file):
         with NXstxmWriter(tmp_path / "live", devices=ROLES, journal=journal) as writer:

@@ -874,7 +874,7 @@ def test_a_folder_with_facts_and_nothing_else_goes(tmp_path: Path) -> None:
 
 
 def test_who_makes_a_folder_is_not_disturbed_by_who_recovers(tmp_path: Path) -> None:
-    from suitcase.nxstxm.exchange._journal_folder import JournalFolder, ScanFacts
+    from suitcase.nxstxm.documents import JournalFolder, ScanFacts
 
     ended = threading.Event()
 

@@ -109,6 +109,55 @@ def export(
 
 
 @app.command()
+def euxfel(
+    sources: Sources,
+    output: Output,
+    proposal: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Number of the proposal; else what the runs say, or 0."),
+    ] = None,
+    instrument: Annotated[
+        str | None, typer.Option(help="Name of a folder around the cycle's.", show_default=False)
+    ] = None,
+    cycle: Annotated[
+        str | None,
+        typer.Option(help="Name of a folder around those of proposals.", show_default=False),
+    ] = None,
+    domain: Annotated[str, typer.Option(help="What names of sources begin with.")] = "STXM",
+    version: Annotated[str, typer.Option(help="Version of the format: 1.2 or 1.3.")] = "1.3",
+    external: Annotated[
+        str, typer.Option(help="'copy' frames in files of detectors, or name them: 'vds'.")
+    ] = "copy",
+    uid: Uids = None,
+    scan_id: ScanIds = None,
+    since: Since = None,
+    until: Until = None,
+    timeout: Timeout = 10.0,
+    incomplete: Incomplete = False,
+) -> None:
+    """Write a EuXFEL run of each run, as EXtra-data opens it."""
+    from suitcase.nxstxm.cli._choice import Choice, patience_of
+    from suitcase.nxstxm.cli._euxfel import write_each
+    from suitcase.nxstxm.cli._sources import find_scans
+
+    patience = patience_of(timeout, incomplete)
+    scans, failures = find_scans(sources, Choice.of(uid, scan_id, since, until))
+    well = write_each(
+        make_console(),
+        scans,
+        output,
+        patience=patience,
+        proposal=proposal,
+        instrument=instrument,
+        cycle=cycle,
+        domain=domain,
+        version=version,
+        external=external,
+    )
+    _end(well, failures)
+
+
+@app.command()
 def archive(
     sources: Sources,
     output: Output,
@@ -204,7 +253,12 @@ def info(files: Files) -> None:
 
 @app.command()
 def validate(
-    files: Files,
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE", help="NXstxm files, folders of EuXFEL runs.", show_default=False
+        ),
+    ],
     nexusformat: Annotated[
         Optional[bool],  # noqa: UP045 - typer reads it at run time, on 3.10 too
         typer.Option(
@@ -214,14 +268,15 @@ def validate(
         ),
     ] = None,
 ) -> None:
-    """Check files; the exit status is 1 when one of them has an error."""
-    from suitcase.nxstxm import nexus
+    """Check files, and EuXFEL runs; the exit status is 1 when one of them has an error."""
+    from suitcase.nxstxm import euxfel, nexus
 
     console = make_console()
 
     def check(file: Path) -> bool:
-        problems = nexus.validate(file)
-        if nexusformat is not False:
+        is_run = file.is_dir() or euxfel.is_file_of_run(file)
+        problems = euxfel.validate(file) if is_run else nexus.validate(file)
+        if nexusformat is not False and not is_run:
             others = nexus.nexusformat_problems(file)
             if others is None and nexusformat:
                 raise MissingExtraError("the option --nexusformat needs: pip install nexusformat")

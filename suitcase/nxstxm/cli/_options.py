@@ -20,7 +20,7 @@ Sources = Annotated[
     typer.Argument(
         metavar="SOURCE",
         help="Files of stored documents (recorded JSON, JSON lines, msgpack, archives, NXstxm "
-        "files), or catalogs: 'tiled:URI_OR_PROFILE', 'databroker:NAME'.",
+        "files), folders of EuXFEL runs, or catalogs: 'tiled:URI_OR_PROFILE', 'databroker:NAME'.",
         show_default=False,
     ),
 ]

@@ -5,7 +5,7 @@ from ._archive_file import SUFFIX as JOURNAL_SUFFIX
 from ._archive_file import write_archive
 from ._archive_reader import ArchiveError, read_archive
 from ._backlog import Backlog
-from ._batch import Batch, Closed, Pending, Segment
+from ._batch import Batch, Closed, Pending, Segment, copied
 from ._columns import Chunk, cast_exactly
 from ._equal import difference, documents_equal, shown, values_equal
 from ._file_kinds import open_hdf5, open_rows
@@ -14,7 +14,10 @@ from ._filling import Filling, UnfilledError
 from ._frame_file import FrameFile, Placed, Room, RoomWanted, read_placed
 from ._frames import Frames
 from ._journal import Journal, Packed
+from ._journal_folder import JournalFolder, ScanFacts
+from ._leftovers import RecoverError, recover_each
 from ._live_queue import LiveQueue
+from ._live_scans import LiveScans
 from ._packing import ArrayRef, PlacedRef
 from ._raw_arrays import array_crc32
 from ._replay import StoredRun, replay, stored_runs
@@ -43,14 +46,18 @@ __all__ = [
     "Frames",
     "HeldFileError",
     "Journal",
+    "JournalFolder",
     "LiveQueue",
+    "LiveScans",
     "Packed",
     "Pending",
     "Placed",
     "PlacedRef",
+    "RecoverError",
     "Room",
     "RoomWanted",
     "RunStreams",
+    "ScanFacts",
     "Segment",
     "StoredRun",
     "StreamAssets",
@@ -58,6 +65,7 @@ __all__ = [
     "UnfilledError",
     "array_crc32",
     "cast_exactly",
+    "copied",
     "difference",
     "documents_equal",
     "is_archive",
@@ -65,6 +73,7 @@ __all__ = [
     "open_rows",
     "read_archive",
     "read_placed",
+    "recover_each",
     "replay",
     "resource_path",
     "shown",

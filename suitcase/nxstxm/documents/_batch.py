@@ -139,3 +139,16 @@ def array_bytes(doc: Document) -> int:
         elif type(value) is list and value and type(value[0]) is np.ndarray:
             n_bytes += sum(each.nbytes for each in value if type(each) is np.ndarray)
     return n_bytes
+
+
+def copied(name: str, doc: Document) -> Document:
+    """Copy the arrays of an event, or of a page of events: a device may use its buffers again."""
+    if name not in ("event", "event_page"):
+        return doc
+    return {**doc, "data": {key: _copy(value) for key, value in doc["data"].items()}}
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, (list, tuple)) and value and hasattr(value[0], "copy"):
+        return [each.copy() for each in value]
+    return value.copy() if hasattr(value, "copy") else value

@@ -23,9 +23,10 @@ def nanoseconds(time: Any) -> int:
     """
     try:
         whole = int(time)
-        return max(whole * NANOSECONDS + round(float(time - whole) * NANOSECONDS), 0)
+        found = whole * NANOSECONDS + round(float(time - whole) * NANOSECONDS)
     except (TypeError, ValueError, OverflowError):
         return 0
+    return found if 0 <= found < 2**64 else 0
 
 
 def is_array(value: Any) -> bool:
@@ -81,20 +82,24 @@ class ControlColumn:
     _values: list[Any] = field(default_factory=list)
     _times: list[int] = field(default_factory=list)
 
-    def add(self, reading: Reading | None) -> None:
-        """Add the reading of a train; None where there is none, which holds the one before."""
-        if reading is not None:
-            if self.last is not None and reading.time < self.last.time:
-                reading = Reading(reading.value, self.last.time)  # the format knows no way back
-            self.last = reading
+    def set(self, value: Any, time: int) -> bool:
+        """Take a reading; tell whether its time is before that of the last, which is kept."""
+        goes_back = self.last is not None and time < self.last.time
+        if goes_back and self.last is not None:
+            time = self.last.time  # the format knows no way back
+        self.last = Reading(value, time)
+        return goes_back
+
+    def end_train(self) -> None:
+        """Hold the latest reading for a train."""
         held = self.last
         self._values.append(None if held is None else held.value)
         self._times.append(0 if held is None else held.time)
 
-    @property
-    def n(self) -> int:
-        """Trains so far, in this file."""
-        return len(self._values)
+    def miss(self, n: int) -> None:
+        """Begin after so many trains of the file."""
+        self._values = [None] * n
+        self._times = [0] * n
 
     def take(self) -> tuple[AnyArray, AnyArray] | None:
         """Give the values and times of a file, and begin the next; None where nothing ever came."""
@@ -111,6 +116,62 @@ class ControlColumn:
             self.dtype = self.dtype or column.dtype
             column = cast_exactly(column, self.dtype)
         return column, np.asarray(times, np.uint64)
+
+
+@dataclass
+class RowColumn:
+    """The rows of one data key: any number in each train.
+
+    Attributes
+    ----------
+    source, key : str
+        ``<device>:<channel>/<group>``, and the name in it.
+    facts : dict
+        Attributes of the format.
+    empty : ndarray, shape (...)
+        A row: its shape and dtype.
+    splits : bool
+        Whether arrays are series of rows.
+    n_rows : int
+        Rows of the run.
+    counts : list of int
+        Of the file: rows of each train.
+    """
+
+    source: str
+    key: str
+    facts: dict[str, Any]
+    empty: AnyArray
+    splits: bool = False
+    n_rows: int = 0
+    counts: list[int] = field(default_factory=list)
+    _times: list[tuple[int, int]] = field(default_factory=list)
+    _n_open: int = 0
+
+    def fits(self, rows: AnyArray) -> bool:
+        """Tell whether rows can be some of the dataset."""
+        if rows.shape[1:] != self.empty.shape:
+            return False
+        return rows.dtype == self.empty.dtype or np.can_cast(rows.dtype, self.empty.dtype)
+
+    def note(self, n: int, time: int) -> int:
+        """Note new rows of the train that is open; give the number of the first."""
+        self._n_open += n
+        self._times.append((n, time))
+        self.n_rows += n
+        return self.n_rows - n
+
+    def end_train(self) -> None:
+        """Count the rows of a train."""
+        self.counts.append(self._n_open)
+        self._n_open = 0
+
+    def take(self) -> tuple[AnyArray, AnyArray]:
+        """Give the rows of each train and the time of each row of a file, and begin the next."""
+        counts = np.asarray(self.counts, np.uint64)
+        noted = np.asarray(self._times, np.uint64).reshape(-1, 2)
+        self.counts, self._times = [], []
+        return counts, np.repeat(noted[:, 1], noted[:, 0].astype(np.int64))
 
 
 def dtype_of(declared: Mapping[str, Any]) -> np.dtype[Any] | None:
@@ -140,13 +201,14 @@ def write_column(group: h5py.Group, name: str, values: AnyArray) -> h5py.Dataset
     """Write a column in one chunk, text as EXtra-data reads it."""
     dtype = h5py.string_dtype() if values.dtype.kind == "O" else values.dtype
     if dtype.kind == "O":
-        values = np.asarray([_text(value) for value in values], object)
+        values = as_text(values)
     return group.create_dataset(
         name, data=values, dtype=dtype, chunks=(max(len(values), 1), *values.shape[1:]),
         maxshape=(None, *values.shape[1:]),
     )  # fmt: skip
 
 
-def _text(value: str) -> str:
+def as_text(values: AnyArray) -> AnyArray:
     """Give text that HDF5 can hold: no zeros, no halves of characters."""
-    return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    told = [str(v).replace("\0", "").encode("utf-8", "replace").decode("utf-8") for v in values]
+    return np.asarray(told, object)

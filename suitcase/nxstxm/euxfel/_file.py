@@ -7,20 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import h5py
 import numpy as np
 
 from .._errors import NXstxmFileExistsError, NXstxmOSError
 from .._publish import publish
-from ._columns import AnyArray, Reading, as_column, write_column
+from ._columns import AnyArray, Reading, as_column, as_text, write_column
+from ._options import Version
 
-Version = Literal["1.2", "1.3"]
-VERSIONS: tuple[str, ...] = get_args(Version)
 SUFFIX = ".tmp"
 #: Bytes of frames that are written together.
 HELD_BYTES = 16 * 2**20
+#: Frames of this size (bytes) are chunks that are written as they are.
+DIRECT_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,15 @@ class RunFacts:
         Of the format.
     about : Mapping of str to str
         Of Bluesky: its uid, its scan_id, the name of its plan.
+    overwrite : bool
+        Whether files that are there are replaced: the run is written again.
     """
 
     proposal: int
     run: int
     version: Version
     about: Mapping[str, str]
+    overwrite: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,15 +55,15 @@ class FileFacts:
     ----------
     path : Path
         The file.
-    train_ids : tuple of int
-        Its trains.
     sources : tuple of str
         ``CONTROL/<device>`` and ``INSTRUMENT/<device>:<channel>/<group>``.
+    legacy : Mapping of str to str
+        Older names of sources.
     """
 
     path: Path
-    train_ids: tuple[int, ...]
     sources: tuple[str, ...]
+    legacy: Mapping[str, str]
 
 
 class SequenceFile:
@@ -73,78 +77,109 @@ class SequenceFile:
         Its number in the order of those of its stream.
     facts : RunFacts
         Of the run.
+
+    Attributes
+    ----------
+    n_bytes : int
+        Bytes of arrays so far.
     """
 
     def __init__(self, final: Path, sequence: int, facts: RunFacts) -> None:
         self.final = final
         self.temporary = final.with_name(final.name + SUFFIX)
+        self.n_bytes = 0
         self._sequence, self._facts = sequence, facts
         self._sources: dict[str, None] = {}
-        self._n_bytes = 0
+        self._legacy: dict[str, str] = {}
+        self._n_held = 0
         self._held: dict[tuple[str, str], list[AnyArray]] = {}
         try:
-            self.h5 = h5py.File(self.temporary, "x")
+            self.h5 = h5py.File(self.temporary, "w" if facts.overwrite else "x")
         except OSError as error:
             raise NXstxmOSError(f"{self.temporary} can not be made ({error})") from error
 
     # -- INSTRUMENT -------------------------------------------------------------------------------
 
-    def add_frame(self, source: str, key: str, frame: AnyArray) -> None:
-        """Add a row to a dataset of an instrument source, ``<device>:<channel>/<group>``."""
-        self._held.setdefault((source, key), []).append(frame)
-        self._n_bytes += frame.nbytes
-        if self._n_bytes > HELD_BYTES:
-            self.write_frames()
+    def add_rows(self, source: str, key: str, rows: AnyArray) -> None:
+        """Add rows to a dataset of an instrument source, ``<device>:<channel>/<group>``."""
+        self._held.setdefault((source, key), []).append(rows)
+        self._n_held += rows.nbytes
+        self.n_bytes += rows.nbytes
+        if self._n_held > HELD_BYTES:
+            self.write_rows()
 
-    def write_frames(self) -> None:
+    def write_rows(self) -> None:
         """Write the rows that are held."""
-        for (source, key), frames in self._held.items():
-            path = f"INSTRUMENT/{source}/{key}"
-            if path not in self.h5:
-                shape = frames[0].shape
-                self.h5.create_dataset(
-                    path, (0, *shape), frames[0].dtype, maxshape=(None, *shape),
-                    chunks=_chunks(shape, frames[0].dtype.itemsize),
-                )  # fmt: skip
-            dataset = self.h5[path]
-            n = len(dataset)
-            dataset.resize(n + len(frames), 0)
-            if frames[0].nbytes >= 2**16 and dataset.chunks[0] == 1:
-                for i, frame in enumerate(frames):
-                    dataset.id.write_direct_chunk(
-                        (n + i, *[0] * frame.ndim), np.ascontiguousarray(frame, dataset.dtype)
-                    )
-            else:
-                dataset[n:] = np.stack(frames)
-        self._held, self._n_bytes = {}, 0
+        for (source, key), held in self._held.items():
+            dataset = self._dataset(source, key, held[0].shape[1:], held[0].dtype)
+            n, n_new = len(dataset), sum(len(rows) for rows in held)
+            dataset.resize(n + n_new, 0)
+            if dataset.chunks[0] == 1 and held[0].dtype.kind != "O":
+                for row in (row for rows in held for row in rows):
+                    plain = np.ascontiguousarray(row, dataset.dtype)
+                    dataset.id.write_direct_chunk((n, *[0] * row.ndim), plain)
+                    n += 1
+            elif n_new:
+                new = np.concatenate(held) if len(held) > 1 else held[0]
+                dataset[n:] = as_text(new) if new.dtype.kind == "O" else new
+        self._held, self._n_held = {}, 0
 
-    def close_instrument(
-        self, source: str, key: str, counts: AnyArray, empty: AnyArray, facts: Mapping[str, Any]
-    ) -> None:
-        """Complete an instrument source: how many rows each train has, and its attributes."""
-        self.write_frames()
+    def _dataset(
+        self, source: str, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> h5py.Dataset:
+        """Give a dataset, made where there is none, for rows of a shape."""
         path = f"INSTRUMENT/{source}/{key}"
         if path not in self.h5:
-            shape = empty.shape
+            stored = h5py.string_dtype() if dtype.kind == "O" else dtype
             self.h5.create_dataset(
-                path, (0, *shape), empty.dtype, maxshape=(None, *shape),
-                chunks=_chunks(shape, empty.dtype.itemsize),
+                path, (0, *shape), stored, maxshape=(None, *shape),
+                chunks=_chunks(shape, stored.itemsize),
             )  # fmt: skip
-        self.h5[path].attrs.update(facts)
+        return self.h5[path]
+
+    def close_rows(
+        self, source: str, key: str, empty: AnyArray, counts: AnyArray, facts: Mapping[str, Any]
+    ) -> h5py.Group:
+        """Complete an instrument source: how many rows each train has, and its attributes.
+
+        Returns
+        -------
+        h5py.Group
+            The group of its data.
+        """
+        self.write_rows()
+        dataset = self._dataset(source, key, empty.shape, empty.dtype)
+        dataset.attrs.update(facts)
+        self.add_source(source, counts)
+        return dataset.parent
+
+    def add_source(self, source: str, counts: AnyArray) -> None:
+        """Make an instrument source known."""
         self._sources[f"INSTRUMENT/{source}"] = None
         self._index(source, counts)
+
+    def add_legacy(self, old: str, source: str) -> None:
+        """Let an instrument source be found by an older name too, ``<device>:<channel>``."""
+        new, group = source.rsplit("/", 1)
+        for home in ("INSTRUMENT", "INDEX"):
+            parent, _, last = f"{home}/{old}".rpartition("/")
+            self.h5.require_group(parent)[last] = h5py.SoftLink(f"/{home}/{new}")
+        self._sources[f"INSTRUMENT/{old}/{group}"] = None
+        self._legacy[old] = new
 
     # -- CONTROL, RUN ---------------------------------------------------------------------------
 
     def add_control(
         self, source: str, key: str, values: AnyArray, times: AnyArray, facts: Mapping[str, Any]
     ) -> None:
-        """Add a column of a control source, a value each train."""
+        """Add a column of a control source, a value each train; the first is that of the run."""
         group = self.h5.require_group(f"CONTROL/{source}").create_group(key)
         write_column(group, "value", values)
         write_column(group, "timestamp", times)
         group.attrs.update(facts)
         self._control(source, len(values), 1)
+        if len(values):
+            self.add_run(source, key, Reading(values[0], int(times[0])), facts)
 
     def add_run(self, source: str, key: str, first: Reading, facts: Mapping[str, Any]) -> None:
         """Add a value of the run."""
@@ -185,14 +220,15 @@ class SequenceFile:
             It can not be written, or the name is taken.
         """
         try:
+            self.write_rows()
             self._complete(train_ids, times)
             self.h5.close()
-            publish(self.temporary, self.final)
+            publish(self.temporary, self.final, overwrite=self._facts.overwrite)
         except FileExistsError as error:
             raise NXstxmFileExistsError(f"{self.final} is there already") from error
         except OSError as error:
             raise NXstxmOSError(f"{self.final} could not be written ({error})") from error
-        return FileFacts(self.final, tuple(train_ids.tolist()), tuple(self._sources))
+        return FileFacts(self.final, tuple(self._sources), self._legacy)
 
     def _complete(self, train_ids: AnyArray, times: AnyArray) -> None:
         n = len(train_ids)
@@ -232,4 +268,4 @@ class SequenceFile:
 def _chunks(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
     """Choose chunks of whole frames: one, or so many that they are 64 KiB."""
     one = int(np.prod(shape, dtype=np.int64)) * itemsize
-    return (max(2**16 // max(one, 1), 1), *(max(n, 1) for n in shape))
+    return (max(DIRECT_BYTES // max(one, 1), 1), *(max(n, 1) for n in shape))

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
+import h5py
 from filelock import FileLock
 
-from .._errors import NXstxmOSError, OptionError
+from .._errors import NXstxmOSError
+from ._names import safe
+from ._options import LAST_RUN, RunOptions, TrainIds, number_of
 
-#: The format has four digits for a run, six for a proposal.
-LAST_RUN, LAST_PROPOSAL = 9999, 999_999
+#: The aggregator of the last file.
+LAST = "DA00"
 #: Train ids are counted ten a second, as at the machine.
 TRAINS_A_SECOND = 10
-#: By time, or counted in each stream.
-TrainIds = Literal["time", "seq"]
-TRAIN_IDS: tuple[str, ...] = get_args(TrainIds)
 _LAST_TRAIN = ".last-train"
+#: Begins the name of what tells which run is being written into a folder.
+_UNFINISHED = ".unfinished-"
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,20 @@ class RunPlace:
         Of the proposal, and of the run.
     folder : Path
         ``.../p000123/raw/r0001``, which was made for it.
+    uid : str
+        The run.
+    before : int
+        The last train id that its proposal had.
+    is_again : bool
+        Whether it is written again, since whoever wrote it died.
     """
 
     proposal: int
     number: int
     folder: Path
+    uid: str
+    before: int = 0
+    is_again: bool = False
 
     @property
     def user_folder(self) -> Path:
@@ -47,35 +60,42 @@ class RunPlace:
         """Name a file of the run."""
         return self.folder / f"RAW-R{self.number:04d}-{aggregator}-S{sequence:05d}.h5"
 
+    def mark(self) -> None:
+        """Note in the folder which run is being written into it."""
+        told = {"uid": self.uid, "before": self.before, "pid": os.getpid()}
+        _mark_in(self.folder, self.uid).write_text(json.dumps(told), "utf-8")
+
+    def unmark(self) -> None:
+        """Note that the run is complete."""
+        _mark_in(self.folder, self.uid).unlink(missing_ok=True)
+
+    def give_back(self) -> None:
+        """Remove the folder, in which nothing is yet."""
+        self.unmark()
+        with suppress(OSError):
+            self.folder.rmdir()
+
+
+def _mark_in(folder: Path, uid: str) -> Path:
+    return folder / f"{_UNFINISHED}{safe(uid)[:100]}"
+
 
 def proposal_of(start: Mapping[str, Any], given: int | str | None) -> int:
-    """Give the number of a proposal: the one that was given, else that of the start document.
-
-    Raises
-    ------
-    OptionError
-        What was given has no digits, or too many.
-    """
-    for value in (
-        given,
-        start.get("proposal"),
-        start.get("proposal_id"),
-        start.get("data_session"),
-    ):
-        if isinstance(value, Mapping):
-            value = value.get("proposal_id")
-        digits = re.findall(r"\d+", str(value)) if isinstance(value, (int, str)) else []
-        number = int(digits[-1]) if digits else -1
-        if 0 <= number <= LAST_PROPOSAL:
+    """Give the number of a proposal: the one that was given, else that of the start document."""
+    told = (start.get(name) for name in ("proposal", "proposal_id", "data_session"))
+    for value in (given, *told):
+        plain = value.get("proposal_id") if isinstance(value, Mapping) else value
+        number = number_of(plain)
+        if number is not None:
             return number
-        if value is given is not None:
-            raise OptionError(
-                f"proposal={given!r} is no number of a proposal, which are 0 to {LAST_PROPOSAL}"
-            )
     return 0
 
 
-def reserve(directory: Path, start: Mapping[str, Any], proposal: int) -> RunPlace:
+def _raw(directory: Path, options: RunOptions, proposal: int) -> Path:
+    return directory.joinpath(*options.folders, f"p{proposal:06d}", "raw")
+
+
+def reserve(directory: Path, start: Mapping[str, Any], options: RunOptions) -> RunPlace:
     """Make the folder of a run: that of its scan_id, or the next that is free.
 
     Raises
@@ -83,22 +103,67 @@ def reserve(directory: Path, start: Mapping[str, Any], proposal: int) -> RunPlac
     NXstxmOSError
         It can not be made, or all numbers are taken.
     """
-    raw = directory / f"p{proposal:06d}" / "raw"
+    proposal, uid = proposal_of(start, options.proposal), str(start["uid"])
+    raw = _raw(directory, options, proposal)
     scan_id = start.get("scan_id")
     first = scan_id if type(scan_id) is int and 1 <= scan_id <= LAST_RUN else 1
     try:
         raw.mkdir(parents=True, exist_ok=True)
         for number in (*range(first, LAST_RUN + 1), *range(1, first)):
+            folder = raw / f"r{number:04d}"
             try:
-                (raw / f"r{number:04d}").mkdir()
+                folder.mkdir()
             except FileExistsError:
                 continue
-            return RunPlace(proposal, number, raw / f"r{number:04d}")
+            before = _last_train(raw) if options.train_ids == "time" else 0
+            place = RunPlace(proposal, number, folder, uid, before)
+            place.mark()
+            return place
     except OSError as error:
         raise NXstxmOSError(
             f"no run can be made in {raw} ({error}); choose another folder"
         ) from error
     raise NXstxmOSError(f"{raw} has all runs from 1 to {LAST_RUN}; choose another proposal")
+
+
+def unfinished(directory: Path, start: Mapping[str, Any], options: RunOptions) -> RunPlace | None:
+    """Find the folder of a run that somebody began to write and did not finish."""
+    proposal, uid = proposal_of(start, options.proposal), str(start["uid"])
+    raw = _raw(directory, options, proposal)
+    for folder in _runs(raw):
+        mark = _mark_in(folder, uid)
+        if not mark.is_file():
+            continue
+        before = _last_train(raw)
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            before = int(json.loads(mark.read_text("utf-8"))["before"])
+        return RunPlace(proposal, int(folder.name[1:]), folder, uid, before, is_again=True)
+    return None
+
+
+def finished(directory: Path, start: Mapping[str, Any], options: RunOptions) -> Path | None:
+    """Find the folder of a run that is complete."""
+    uid = str(start["uid"])
+    for folder in _runs(_raw(directory, options, proposal_of(start, options.proposal))):
+        for path in folder.glob(f"*-{LAST}-S00000.h5"):
+            with suppress(OSError, KeyError, ValueError), h5py.File(path, "r") as h5:
+                if h5["METADATA/blueskyUid"].asstr()[0] == uid:
+                    return folder
+    return None
+
+
+def _runs(raw: Path) -> Iterator[Path]:
+    """Give the folders of runs, the latest first."""
+    if raw.is_dir():
+        found = (path for path in raw.iterdir() if path.is_dir() and path.name[1:].isdigit())
+        yield from sorted((path for path in found if path.name[0] == "r"), reverse=True)
+
+
+def _last_train(raw: Path) -> int:
+    try:
+        return int((raw / _LAST_TRAIN).read_text("ascii"))
+    except (OSError, ValueError):
+        return 0
 
 
 class Trains:
@@ -114,14 +179,14 @@ class Trains:
 
     def __init__(self, place: RunPlace, how: TrainIds) -> None:
         self._how = how
-        self._book = place.folder.parent / _LAST_TRAIN
+        self._raw = place.folder.parent
         self._last: dict[str, int] = {}
-        self._before = self._known() if how == "time" else 0
+        self._before = place.before if how == "time" else 0
 
     def next(self, stream: str, time: float) -> int:
-        """Give the id of the next event of a stream."""
+        """Give the id of the next train of a stream."""
         last = self._last.get(stream, self._before)
-        tick = int(time * TRAINS_A_SECOND) if self._how == "time" else 0
+        tick = tick_of(time) if self._how == "time" else 0
         self._last[stream] = max(last + 1, tick)
         return self._last[stream]
 
@@ -129,12 +194,15 @@ class Trains:
         """Note the last id for the runs to come."""
         if self._how == "seq" or not self._last:
             return
-        with FileLock(f"{self._book}.lock"):
-            last = max(self._known(), *self._last.values())
-            self._book.write_text(str(last), "ascii")
+        book = self._raw / _LAST_TRAIN
+        with FileLock(f"{book}.lock"):
+            last = max(_last_train(self._raw), *self._last.values())
+            book.write_text(str(last), "ascii")
 
-    def _known(self) -> int:
-        try:
-            return int(self._book.read_text("ascii"))
-        except (OSError, ValueError):
-            return 0
+
+def tick_of(time: float) -> int:
+    """Give the tenth of a second of a time, since 1970."""
+    try:
+        return max(int(time * TRAINS_A_SECOND), 0)
+    except (ValueError, OverflowError):
+        return 0

@@ -1,9 +1,10 @@
-"""The documents of a run that was written here."""
+"""The documents of a run."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,42 +12,65 @@ import h5py
 
 from .._errors import NXstxmKeyError, NXstxmOSError, NXstxmValueError
 from ..documents import ArrayRef, read_archive
-from ._run import ARCHIVE, LAST
-from ._stream import KEY, STREAM
+from ._devices import KEY, SPLIT, STREAM
+from ._foreign import foreign_documents, opened_run
+from ._place import LAST
+from ._run import ARCHIVE
 
 
-def documents(run: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def documents(run: Any) -> Generator[tuple[str, dict[str, Any]], None, None]:
     """Give the documents of a run.
 
     Parameters
     ----------
-    run : str or Path
-        Its folder, ``.../raw/r0001``.
+    run : str, Path or DataCollection
+        Its folder, ``.../raw/r0001``; or what EXtra-data opened.
 
     Yields
     ------
     name, document
-        As they came.
+        Of a run that was written here, and completed, its documents as they came. Of any other
+        what can be said of it: sources that have data for the same trains are a stream, each of
+        these trains an event.
 
     Raises
     ------
     NXstxmOSError
         There is no such folder, or a file can not be read.
     NXstxmValueError
-        The run was written by somebody else, or is damaged.
+        The run is damaged, or has no data.
+    ImportError
+        The run is another's, and EXtra-data is not installed.
     """
+    if not isinstance(run, (str, Path)):
+        yield from foreign_documents(opened_run(run))
+        return
     folder = Path(run)
-    if not folder.is_dir():
+    if not folder.exists():
         raise NXstxmOSError(f"{folder} is no folder of a run")
-    found = sorted(folder.glob(f"*-{LAST}-S00000.h5"))
-    if not found:
-        raise NXstxmValueError(
-            f"{folder} has no file *-{LAST}-S00000.h5, which has the documents of a run "
-            f"that suitcase.nxstxm wrote and completed"
-        )
-    with h5py.File(found[0], "r") as h5:
-        if ARCHIVE not in h5:
-            raise NXstxmValueError(f"{found[0]} has no {ARCHIVE}")
+    last = archive_of(folder)
+    if last is not None:
+        yield from _archived(folder, last)
+        return
+    if folder.is_dir() and not any(folder.glob("*.h5")):
+        raise NXstxmValueError(f"{folder} has no files *.h5, as runs have")
+    yield from foreign_documents(opened_run(folder))
+
+
+def archive_of(folder: Path) -> Path | None:
+    """Find the file with the documents of a run that was written here; None of another's."""
+    for path in sorted(folder.glob(f"*-{LAST}-S00000.h5")):
+        try:
+            with h5py.File(path, "r") as h5:
+                if ARCHIVE in h5:
+                    return path
+        except OSError as error:
+            raise NXstxmOSError(f"{path} can not be read ({error})") from error
+    return None
+
+
+def _archived(folder: Path, last: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    with h5py.File(last, "r") as h5:
         data = h5[ARCHIVE][0].tobytes()
     arrays = _Arrays(folder)
     try:
@@ -55,11 +79,21 @@ def documents(run: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
         arrays.close()
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of a data key in one file; where they are parts of arrays, how many each array has."""
+
+    path: Path
+    name: str
+    n: int
+    counts: Mapping[int, int] | None
+
+
 class _Arrays:
     """Finds the arrays to which an archive refers, one file open at a time."""
 
     def __init__(self, folder: Path) -> None:
-        self._rows: dict[tuple[str, str], list[tuple[Path, str, int]]] = {}
+        self._rows: dict[tuple[str, str], list[_Rows]] = {}
         self._h5: h5py.File | None = None
         self._path: Path | None = None
         for path in sorted(folder.glob("*.h5")):
@@ -69,16 +103,26 @@ class _Arrays:
                     home.visititems(lambda _, node, at=path: self._note(at, node))
 
     def _note(self, path: Path, node: Any) -> None:
-        if isinstance(node, h5py.Dataset) and STREAM in node.attrs:
-            where = node.attrs[STREAM], node.attrs[KEY]
-            self._rows.setdefault(where, []).append((path, node.name, len(node)))
+        if not isinstance(node, h5py.Dataset) or STREAM not in node.attrs:
+            return
+        counts = None
+        if SPLIT in node.attrs:
+            index = node.file[node.parent.name.replace("/INSTRUMENT/", "/INDEX/", 1)]
+            counts = dict(
+                zip(index["first"][()].tolist(), index["count"][()].tolist(), strict=True)
+            )
+        where = node.attrs[STREAM], node.attrs[KEY]
+        self._rows.setdefault(where, []).append(_Rows(path, node.name, len(node), counts))
 
     def __call__(self, ref: ArrayRef) -> Any:
         row = ref.row
-        for path, name, n in self._rows.get((ref.stream, ref.key), ()):
-            if row < n:
-                return self._open(path)[name][row]
-            row -= n
+        for rows in self._rows.get((ref.stream, ref.key), ()):
+            if row < rows.n:
+                dataset = self._open(rows.path)[rows.name]
+                if rows.counts is None:
+                    return dataset[row]
+                return dataset[row : row + rows.counts[row]]
+            row -= rows.n
         raise NXstxmKeyError(f"no file has {ref}")
 
     def _open(self, path: Path) -> h5py.File:

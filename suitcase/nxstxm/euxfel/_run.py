@@ -3,74 +3,44 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from .._errors import NXstxmError, NXstxmOSError, NXstxmStateError, NXstxmValueError, OptionError
-from ..documents import ArchiveWriter, ArrayRef, array_crc32, unpack_documents
+from .._errors import NXstxmError, NXstxmOSError, NXstxmStateError, NXstxmValueError
+from ..documents import (
+    ArchiveWriter,
+    ArrayRef,
+    StreamAssets,
+    StreamRows,
+    array_crc32,
+    unpack_documents,
+)
+from ..scans import BASELINE, PRIMARY
 from ._columns import Reading, is_array, nanoseconds
-from ._file import VERSIONS, RunFacts, SequenceFile, Version
+from ._devices import Devices
+from ._external import ExternalRows, SomeTrains, trains_of_files, trains_of_rows
+from ._file import DIRECT_BYTES, SUFFIX, FileFacts, RunFacts, SequenceFile
+from ._lines import Lines
 from ._map import write_aliases, write_map
 from ._names import Names, safe
-from ._place import TRAIN_IDS, TrainIds, Trains, proposal_of, reserve
-from ._stream import StreamWriter
+from ._options import RunOptions
+from ._place import LAST, RunPlace, Trains, reserve, tick_of
+from ._stream import MOST_IN_TRAIN, RunValue, StreamWriter
 
-#: Sources of what Bluesky says of the run itself.
-START, STOP, DOCUMENTS = "BLUESKY/RUN/START", "BLUESKY/RUN/STOP", "BLUESKY/RUN/DOCUMENTS"
-#: The aggregator of the last file.
-LAST = "DA00"
+#: Sources of what Bluesky says of the run itself, and of what is to be said of it.
+START, STOP, DOCUMENTS, NOTES = (
+    f"BLUESKY/RUN/{name}" for name in ("START", "STOP", "DOCUMENTS", "NOTES")
+)
 ARCHIVE = f"RUN/{DOCUMENTS}/archive/value"
-#: Arrays of this size (bytes) and more are in the archive as references.
-REFERENCE_BYTES = 64 * 1024
 #: The archive is chunked so.
 _CHUNK = 256 * 1024
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """How runs are written.
-
-    Parameters
-    ----------
-    proposal : int, str or None
-        Number of the proposal; unless given that of the start document, else 0.
-    domain : str
-        What the names of sources begin with.
-    trains_per_file : int
-        How many trains a file has.
-    train_ids : {"time", "seq"}
-        By time, or counted in each stream from 1.
-    version : {"1.2", "1.3"}
-        Of the format.
-
-    Raises
-    ------
-    OptionError
-        One of them makes no sense.
-    """
-
-    proposal: int | str | None = None
-    domain: str = "STXM"
-    trains_per_file: int = 500
-    train_ids: TrainIds = "time"
-    version: Version = "1.3"
-
-    def __post_init__(self) -> None:
-        """Check them."""
-        proposal_of({}, self.proposal)
-        if not isinstance(self.domain, str) or not self.domain:
-            raise OptionError(f"domain={self.domain!r} is no name")
-        if type(self.trains_per_file) is not int or self.trains_per_file < 1:
-            raise OptionError(f"trains_per_file={self.trains_per_file!r} is no positive number")
-        for name, known in (("train_ids", TRAIN_IDS), ("version", VERSIONS)):
-            if getattr(self, name) not in known:
-                told = ", ".join(map(repr, known))
-                raise OptionError(f"{name}={getattr(self, name)!r} is not one of {told}")
 
 
 class RunWriter:
@@ -79,34 +49,63 @@ class RunWriter:
     Parameters
     ----------
     directory : Path
-        The folder of the proposals.
+        The folder of the proposals, or of the instruments.
     start : Mapping
         The start document.
     options : RunOptions
         How.
+    place : RunPlace, optional
+        The folder, if it was made before.
+
+    Attributes
+    ----------
+    roots : dict of str to str
+        Roots of files that the source of the documents knows, to where they are now.
+    leaves_out_held : bool
+        Do without what detectors still write when the run stops.
+    messages : list of str
+        What whoever reads the run should know.
     """
 
-    def __init__(self, directory: Path, start: Mapping[str, Any], options: RunOptions) -> None:
-        if not isinstance(start.get("uid"), str):
-            raise NXstxmValueError(
-                f"a start document needs a uid as text; got {start.get('uid')!r}"
-            )
+    def __init__(
+        self,
+        directory: Path,
+        start: Mapping[str, Any],
+        options: RunOptions,
+        place: RunPlace | None = None,
+    ) -> None:
+        check_start(start)
         self.uid: str = start["uid"]
         self.start = start
-        self.place = reserve(directory, start, proposal_of(start, options.proposal))
+        self.place = reserve(directory, start, options) if place is None else place
+        self.roots: dict[str, str] = {}
+        self.messages: list[str] = []
+        self.is_closed = False
+        self.leaves_out_held = False
         self._options = options
+        self._domain = safe(options.domain)
         self._trains = Trains(self.place, options.train_ids)
         about = {
             "blueskyUid": self.uid, "blueskyScanId": str(start.get("scan_id", "")),
             "blueskyPlanName": str(start.get("plan_name", "")),
         }  # fmt: skip
-        self._facts = RunFacts(self.place.proposal, self.place.number, options.version, about)
+        self._facts = RunFacts(
+            self.place.proposal, self.place.number, options.version, about, self.place.is_again
+        )
+        if self.place.is_again:
+            for left in self.place.folder.glob(f"*{SUFFIX}"):
+                left.unlink(missing_ok=True)
         self._streams: dict[str, StreamWriter] = {}
+        self._monitors: list[StreamWriter] = []
+        self._axis: StreamWriter | None = None
         self._names = Names()
-        self._stream_of: dict[str, StreamWriter] = {}
+        self._of_descriptor: dict[str, tuple[str, StreamWriter, frozenset[str]]] = {}
+        self._lines = Lines(start)
+        self._assets = StreamAssets(direct=options.direct)
+        self._last_time = _number(start.get("time"))
+        self._stop: Mapping[str, Any] | None = None
         self._last = SequenceFile(self.place.file(LAST, 0), 0, self._facts)
         self._archive = ArchiveWriter(self._hold)
-        self.is_closed = False
         self._archive.append("start", start)
 
     # -- documents --------------------------------------------------------------------------------
@@ -135,54 +134,108 @@ class RunWriter:
             return
         if name == "descriptor":
             self._declare(doc)
+        self._assets.take(name, doc)
         self._archive.append(name, doc)
         if name == "stop":
-            self.close(doc)
+            self._stop = doc
+            self.close()
 
     def _declare(self, doc: Mapping[str, Any]) -> None:
         stream = str(doc.get("name", "primary"))
         writer = self._streams.get(stream)
         if writer is None:
-            aggregator = f"DA{len(self._streams) + 1:02d}"
-            home = f"{safe(self._options.domain)}/{self._names[stream]}"
+            aggregator = _aggregator(len(self._streams) + 1)
+            is_monitor = any(fnmatchcase(stream, each) for each in self._options.monitors)
             writer = StreamWriter(
-                stream,
-                home,
+                Devices(stream, self._domain, self._names[stream]),
                 lambda n: self._new_file(aggregator, n),
-                self._options.trains_per_file,
+                self._options,
+                rows=is_monitor or (self._options.events == "pulse" and stream != BASELINE),
+                is_line=self._lines,
             )
+            if not self._streams:
+                writer.once = list(_values(START, self.start, nanoseconds(self.start.get("time"))))
             self._streams[stream] = writer
-        writer.declare(doc)
-        self._stream_of[str(doc["uid"])] = writer
+            if is_monitor:
+                self._monitors.append(writer)
+        self._lines.declare(doc)
+        try:
+            writer.devices.declare(doc)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise NXstxmValueError(
+                f"the descriptor {doc.get('uid')!r} of stream {stream!r} makes no sense "
+                f"({type(error).__name__}: {error})"
+            ) from error
+        data_keys = doc.get("data_keys") or {}
+        left = frozenset(key for key in data_keys if writer.devices.is_external(key))
+        self._of_descriptor[str(doc.get("uid"))] = stream, writer, left
 
     def _new_file(self, aggregator: str, sequence: int) -> SequenceFile:
         return SequenceFile(self.place.file(aggregator, sequence), sequence, self._facts)
 
+    # -- events -----------------------------------------------------------------------------------
+
     def _take_event(self, doc: Mapping[str, Any]) -> None:
-        stream = self._stream_of.get(str(doc.get("descriptor")))
-        if stream is None:
+        found = self._of_descriptor.get(str(doc.get("descriptor")))
+        if found is None:
             raise NXstxmValueError(
                 f"an event names descriptor {doc.get('descriptor')!r}, which did not come before it"
             )
+        name, stream, external = found
         try:
             data, time = dict(doc["data"]), float(doc["time"])
         except (KeyError, TypeError, ValueError) as error:
             raise NXstxmValueError(
-                f"event {doc.get('uid')!r} of stream {stream.name!r} needs a time and a mapping "
+                f"event {doc.get('uid')!r} of stream {name!r} needs a time and a mapping "
                 f"data ({type(error).__name__}: {error})"
             ) from error
-        written = stream.take(doc, self._trains.next(stream.name, time))
+        if self._assets.has_datums:
+            self._assets.take("event", doc)
+        left = frozenset(key for key in external if isinstance(data.get(key), str))
+        if stream.has_rows and stream not in self._monitors:
+            self._end_pulses(name, stream, time)
+        written = stream.add(doc, left)
+        self._last_time = max(self._last_time, time)
+        if not stream.has_rows:
+            self._end_train(name, stream, time)
+        elif stream.n_open >= MOST_IN_TRAIN:
+            self._end_open(name, stream, time)
         refs = {
-            each.key: ArrayRef(
-                self.uid, stream.name, each.key, each.row, array_crc32(data[each.key])
-            )
+            each.key: ArrayRef(self.uid, name, each.key, each.row, array_crc32(data[each.key]))
             for each in written
-            if isinstance(data.get(each.key), np.ndarray)
-            and data[each.key].nbytes >= REFERENCE_BYTES
+            if isinstance(data.get(each.key), np.ndarray) and data[each.key].nbytes >= DIRECT_BYTES
         }
         self._archive.append("event", {**doc, "data": {**data, **refs}} if refs else doc)
 
-    # -- the last file ----------------------------------------------------------------------------
+    def _end_pulses(self, name: str, stream: StreamWriter, time: float) -> None:
+        """End the train of a stream whose events are pulses, if the next one is of another."""
+        if stream.n_open and tick_of(time) != tick_of(stream.first_time):
+            self._end_train(name, stream, stream.first_time)
+
+    def _end_train(self, name: str, stream: StreamWriter, time: float) -> None:
+        """End a train; that of the measurement has what monitors saw since the one before."""
+        if self._axis is None and name == (PRIMARY if PRIMARY in self._streams else name):
+            self._axis = stream if name != BASELINE else None
+        if stream is not self._axis:
+            stream.end_train(self._trains.next(name, time), nanoseconds(time))
+            return
+        self._end_together([stream, *self._monitors], time)
+
+    def _end_open(self, name: str, stream: StreamWriter, time: float) -> None:
+        """End a train that has many events, or for which none comes."""
+        if stream in self._monitors:
+            self._end_together(self._monitors, time)
+        else:
+            self._end_train(name, stream, stream.first_time)
+
+    def _end_together(self, streams: list[StreamWriter], time: float) -> None:
+        """End a train of streams that share their ids."""
+        train, at = self._trains.next("", time), nanoseconds(time)
+        for each in streams:
+            if each.n_open or each.n_trains:  # a monitor begins with its first event
+                each.end_train(train, at)
+
+    # -- the last files ---------------------------------------------------------------------------
 
     def _hold(self, data: bytes) -> None:
         h5 = self._last.h5
@@ -193,32 +246,96 @@ class RunWriter:
         dataset.resize(n + len(data), 1)
         dataset[0, n:] = np.frombuffer(data, np.uint8)
 
-    def close(self, stop: Mapping[str, Any] | None = None) -> None:
-        """Give all files their names; without a stop document the run is not complete."""
+    def close(self) -> None:
+        """Give all files their names; without a stop document the run is not complete.
+
+        Raises
+        ------
+        HeldFileError
+            A detector still writes a file, which is not to be left out: call it again later.
+        """
         if self.is_closed:
             return
+        self._end_streams()
+        files = [file for stream in self._streams.values() for file in stream.files]
+        external, aliases = self._write_external()
         self.is_closed = True
+        self._archive.close()
+        files += [*external, self._write_last()]
+        write_map(self.place.folder, files)
+        self._trains.close()
+        write_aliases(self.place, [*(s.aliases for s in self._streams.values()), *aliases])
+        self.place.unmark()
+
+    def _end_streams(self) -> None:
+        for name, stream in self._streams.items():
+            if stream.n_open and stream not in self._monitors:
+                self._end_train(name, stream, stream.first_time)
+        if any(stream.n_open for stream in self._monitors):
+            self._end_together(self._monitors, self._last_time)
         for stream in self._streams.values():
             stream.close_file()
-        self._archive.close()
-        last = self._last
-        time = nanoseconds((stop or self.start).get("time"))
+
+    def _write_external(self) -> tuple[list[FileFacts], list[Mapping[str, tuple[str, str]]]]:
+        """Write what lies in files of detectors, each stream's into files of their own."""
+        rows: dict[str, dict[str, list[StreamRows]]] = {}
+        for (stream, key), its in self._assets.rows().items():
+            rows.setdefault(stream, {})[key] = its
+        opened = {
+            stream: ExternalRows(
+                self._streams[stream].devices, its, self._options, self.roots,
+                leaves_out_held=self.leaves_out_held,
+            ) for stream, its in rows.items()
+        }  # fmt: skip
+        files: list[FileFacts] = []
+        number = len(self._streams)
+        for stream, external in opened.items():
+            if external:
+                number += 1
+                for i, trains in enumerate(self._trains_of(stream, rows[stream])):
+                    files.append(external.write(self._new_file(_aggregator(number), i), trains))
+            external.close()
+            for message in external.messages:
+                self.note(message)
+        for message in self._assets.messages:
+            self.note(message)
+        return files, [external.aliases for external in opened.values()]
+
+    def _trains_of(
+        self, stream: str, rows: Mapping[str, Sequence[StreamRows]]
+    ) -> Iterable[SomeTrains]:
+        writer = self._streams[stream]
+        if writer.n_trains:
+            return trains_of_files(writer.files, writer.devices)
+        n = max(each.seq_num + each.n - 1 for its in rows.values() for each in its)
+        self.note(f"stream {stream!r} has no events: the times of its trains are not known")
+        time = writer.devices.time or self._last_time
+        new_id = partial(self._trains.next, stream)
+        return trains_of_rows(n, time, new_id, self._options.trains_per_file)
+
+    def note(self, message: str) -> None:
+        """Note something that whoever reads the run should know."""
+        if message not in self.messages:
+            self.messages.append(message)
+
+    def _write_last(self) -> FileFacts:
+        """Write the last file: what the stop document says, and the archive."""
+        last, stop = self._last, self._stop or {"exit_status": "incomplete"}
+        time = nanoseconds(stop.get("time", self.start.get("time")))
         last.add_run_source(DOCUMENTS, 0)
-        h5 = last.h5
-        h5[ARCHIVE.rsplit("/", 1)[0]].create_dataset(
+        last.h5[ARCHIVE.rsplit("/", 1)[0]].create_dataset(
             "timestamp", data=np.asarray([time], np.uint64), maxshape=(None,), chunks=(1,)
         )
-        for source, doc in ((START, self.start), (STOP, stop or {"exit_status": "incomplete"})):
+        values = list(_values(STOP, stop, time))
+        if not next((stream.files for stream in self._streams.values()), None):
+            values += _values(START, self.start, nanoseconds(self.start.get("time")))
+        if self.messages:
+            values += _values(NOTES, {"messages": "\n".join(self.messages)}, time)
+        for source, path, reading, facts in values:
             last.add_run_source(source, 0)
-            names = Names()
-            for key, value in doc.items():
-                for path, each in _leaves(names[str(key)], value):
-                    last.add_run(source, path, Reading(each, time), {"displayedName": str(key)})
+            last.add_run(source, path, reading, facts)
         none = np.empty(0, np.uint64)
-        files = [file for stream in self._streams.values() for file in stream.files]
-        write_map(self.place.folder, [*files, last.finish(none, none)])
-        self._trains.close()
-        write_aliases(self.place, {n: s.aliases for n, s in self._streams.items()})
+        return last.finish(none, none)
 
     def abandon(self) -> None:
         """Let go of what is not complete; it stays under temporary names."""
@@ -227,10 +344,44 @@ class RunWriter:
             stream.abandon()
         self._last.abandon()
 
+    def remove(self) -> None:
+        """Remove all that was written: its documents are somewhere else."""
+        self.abandon()
+        begin = f"RAW-R{self.place.number:04d}-"
+        with suppress(OSError):
+            for path in self.place.folder.glob(f"{begin}*.h5*"):
+                path.unlink(missing_ok=True)
+        self.place.give_back()
+
     @property
     def files(self) -> list[Path]:
         """The files that are complete."""
         return sorted(self.place.folder.glob("*.h5"))
+
+
+def check_start(start: Mapping[str, Any]) -> None:
+    """Refuse a start document of which no run can be made."""
+    if not isinstance(start.get("uid"), str):
+        raise NXstxmValueError(f"a start document needs a uid as text; got {start.get('uid')!r}")
+
+
+def _aggregator(number: int) -> str:
+    return f"DA{number:02d}"
+
+
+def _number(time: Any) -> float:
+    try:
+        return float(time)
+    except (TypeError, ValueError):
+        return 0.0
+
+
+def _values(source: str, doc: Mapping[str, Any], time: int) -> Iterator[RunValue]:
+    """Give what a document says as values of the run."""
+    names = Names()
+    for key, value in doc.items():
+        for path, each in _leaves(names[str(key)], value):
+            yield source, path, Reading(each, time), {"displayedName": str(key)}
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:

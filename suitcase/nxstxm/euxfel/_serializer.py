@@ -8,10 +8,8 @@ from types import TracebackType
 from typing import Any
 
 from .._errors import NXstxmStateError
-from ..documents import Filling
-from ._file import Version
-from ._place import TrainIds
-from ._run import RunOptions, RunWriter
+from ._options import RunOptions
+from ._run import RunWriter
 
 #: Under this name artifacts list the files.
 LABEL = "stream_data"
@@ -24,23 +22,15 @@ class Serializer:
     ----------
     directory : str or Path
         The folder of the proposals: the run is in ``p<proposal>/raw/r<run>``.
-    proposal : int or str, optional
-        Number of the proposal; unless given what the start document says under ``proposal``,
-        ``proposal_id`` or ``data_session``, else 0.
-    handler_registry, root_map, fill_or_fail
-        For readings in files, as event-model has them.
-    domain : str
-        What the names of sources begin with.
-    trains_per_file : int
-        How many trains a file has; then it is complete, and the next one begins.
-    train_ids : {"time", "seq"}
-        By time, ten a second and never one twice in a proposal; or counted in each stream from 1.
-    version : {"1.2", "1.3"}
-        Of the format.
+    **options
+        ``proposal``, ``instrument``, ``cycle``, ``domain``, ``trains_per_file``,
+        ``bytes_per_file``, ``train_ids``, ``events``, ``pulses``, ``monitors``, ``external``,
+        ``legacy``, ``version``, ``handler_registry``, ``root_map``, ``fill_or_fail``; see
+        `RunOptions`.
 
     Raises
     ------
-    OptionError
+    OptionError, NXstxmTypeError
         One of them makes no sense.
 
     Examples
@@ -49,28 +39,21 @@ class Serializer:
     >>> serializer = Serializer("proposals", proposal=900001)
     """
 
-    def __init__(
-        self,
-        directory: str | Path,
-        *,
-        proposal: int | str | None = None,
-        handler_registry: Mapping[str, Any] | None = None,
-        root_map: Mapping[str, str] | None = None,
-        fill_or_fail: bool = False,
-        domain: str = "STXM",
-        trains_per_file: int = 500,
-        train_ids: TrainIds = "time",
-        version: Version = "1.3",
-    ) -> None:
+    def __init__(self, directory: str | Path, **options: Any) -> None:
         self._directory = Path(directory).expanduser()
-        self._options = RunOptions(proposal, domain, trains_per_file, train_ids, version)
-        self._filling = Filling(handler_registry, root_map, fill_or_fail=fill_or_fail)
+        self._options = RunOptions.of(**options)
+        self._filling = self._options.filling()
         self._run: RunWriter | None = None
 
     @property
     def artifacts(self) -> dict[str, list[Any]]:
         """The files that are complete, as ``{"stream_data": [path, ...]}``."""
         return {LABEL: [] if self._run is None else list(self._run.files)}
+
+    @property
+    def messages(self) -> list[str]:
+        """What whoever reads the run should know: readings that are missing, and why."""
+        return [] if self._run is None else list(self._run.messages)
 
     @property
     def folder(self) -> Path | None:
@@ -92,13 +75,21 @@ class Serializer:
             return
         if self._run is None:
             raise NXstxmStateError(f"a {name} document came before the start document of its run")
+        if name == "stop":
+            self._tell()
         for each in self._filling(name, doc):
             self._run.take(*each)
+
+    def _tell(self) -> None:
+        if self._run is not None:
+            for message in self._filling.messages:
+                self._run.note(message)
 
     def close(self) -> None:
         """Complete the run with what came; after a stop document there is nothing to do."""
         self._filling.close()
         if self._run is not None:
+            self._tell()
             self._run.close()
 
     def __enter__(self) -> Serializer:
@@ -111,10 +102,10 @@ class Serializer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close it; after an error what is not complete keeps its temporary name."""
+        """Close it; after an error nothing is left of a run that is not complete."""
         self._filling.close()
         if self._run is not None and error is not None and not self._run.is_closed:
-            self._run.abandon()
+            self._run.remove()
         else:
             self.close()
 

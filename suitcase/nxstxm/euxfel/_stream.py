@@ -1,44 +1,45 @@
-"""A stream of a run: an event is a train, so many trains are a file."""
+"""A stream of a run: its events are trains, or the pulses of trains; so many trains are a file."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ._columns import AnyArray, ControlColumn, Reading, dtype_of, is_array, nanoseconds
+from ._columns import (
+    AnyArray,
+    ControlColumn,
+    Reading,
+    RowColumn,
+    as_column,
+    dtype_of,
+    is_array,
+    nanoseconds,
+    write_column,
+)
+from ._devices import CHANNEL, OF_EVENT, SPLIT, TIME_OF, Devices, data_key, shown
 from ._file import FileFacts, SequenceFile
-from ._names import Names, unit
+from ._options import RunOptions
 
 logger = logging.getLogger("suitcase.nxstxm")
-#: Attributes of ours: which readings of Bluesky a dataset has.
-STREAM, KEY = "bluesky_stream", "bluesky_key"
-#: Between a data key whose readings have channels and the channel: no data key has it.
-CHANNEL = "\x1f"
+#: What is known of each event and is no reading.
+SEQ_NUM, TIME, REGION = (f"{OF_EVENT}{name}" for name in ("seq_num", "time", "region"))
+#: Parts the name of a channel from the region that it was measured at.
+_OF_REGION = "-spid-"
+#: Events that may come in one train: those of a stream alone begin another one then.
+MOST_IN_TRAIN = 10_000
 
 
-@dataclass
-class InstrumentColumn:
-    """The arrays of one data key: its rows in the file, and in the run."""
-
-    source: str
-    key: str
-    facts: dict[str, Any]
-    empty: AnyArray
-    n_rows: int = 0
-    counts: list[int] = field(default_factory=list)
-
-    def fits(self, array: AnyArray) -> bool:
-        """Tell whether an array can be a row of the dataset."""
-        return array.shape == self.empty.shape and np.can_cast(array.dtype, self.empty.dtype)
+#: Source, key, reading and attributes of a value of the run.
+RunValue = tuple[str, str, Reading, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class Written:
-    """Which row of a data key an array became: `row` counts those of the run."""
+    """Which rows of a data key an array became: `row` counts those of the run."""
 
     key: str
     row: int
@@ -49,184 +50,230 @@ class StreamWriter:
 
     Parameters
     ----------
-    name : str
-        The stream.
-    home : str
-        What its sources' names begin with, ``STXM/primary``.
+    devices : Devices
+        The devices of the stream.
     new_file : callable
         Makes the next file, by its number.
-    trains_per_file : int
-        How many trains a file has.
+    options : RunOptions
+        How.
+    rows : bool
+        Whether each reading is a row, of which a train has any number; else it has one event.
+    is_line : callable
+        Tells of an array whether its values are those of the pixels of a line.
 
     Attributes
     ----------
     files : list of FileFacts
         The files that are complete.
+    n_trains : int
+        Trains so far.
+    n_open, first_time : int, float
+        Events in the train that is open, and when the first of them came.
+    once : list of RunValue
+        What the first file says of the run.
     """
 
     def __init__(
-        self, name: str, home: str, new_file: Callable[[int], SequenceFile], trains_per_file: int
+        self,
+        devices: Devices,
+        new_file: Callable[[int], SequenceFile],
+        options: RunOptions,
+        *,
+        rows: bool,
+        is_line: Callable[[str, AnyArray], bool],
     ) -> None:
-        self.name = name
         self.files: list[FileFacts] = []
-        self._home, self._new_file, self._most = home, new_file, trains_per_file
-        self._devices, self._keys = Names(), Names()
-        self._device_of: dict[str, str] = {}
-        self._declared: dict[str, Mapping[str, Any]] = {}
+        self.n_open = 0
+        self.first_time = 0.0
+        self.n_trains = 0
+        self.once: list[RunValue] = []
+        self.devices = devices
+        self.has_rows = rows
+        self._new_file, self._options, self._is_line = new_file, options, is_line
         self._control: dict[str, ControlColumn] = {}
-        self._instrument: dict[str, InstrumentColumn] = {}
-        self._config: dict[tuple[str, str], tuple[Reading, dict[str, Any]]] = {}
+        self._rows: dict[str, RowColumn] = {}
         self._told: set[str] = set()
         self._file: SequenceFile | None = None
         self._trains: list[int] = []
         self._times: list[int] = []
 
-    # -- what is known of the devices -----------------------------------------------------------
-
-    def declare(self, descriptor: Mapping[str, Any]) -> None:
-        """Note the devices of a descriptor, and their configuration."""
-        self._declared |= descriptor.get("data_keys") or {}
-        for device, keys in (descriptor.get("object_keys") or {}).items():
-            self._device_of |= dict.fromkeys(keys, device)
-        for device, told in (descriptor.get("configuration") or {}).items():
-            data, declared = told.get("data") or {}, told.get("data_keys") or {}
-            times = told.get("timestamps") or {}
-            for key, value in data.items():
-                array = np.asarray(value) if is_array(value) else value
-                reading = Reading(array, nanoseconds(times.get(key, descriptor.get("time"))))
-                facts = self._facts(key, declared.get(key) or {})
-                self._config[self._source(device), self._keys[key]] = reading, facts
-
-    def _source(self, device: str) -> str:
-        return f"{self._home}/{self._devices[device]}"
-
-    def _source_of(self, key: str) -> str:
-        """Name the source of a data key, or of a channel of one."""
-        return self._source(self._device_of.get(_data_key(key), _data_key(key)))
-
-    def _facts(self, key: str, declared: Mapping[str, Any]) -> dict[str, Any]:
-        """Give the attributes of a data key."""
-        facts: dict[str, Any] = {"displayedName": _shown(key), STREAM: self.name, KEY: _shown(key)}
-        units, source = declared.get("units"), declared.get("source")
-        if isinstance(units, str) and units:
-            known = unit(units)
-            facts["unitSymbol"] = known.symbol
-            if known.prefix:
-                facts["metricPrefixSymbol"] = known.prefix
-        if isinstance(source, str) and source:
-            facts["description"] = source
-        return facts
-
     # -- events ---------------------------------------------------------------------------------
 
-    def take(self, event: Mapping[str, Any], train: int) -> list[Written]:
-        """Write an event; tell where its arrays are."""
+    def add(self, event: Mapping[str, Any], left: frozenset[str] = frozenset()) -> list[Written]:
+        """Write an event into the train that is open; tell where its arrays are.
+
+        Parameters
+        ----------
+        event : Mapping
+            The event.
+        left : frozenset of str
+            Data keys whose readings are in files that are read later.
+        """
         file = self._file
         if file is None:
             file = self._file = self._new_file(len(self.files))
-        data, times = event["data"], event.get("timestamps") or {}
-        self._trains.append(train)
-        self._times.append(nanoseconds(event["time"]))
-        n = len(self._trains)
+        if not self.n_open:
+            self.first_time = float(event["time"])
+        self.n_open += 1
+        came, times = nanoseconds(event["time"]), event.get("timestamps") or {}
         written: list[Written] = []
-        for key, value in self._parts(data):
-            if key in self._instrument or (key not in self._control and is_array(value)):
-                row = self._take_array(file, key, value, n)
+        for key, value in self._parts(event["data"]):
+            if key in left:
+                continue
+            base = data_key(key)
+            time = nanoseconds(times[base]) if base in times else came
+            if is_array(value):
+                row = self._add_array(file, key, value, time)
                 if row is not None:
                     written.append(Written(key, row))
-            elif value is not None:
-                time = nanoseconds(times.get(_data_key(key), event["time"]))
-                self._column(key, n).add(Reading(value, time))
-        self._hold(n)
-        if n >= self._most:
-            self.close_file()
+            elif value is not None and (key in self._control or key not in self._rows):
+                if self._column(key).set(value, time):
+                    self._keep_time(file, key, times.get(base, event["time"]), came)
+                if self.has_rows:
+                    self._add_row(file, key, value, time)
+        self._column(SEQ_NUM).set(event.get("seq_num", 0), came)
+        self._column(TIME).set(float(event["time"]), came)
+        if self.has_rows:
+            self._add_row(file, SEQ_NUM, event.get("seq_num", 0), came)
+            self._add_row(file, TIME, float(event["time"]), came)
         return written
 
     def _parts(self, data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-        """Give the readings of an event; one with several channels as so many."""
-        for key, value in data.items():
-            if isinstance(value, Mapping):
-                for channel, each in value.items():
-                    yield f"{key}{CHANNEL}{channel}", each
-            else:
-                yield key, value
+        """Give the readings of an event; one with several channels as so many.
 
-    def _column(self, key: str, n: int) -> ControlColumn:
+        The name of a channel may end in the region it was measured at, which becomes one too.
+        """
+        for key, value in data.items():
+            if not isinstance(value, Mapping):
+                yield key, value
+                continue
+            region = ""
+            for channel, each in value.items():
+                name, _, region = str(channel).partition(_OF_REGION)
+                yield f"{key}{CHANNEL}{name}", each
+            if region.isdigit():
+                yield REGION, int(region)
+
+    def _column(self, key: str) -> ControlColumn:
         column = self._control.get(key)
         if column is None:
-            declared = self._declared.get(_data_key(key), {})
-            column = self._control[key] = ControlColumn(
-                key, self._facts(key, declared), dtype_of(declared)
-            )
-            for _ in range(n - 1):
-                column.add(None)
+            dtype = dtype_of(self.devices.declaration(key))
+            column = self._control[key] = ControlColumn(key, self.devices.facts(key), dtype)
+            column.miss(len(self._trains))
         return column
 
-    def _take_array(self, file: SequenceFile, key: str, value: Any, n: int) -> int | None:
+    # -- rows -----------------------------------------------------------------------------------
+
+    def _add_array(self, file: SequenceFile, key: str, value: Any, time: int) -> int | None:
         """Add an array; None unless it can be read again as it came."""
-        if not is_array(value):
-            return None
+        if key in self._control:
+            return None  # an array among numbers; the archive has it
         array = np.asarray(value)
-        column = self._instrument.get(key)
+        column = self._rows.get(key)
         if column is None:
-            source = self._source_of(key)
-            several = any(
-                each.source == f"{source}:output/data" for each in self._instrument.values()
-            )
-            channel = self._keys[key] if several else "output"
-            declared = self._declared.get(_data_key(key), {})
-            column = self._instrument[key] = InstrumentColumn(
-                f"{source}:{channel}/data", self._keys[key], self._facts(key, declared),
-                np.empty(array.shape, array.dtype),
-            )  # fmt: skip
-            column.counts = [0] * (n - 1)
-        if not column.fits(array):
+            column = self._new_rows(key, array)
+        rows = array if column.splits else array[np.newaxis]
+        if not column.fits(rows):
             if key not in self._told:
                 self._told.add(key)
                 was, now = (f"{each.shape} {each.dtype}" for each in (column.empty, array))
                 logger.warning(
-                    "%s of stream %s was %s and is %s now, which one dataset can not have: its "
-                    "trains have none, the archive of the run has all", key, self.name, was, now,
+                    "%s was %s and is %s now, which one dataset can not have: its trains have "
+                    "none, the archive of the run has all", shown(key), was, now,
                 )  # fmt: skip
             return None
-        file.add_frame(column.source, column.key, array.astype(column.empty.dtype, copy=False))
-        column.counts.append(1)
-        column.n_rows += 1
-        return column.n_rows - 1 if array.dtype == column.empty.dtype else None
+        row = column.note(len(rows), time)
+        same = rows.dtype == column.empty.dtype
+        file.add_rows(column.source, column.key, rows if same else rows.astype(column.empty.dtype))
+        return row if same else None
 
-    def _hold(self, n: int) -> None:
-        """Hold the last value of what had no reading in this train."""
+    def _add_row(self, file: SequenceFile, key: str, value: Any, time: int) -> None:
+        """Add a reading that is no array, a row of its own."""
+        new = as_column([value])
+        column = self._rows.get(key)
+        if column is None:
+            declared = dtype_of(self.devices.declaration(key))
+            if declared is not None and new.dtype.kind in "biuf" and declared.kind in "biuf":
+                new = new.astype(np.result_type(new.dtype, declared))
+            column = self._new_rows(key, new[0], new.dtype)
+        if new.dtype != column.empty.dtype:
+            try:
+                new = new.astype(column.empty.dtype)
+            except (TypeError, ValueError):
+                return  # a word among numbers; the archive has it
+        column.note(1, time)
+        file.add_rows(column.source, column.key, new)
+
+    def _new_rows(self, key: str, array: Any, dtype: Any = None) -> RowColumn:
+        splits = dtype is None and not self.has_rows and self._splits(key, array)
+        empty = np.empty(np.shape(array)[1:] if splits else np.shape(array), dtype or array.dtype)
+        facts = self.devices.facts(key)
+        if splits:
+            facts[SPLIT] = 1
+        column = RowColumn(
+            self.devices.rows_of(key), self.devices.name_of(key), facts, empty, splits
+        )
+        column.counts = [0] * len(self._trains)
+        self._rows[key] = column
+        return column
+
+    def _splits(self, key: str, array: AnyArray) -> bool:
+        """Tell whether an array has a row a pulse."""
+        if self._options.pulses is not None:
+            return data_key(key) in self._options.pulses
+        return array.ndim > 2 or (array.ndim == 1 and self._is_line(data_key(key), array))
+
+    def _keep_time(self, file: SequenceFile, key: str, time: Any, came: int) -> None:
+        """Keep a time that goes back, which the column can not have."""
+        try:
+            self._add_row(file, TIME_OF + key, float(time), came)
+        except (TypeError, ValueError):
+            return  # no time at all; the archive has it
+
+    # -- trains -----------------------------------------------------------------------------------
+
+    def end_train(self, train: int, time: int) -> None:
+        """End the train that is open, which has this id and time."""
+        if self._file is None:
+            self._file = self._new_file(len(self.files))
+        self.n_open = 0
+        self.n_trains += 1
+        self._trains.append(train)
+        self._times.append(time)
         for column in self._control.values():
-            if column.n < n:
-                column.add(None)
-        for array in self._instrument.values():
-            if len(array.counts) < n:
-                array.counts.append(0)
+            column.end_train()
+        for rows in self._rows.values():
+            rows.end_train()
+        full = len(self._trains) >= self._options.trains_per_file
+        if full or self._file.n_bytes >= self._options.bytes_per_file:
+            self.close_file()
 
     # -- files ------------------------------------------------------------------------------------
 
     def close_file(self) -> None:
-        """Complete the file and give it its name."""
+        """Complete the file and give it its name; a train that is open must have been ended."""
         file = self._file
         if file is None:
             return
         self._file = None
         n = len(self._trains)
-        for column in self._control.values():
+        trains, times = (np.asarray(each, np.uint64) for each in (self._trains, self._times))
+        for key, column in self._control.items():
             taken = column.take()
             if taken is not None:
-                source, key = self._source_of(column.key), self._keys[column.key]
-                values, times = taken
-                file.add_control(source, key, values, times, column.facts)
-                file.add_run(source, key, Reading(values[0], int(times[0])), column.facts)
-        for array in self._instrument.values():
-            counts = np.asarray(array.counts, np.uint64)
-            file.close_instrument(array.source, array.key, counts, array.empty, array.facts)
-            array.counts = []
-        for (source, key), (reading, facts) in self._config.items():
+                source, name = self.devices.source_of(key), self.devices.name_of(key)
+                file.add_control(source, name, *taken, column.facts)
+        for key, rows in self._rows.items():
+            counts, read = rows.take()
+            group = file.close_rows(rows.source, rows.key, rows.empty, counts, rows.facts)
+            write_rows_index(group, trains, counts, pulses=rows.splits or self.has_rows)
+            write_column(group, "timestamp", read)
+            link_legacy(file, self._options, key, rows.source)
+        known = [(*where, *told) for where, told in self.devices.config.items()]
+        for source, name, reading, facts in (*known, *self.once):
             file.add_run_source(source, n)
-            file.add_run(source, key, reading, facts)
-        trains, times = (np.asarray(each, np.uint64) for each in (self._trains, self._times))
+            file.add_run(source, name, reading, facts)
+        self.once = []
         self.files.append(file.finish(trains, times))
         self._trains, self._times = [], []
 
@@ -241,17 +288,29 @@ class StreamWriter:
         """Where the readings of each data key are, as EXtra-data names it."""
         found = {}
         for key in self._control:
-            found[_shown(key)] = self._source_of(key), f"{self._keys[key]}.value"
-        for key, array in self._instrument.items():
-            source, group = array.source.rsplit("/", 1)
-            found[_shown(key)] = source, f"{group}.{array.key}"
+            if key[0] != OF_EVENT:
+                where = self.devices.source_of(key), f"{self.devices.name_of(key)}.value"
+                found[shown(key)] = where
+        for key, rows in self._rows.items():
+            if key[0] not in (OF_EVENT, TIME_OF) and key not in self._control:
+                source, group = rows.source.rsplit("/", 1)
+                found[shown(key)] = source, f"{group}.{rows.key}"
         return found
 
 
-def _data_key(key: str) -> str:
-    """Give the data key of a channel: that of ``scaler/ch1`` is ``scaler``."""
-    return key.partition(CHANNEL)[0]
+def link_legacy(file: SequenceFile, options: RunOptions, key: str, source: str) -> None:
+    """Let a source be found by the older names that it has."""
+    for old, wanted in options.legacy.items():
+        if wanted == data_key(key):
+            file.add_legacy(old, source)
 
 
-def _shown(key: str) -> str:
-    return key.replace(CHANNEL, "/")
+def write_rows_index(group: Any, trains: AnyArray, counts: AnyArray, *, pulses: bool) -> None:
+    """Write of which train each row is, and which of its rows."""
+    counts = counts.astype(np.int64)
+    write_column(group, "trainId", np.repeat(trains, counts))
+    if pulses:
+        first = np.cumsum(counts) - counts
+        n = int(counts.sum())
+        number = np.arange(n) - np.repeat(first, counts)
+        write_column(group, "pulseId", number.astype(np.uint64))

@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from ..documents import RecoverError
 from ._catalog import Catalog, Run, register_source
 from ._export import export, finish_export
 from ._names import PrefixError, name_of_scan, resolve_prefix, safe_file_name
 from ._paths import DayFolders, PathProvider
-from ._recover import RecoverError, recover
+from ._recover import recover
 from ._scan import ExportError, export_scan, export_scans
 from ._scan_in import UnfinishedError
 from ._sources import CatalogScan, StoredScan, scans_in

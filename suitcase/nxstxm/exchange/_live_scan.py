@@ -15,12 +15,13 @@ from ..documents import (
     FrameFile,
     HeldFileError,
     Journal,
+    JournalFolder,
     Packed,
     RoomWanted,
 )
 from ..nexus import RunStage
 from ..scans import RunsOfScan
-from ._journal_folder import JournalFolder
+from ._beside import RunBeside, RunsBeside
 from ._live_log import logger
 from ._scan_writer import ScanWriter
 
@@ -41,6 +42,8 @@ class LiveScan:
         Where its journals are; None without.
     frames : FrameFile or None
         Puts frames into its file.
+    beside : RunsBeside or None
+        Writes EuXFEL runs of its runs.
 
     Attributes
     ----------
@@ -66,6 +69,7 @@ class LiveScan:
         runs: RunsOfScan,
         folder: JournalFolder | None,
         frames: FrameFile | None = None,
+        beside: RunsBeside | None = None,
     ) -> None:
         self.runs = runs
         self._frames = frames
@@ -84,6 +88,8 @@ class LiveScan:
         self._failed = False
         self._stages: dict[str, tuple[RunStage, Filling]] = {}
         self._ended: set[str] = set()
+        self._runs_beside = beside
+        self._beside: dict[str, RunBeside] = {}
 
     def __str__(self) -> str:
         """Name it as its file is named."""
@@ -138,6 +144,10 @@ class LiveScan:
         stage, filling = self._stages[run]
         if filling.is_idle:
             stage.take_events(events, packed)
+            beside = self._beside.get(run)
+            if beside is not None:
+                for doc in events:
+                    beside.take("event", doc)
             return
         for i, doc in enumerate(events):
             self._take(run, "event", doc, packed[i] if packed else None)
@@ -145,6 +155,9 @@ class LiveScan:
     def _take(self, run: str, name: str, doc: Mapping[str, Any], packed: Packed = None) -> None:
         if name == "start":
             self._stages[run] = self._writer.run(doc), self._writer.options.filling()
+            begun = None if self._runs_beside is None else self._runs_beside.run(doc)
+            if begun is not None:
+                self._beside[run] = begun
         if name == "start" or run not in self._stages:
             return
         stage, filling = self._stages[run]
@@ -152,6 +165,8 @@ class LiveScan:
             # arrays that are in the file already are the same ones, whatever came beside them
             is_same = each is doc or (name == "event" and isinstance(packed, Mapping))
             stage.take(each_name, each, packed if is_same else None)
+            if run in self._beside:
+                self._beside[run].take(each_name, each)
         if name == "stop":
             self._end(run)
 
@@ -167,7 +182,13 @@ class LiveScan:
         except HeldFileError:
             return
         del self._stages[run]
+        self._end_beside(run, filling.messages)
         self._tell_failures(stage)
+
+    def _end_beside(self, run: str, messages: list[str]) -> None:
+        beside = self._beside.pop(run, None)
+        if beside is not None:
+            beside.end(messages)
 
     def _tell_failures(self, stage: RunStage) -> None:
         """Log the first thing that a processor raised."""
@@ -219,10 +240,11 @@ class LiveScan:
                 if self._stages:
                     if waits:
                         return False
-                    for stage, _ in self._stages.values():
+                    for run, (stage, filling) in self._stages.items():
                         # without a journal nobody can make it of later
                         stage.files.leaves_out_held = self.folder is None
                         self._writer.end(stage)
+                        self._end_beside(run, filling.messages)
                 self._ended.update(self.unclosed)  # of some not even the start was taken
                 if self._frames is not None:
                     self._frames.close()  # its file is about to get another name
@@ -253,7 +275,10 @@ class LiveScan:
         for stage, filling in self._stages.values():
             filling.close()
             stage.abandon()
+        for beside in self._beside.values():
+            beside.abandon()
         self._stages.clear()
+        self._beside.clear()
 
     def settle(self) -> None:
         """Tell all who wait that there is nothing to wait for."""

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from .. import euxfel
 from .._errors import NXstxmError, NXstxmFileExistsError, NXstxmValueError
-from ..documents import ArrayRef, read_archive
+from ..documents import ArrayRef, JournalFolder, read_archive, recover_each
 from ..nexus import H5_ERRORS, SUFFIX, RunStage, WriterOptions, archived_runs, read_documents
-from ._journal_folder import JournalFolder, leftovers
+from ._beside import RunBeside, RunsBeside
 from ._live_log import logger
 from ._placed_frames import PlacedFrames
 from ._scan_writer import ScanWriter
@@ -20,24 +21,6 @@ from ._scan_writer import ScanWriter
 _NAMED = 5
 #: Ends the name of the file that is being made; that of the dead process has frames.
 _AGAIN = ".again.tmp"
-
-
-class RecoverError(NXstxmError, RuntimeError):
-    """Some scans could not be recovered; their journals stay.
-
-    Attributes
-    ----------
-    failures : list of (Path, Exception)
-        Which journals, and why.
-    paths : list of Path
-        The files that were made.
-    """
-
-    def __init__(self, failures: list[tuple[Path, Exception]], paths: list[Path]) -> None:
-        self.failures = failures
-        self.paths = paths
-        told = "; ".join(f"{path}: {error}" for path, error in failures)
-        super().__init__(f"{len(failures)} scans could not be recovered: {told}")
 
 
 def recover(directory: str | Path, **options: Any) -> list[Path]:
@@ -69,26 +52,13 @@ def recover(directory: str | Path, **options: Any) -> list[Path]:
     """
     WriterOptions.of(**options)  # a wrong one is told before anything is done
     top = Path(directory).expanduser().absolute()
-    paths: list[Path] = []
-    failures: list[tuple[Path, Exception]] = []
-    for path in leftovers(top):
-        try:
-            folder = JournalFolder.claim(path)
-            if folder is None:
-                continue
-            try:
-                found = _recovered(top, folder, options)
-            except BaseException:
-                folder.release()
-                raise
-            folder.remove()
-            if found is not None:
-                paths.append(found)
-        except (NXstxmError, OSError) as error:
-            failures.append((path, error))
-    if failures:
-        raise RecoverError(failures, paths)
-    return paths
+
+    def made(folder: JournalFolder) -> Path | None:
+        if euxfel.is_of_run(folder.facts):
+            return euxfel.recover_run(top, folder)
+        return _recovered(top, folder, options)
+
+    return recover_each(top, made)
 
 
 def _recovered(top: Path, folder: JournalFolder, options: Any) -> Path | None:
@@ -132,6 +102,7 @@ def _made(
         raise NXstxmFileExistsError(
             f"{final} is another scan's; move it, or say overwrite=True, and recover again"
         )
+    beside = RunsBeside(chosen, raises=False, again=True)
     writer = ScanWriter(final.parent, name, facts.first_uid, chosen, alone=True, ending=_AGAIN)
     try:
         for run in runs:
@@ -147,7 +118,7 @@ def _made(
                     f"recovered without the processors {', '.join(missing)}: pictures are of the "
                     f"readings as they came"
                 )
-            run.take(stage, chosen, frames)
+            run.take(stage, chosen, frames, beside.run(run.start))
             writer.end(stage)
         return writer.finish()
     except BaseException:
@@ -180,7 +151,13 @@ class _Journalled:
         self._messages.clear()
         return self._documents(None)
 
-    def take(self, stage: RunStage, options: WriterOptions, frames: PlacedFrames) -> None:
+    def take(
+        self,
+        stage: RunStage,
+        options: WriterOptions,
+        frames: PlacedFrames,
+        beside: RunBeside | None,
+    ) -> None:
         """Give its documents to a stage; what can not be used is left out, and told."""
         n_wrong = 0
         self._messages.clear()
@@ -193,12 +170,16 @@ class _Journalled:
                 try:
                     for each in filling(name, doc):
                         stage.take(*each)
+                        if beside is not None:
+                            beside.take(*each)
                 except NXstxmError as error:
                     n_wrong += 1
                     if n_wrong <= _NAMED:
                         stage.note(f"{_kind(name)} could not be used: {error}")
             for message in filling.messages:
                 stage.note(message)
+            if beside is not None:
+                beside.end([*filling.messages, *self._messages])
         if n_wrong > _NAMED:
             stage.note(f"{n_wrong} documents could not be used in all")
         for message in list(dict.fromkeys(self._messages))[:_NAMED]:

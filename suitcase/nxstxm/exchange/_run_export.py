@@ -9,6 +9,7 @@ from typing import Any
 from .._errors import NXstxmError, NXstxmStateError, NXstxmTypeError, tell_where
 from ..nexus import SUFFIX, RunStage, ScanFile, WriterOptions, temporary_file
 from ..scans import run_uid
+from ._beside import RunBeside, RunsBeside
 from ._names import resolve_prefix
 from ._scan_writer import ScanWriter, hand_over
 
@@ -39,6 +40,8 @@ class RunExport:
         **options: Any,
     ) -> None:
         self._options = WriterOptions.of(**options)
+        self._runs_beside = RunsBeside(self._options)
+        self._beside: RunBeside | None = None
         self._prefix = file_prefix
         self._first_uid = first_uid
         self._directory: Path | None = None
@@ -66,10 +69,11 @@ class RunExport:
     @property
     def artifacts(self) -> dict[str, list[Any]]:
         """What was written so far; see `Serializer.artifacts`."""
+        beside = {} if self._beside is None else {"euxfel": [self._beside.folder]}
         if self._manager is not None:
-            return dict(self._manager.artifacts)
+            return {**self._manager.artifacts, **beside}
         path = self._final if self._final is not None else self._temporary
-        return {} if path is None or not path.exists() else {LABEL: [path]}
+        return beside if path is None or not path.exists() else {LABEL: [path], **beside}
 
     @property
     def stage(self) -> RunStage:
@@ -104,6 +108,8 @@ class RunExport:
         try:
             for each in self._filling(name, doc):
                 self._stage.take(*each)
+                if self._beside is not None:
+                    self._beside.take(*each)
             if name == "stop":
                 self._finish()
         except Exception as error:
@@ -132,6 +138,7 @@ class RunExport:
             self._file = temporary_file(self._directory, prefix, self._first_uid)
             stage.join(self._file)
             self._stage = stage
+        self._beside = self._runs_beside.run(doc)
 
     def _finish(self) -> None:
         """Finish the run: the file, the part of a file, or the buffer."""
@@ -142,6 +149,8 @@ class RunExport:
         self._filling.close()
         for message in self._filling.messages:
             stage.note(message)
+        if self._beside is not None:
+            self._beside.end(self._filling.messages)
         if self._scan is not None:
             self._scan.end(stage)
             self._final = self._scan.finish()
@@ -165,6 +174,8 @@ class RunExport:
             self.close()
         elif self._stage is not None and not self._closed:
             self._closed = True
+            if self._beside is not None:
+                self._beside.abandon()
             try:
                 (self._scan or self._stage).keep()
             except NXstxmError:

@@ -14,6 +14,7 @@ from typing import Any
 from .._errors import NXstxmError, tell_where
 from ..nexus import WriterOptions
 from ..scans import read_plan, run_uid
+from ._beside import RunsBeside
 from ._names import name_of_scan
 from ._scan_in import Patience
 from ._scan_writer import ScanWriter
@@ -92,6 +93,7 @@ def export_scan(
         What one of the ``processors`` raised.
     """
     chosen = WriterOptions.of(**options)
+    runs_beside = RunsBeside(chosen)
     begun = runs_of(source, uids, Patience(timeout, incomplete, progress))
     first = begun[0].start
     for run in begun:
@@ -102,15 +104,20 @@ def export_scan(
         for run in begun:
             stage = writer.run(run.start)
             stage.files.roots.update(run.roots)
+            beside = runs_beside.run(run.start, run.roots)
             with closing(chosen.filling().knowing(run.handlers, run.roots)) as filling:
                 for name, doc in run.documents:
                     if name != "start":
                         for each in filling(name, doc):
                             stage.take(*each)
+                            if beside is not None:
+                                beside.take(*each)
                     elif not _is(doc.get("uid"), run.start.get("uid")):
                         stage.streams.take_start(doc)
                 for message in filling.messages:
                     stage.note(message)
+                if beside is not None:
+                    beside.end(filling.messages)
             writer.end(stage)
             stage.check()
     except BaseException as error:

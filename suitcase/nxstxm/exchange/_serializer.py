@@ -36,7 +36,7 @@ class Serializer(event_model.DocumentRouter):
     **options
         ``facility``, ``devices``, ``timezone``, ``compression``, ``overwrite``, ``entry_writer``,
         ``handler_registry``, ``root_map``, ``fill_or_fail``, ``external``, ``processors``,
-        ``on_error``; see `suitcase.nxstxm.nexus.WriterOptions`.
+        ``on_error``, ``euxfel``; see `suitcase.nxstxm.nexus.WriterOptions`.
 
     Raises
     ------

@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 
 from .._errors import NXstxmTypeError, NXstxmValueError
 from ..documents import StoredRun, stored_runs
+from ..euxfel import StoredRun as EuXFELRun
+from ..euxfel import runs_in
 from ..nexus import ArchivedRun, runs_of_file
 from ..scans import group_runs, read_plan, run_uid
-from ._catalog import Catalog, Document, Documents, Run, opened, register_source
+from ._catalog import Catalog, Document, Documents, Run, comes_from, opened, register_source
 from ._databroker import open_databroker
 from ._scan_in import AT_ONCE, Patience, scan_in, uids_of
 from ._tiled import open_tiled
@@ -35,6 +37,7 @@ _LINKS = {
 
 register_source("tiled", open_tiled)
 register_source("databroker", open_databroker)
+register_source("euxfel", lambda run: EuXFELRun(run) if comes_from(run, "extra_data") else None)
 
 
 class FoundRun(NamedTuple):
@@ -62,13 +65,13 @@ class StoredScan:
 
     Attributes
     ----------
-    runs : tuple of StoredRun or ArchivedRun
+    runs : tuple of StoredRun, ArchivedRun or EuXFELRun
         In the order of time.
     source : str
-        The file they are in.
+        The file they are in, or the folder.
     """
 
-    runs: tuple[StoredRun | ArchivedRun, ...]
+    runs: tuple[StoredRun | ArchivedRun | EuXFELRun, ...]
     source: str
 
     @property
@@ -106,7 +109,8 @@ def scans_in(paths: str | Path | Iterable[str | Path]) -> list[StoredScan]:
     Parameters
     ----------
     paths : path or iterable of paths
-        Recorded JSON, JSON lines, msgpack, archives or our own NXstxm files; gzip too.
+        Recorded JSON, JSON lines, msgpack, archives or our own NXstxm files; gzip too. Folders of
+        EuXFEL runs, or of proposals with such.
 
     Returns
     -------
@@ -131,12 +135,13 @@ def scans_in(paths: str | Path | Iterable[str | Path]) -> list[StoredScan]:
                 )
             found.append(StoredScan(tuple(archived), str(path)))
             continue
-        runs = stored_runs(path)
+        folders = runs_in(path)
+        runs = [] if folders else stored_runs(path)
         if runs and all(run.source_kind == "recorded-json" for run in runs):
             found.append(StoredScan(tuple(runs), str(path)))
             continue
-        by_uid = {run.uid: run for run in runs}
-        for plans in group_runs(read_plan(run.start) for run in runs):
+        by_uid: dict[str, StoredRun | EuXFELRun] = {run.uid: run for run in runs or folders}
+        for plans in group_runs(read_plan(run.start) for run in by_uid.values()):
             found.append(StoredScan(tuple(by_uid[plan.run] for plan in plans), str(path)))
     return found
 

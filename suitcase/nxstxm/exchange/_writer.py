@@ -12,14 +12,14 @@ from typing import Any
 
 from .._disk import sync
 from .._errors import NXstxmOSError, NXstxmStateError, OptionError
-from ..documents import FrameFile
+from ..documents import FrameFile, JournalFolder, LiveScans, ScanFacts, copied
 from ..nexus import SUFFIX, NXstxmStorage, WriterOptions, check_uid
 from ..scans import Grouping, ScanPlan, read_plan, run_uid
-from ._journal_folder import JournalFolder, ScanFacts
+from ._beside import RunsBeside
 from ._live_log import logger
 from ._live_scan import LiveScan
-from ._live_scans import LiveScans
 from ._paths import PathProvider, provider_of, target_of
+from ._recover import recover as recover_left
 from ._scan_writer import ScanWriter
 
 #: A scan is not begun where there is less room than this, bytes.
@@ -104,18 +104,19 @@ class NXstxmWriter:
         if fsync is not None and not fsync >= 0:
             raise OptionError(f"fsync is {fsync!r}; give seconds, or None")
         self._options = chosen
+        self._beside = RunsBeside(chosen, raises=False)
         self._provide = provider_of(path_provider, chosen.timezone)
         self._has_journal = bool(journal)
         self._patience = float(finish_timeout)
         self._copies = bool(copy_arrays)
         self._syncs = fsync is not None
         self._grouping = Grouping()
-        self._scans = LiveScans(
+        self._scans: LiveScans[LiveScan] = LiveScans(
             self._directory,
             fsync=fsync,
             strict=bool(strict),
             on_finish=on_finish,
-            recovers=bool(recover),
+            recover=recover_left if recover else None,
             at_exit=self.close,
         )
         #: The files that were written so far.
@@ -136,7 +137,7 @@ class NXstxmWriter:
         elif name == "stop":
             self._stop(doc)
         elif self._copies:
-            self._put(name, _copied(name, doc))
+            self._put(name, copied(name, doc))
         else:
             self._put(name, doc)
 
@@ -194,7 +195,8 @@ class NXstxmWriter:
             if folder is not None:
                 folder.remove()
             raise
-        scan = LiveScan(writer, runs, folder, self._frame_file(writer, folder))
+        frames = self._frame_file(writer, folder)
+        scan = LiveScan(writer, runs, folder, frames, self._beside)
         self._scans.add(scan)
         return scan
 
@@ -358,16 +360,3 @@ def _check_space(folder: Path) -> None:
             f"{folder} has room for {free / 2**20:.0f} MiB more; make at least "
             f"{LEAST_SPACE / 2**20:.0f} MiB free before the scan"
         )
-
-
-def _copied(name: str, doc: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Copy the arrays of an event, or of a page of events."""
-    if name not in ("event", "event_page"):
-        return doc
-    return {**doc, "data": {key: _copy(value) for key, value in doc["data"].items()}}
-
-
-def _copy(value: Any) -> Any:
-    if isinstance(value, (list, tuple)) and value and hasattr(value[0], "copy"):
-        return [each.copy() for each in value]
-    return value.copy() if hasattr(value, "copy") else value

@@ -1,6 +1,7 @@
 """The NXstxm file: writing it run by run, checking it, reading its archive back."""
 
 from .._errors import OptionError
+from .._h5tree import H5_ERRORS, Field, Group, as_text, open_file, snapshot, why
 from ._archived import ArchivedRun, archived_runs, read_documents, runs_of_file
 from ._assemble import finish_file, finish_staged
 from ._checks import Problem, nexusformat_problems, validate
@@ -19,7 +20,6 @@ from ._scanfile import (
 )
 from ._staging import RunStage
 from ._storage import NXstxmStorage
-from ._tree import H5_ERRORS, Field, Group, as_text, open_file, snapshot, why
 
 __all__ = [
     "H5_ERRORS",

@@ -13,9 +13,9 @@ import h5py
 import numpy as np
 
 from .._errors import NXstxmError, NXstxmOSError, NXstxmValueError
+from .._h5heap import refuse_broken_heaps
+from .._h5tree import H5_ERRORS, open_file, why
 from ..documents import ArrayRef, array_crc32, read_archive
-from ._check_heap import refuse_broken_heaps
-from ._tree import H5_ERRORS, open_file, why
 
 
 @dataclass(frozen=True)

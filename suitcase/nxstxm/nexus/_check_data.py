@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from suitcase.nxstxm._h5tree import Field, Group, Problem, as_text
 from suitcase.nxstxm.nexus._check_fields import error, field_problems, listed
 from suitcase.nxstxm.nexus._check_rules import CONTROL_FIELDS, DATA_FIELDS, SCAN_LABELS
-from suitcase.nxstxm.nexus._tree import Field, Group, Problem, as_text
 
 
 def picture_problems(picture: Group) -> Iterator[Problem]:

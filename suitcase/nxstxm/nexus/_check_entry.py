@@ -11,6 +11,7 @@ from datetime import datetime
 
 import numpy as np
 
+from suitcase.nxstxm._h5tree import Group, Problem, as_text
 from suitcase.nxstxm.nexus._check_data import control_problems, picture_problems
 from suitcase.nxstxm.nexus._check_fields import (
     error,
@@ -29,7 +30,6 @@ from suitcase.nxstxm.nexus._check_rules import (
     SAMPLE_FIELDS,
     SOURCE_FIELDS,
 )
-from suitcase.nxstxm.nexus._tree import Group, Problem, as_text
 
 _ISO_8601 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)", re.ASCII)
 

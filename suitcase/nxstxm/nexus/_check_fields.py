@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from suitcase.nxstxm._h5tree import Field, Group, Problem, as_text
 from suitcase.nxstxm.nexus._check_rules import (
     BINNED_BY,
     DATA_UNITS,
@@ -12,7 +13,6 @@ from suitcase.nxstxm.nexus._check_rules import (
     WRONG_UNIT_ATTRIBUTES,
     FieldRule,
 )
-from suitcase.nxstxm.nexus._tree import Field, Group, Problem, as_text
 
 _KINDS: Mapping[str, str] = {
     "text": "a string",

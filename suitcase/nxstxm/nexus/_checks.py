@@ -19,11 +19,8 @@ import h5py
 import numpy as np
 
 from suitcase.nxstxm._errors import NXstxmError
-from suitcase.nxstxm.nexus._check_entry import entry_problems
-from suitcase.nxstxm.nexus._check_fields import unit_value_problems
-from suitcase.nxstxm.nexus._check_heap import refuse_broken_heaps
-from suitcase.nxstxm.nexus._check_rules import PLAIN_TEXT_ATTRIBUTES
-from suitcase.nxstxm.nexus._tree import (
+from suitcase.nxstxm._h5heap import refuse_broken_heaps
+from suitcase.nxstxm._h5tree import (
     H5_ERRORS,
     Group,
     Problem,
@@ -32,6 +29,9 @@ from suitcase.nxstxm.nexus._tree import (
     snapshot,
     why,
 )
+from suitcase.nxstxm.nexus._check_entry import entry_problems
+from suitcase.nxstxm.nexus._check_fields import unit_value_problems
+from suitcase.nxstxm.nexus._check_rules import PLAIN_TEXT_ATTRIBUTES
 
 __all__ = ["Problem", "nexusformat_problems", "validate"]
 

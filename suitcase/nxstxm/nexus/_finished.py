@@ -9,11 +9,11 @@ import h5py
 import numpy as np
 
 from .._errors import NXstxmKeyError, NXstxmValueError
+from .._h5tree import as_text
 from ..data import BATCH, BATCHES, CHANNEL, REGION_AXIS, missing
 from ._encoding import safe_name
 from ._processed import COLUMNS, COORDINATES, HOME
 from ._record import AnyArray
-from ._tree import as_text
 
 
 def read_part(h5: h5py.File, coords: Mapping[str, Any]) -> tuple[AnyArray, Mapping[str, Any]]:

@@ -91,6 +91,9 @@ class WriterOptions:
     external : {"auto", "link", "vds", "copy"}
         Frames in HDF5 files of a detector: ``"link"`` a whole dataset, ``"vds"`` make a virtual
         dataset of its rows, ``"copy"`` them; ``"auto"`` does the first of these that is possible.
+    euxfel : str, Path, Mapping or None
+        A folder in which each run is written as a EuXFEL run as well; or a mapping with a
+        ``directory`` and options of `suitcase.nxstxm.euxfel.Serializer`.
     """
 
     facility: Facility = field(default_factory=Facility)
@@ -105,6 +108,7 @@ class WriterOptions:
     processors: Chain | None = None
     on_error: Literal["raise", "store_raw", "leave_out"] = "raise"
     external: Literal["auto", "link", "vds", "copy"] = "auto"
+    euxfel: Any = None
 
     @classmethod
     def of(cls, **options: Any) -> WriterOptions:
@@ -178,6 +182,7 @@ class WriterOptions:
             "timezone": name,
             "compression": self.compression,
             "external": self.external,
+            "euxfel": None if self.euxfel is None else _saved(self.euxfel),
         }
 
     def time(self, seconds: float) -> str:
@@ -188,6 +193,14 @@ class WriterOptions:
             raise NXstxmValueError(
                 f"time {seconds!r} is no time in seconds since the epoch ({error})"
             ) from error
+
+
+def _saved(value: Any) -> Any:
+    """Give what JSON can hold of a folder, or of a mapping with one."""
+    if isinstance(value, Mapping):
+        told = {key: each for key, each in value.items() if key != "handler_registry"}
+        return {**told, "directory": str(value.get("directory"))}
+    return str(value)
 
 
 def _processors(value: Any) -> Chain | None:

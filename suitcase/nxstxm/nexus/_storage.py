@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import h5py
 
 from .._errors import NXstxmKeyError, NXstxmStateError, NXstxmTypeError
+from .._h5tree import open_file
 from ..data import DataCoordinates, DataStorage, Frame
 from ._finished import read_part
 from ._live import read_live
 from ._record import AnyArray
-from ._tree import open_file
 
 if TYPE_CHECKING:
     from ._staging import RunStage

@@ -104,6 +104,14 @@ class Group:
         """The NeXus class as text, in whatever form it was stored."""
         return as_text(self.attrs.get("NX_class"))
 
+    def at(self, path: str) -> Group | Field | None:
+        """Give what is at a path below; None where nothing is."""
+        here: Group | None = self
+        *way, last = path.strip("/").split("/")
+        for name in way:
+            here = None if here is None else here.groups.get(name)
+        return None if here is None else here.groups.get(last) or here.fields.get(last)
+
     def of_class(self, nx_class: str) -> list[Group]:
         """Give the direct members of one NeXus class, in order of name."""
         return [group for group in self.groups.values() if group.nx_class == nx_class]
@@ -143,13 +151,17 @@ def open_file(path: Path) -> h5py.File:
         ) from error
 
 
-def snapshot(file: h5py.File, *, touch: bool = True) -> tuple[Group, list[Problem]]:
+def snapshot(
+    file: h5py.File, *, touch: bool = True, value_bytes: int = _VALUE_BYTES
+) -> tuple[Group, list[Problem]]:
     """Read the tree of a file.
 
     Parameters
     ----------
     touch : bool
         Read every stored block once, to see that it can be read.
+    value_bytes : int
+        Datasets up to this size keep their values.
 
     Returns
     -------
@@ -158,7 +170,7 @@ def snapshot(file: h5py.File, *, touch: bool = True) -> tuple[Group, list[Proble
     problems : list of Problem
         One for each object that could not.
     """
-    reader = _Reader(touch)
+    reader = _Reader(touch, value_bytes)
     root = Group("/", reader.attrs(file, "/"))
     reader.fill(root, file, above=())
     return root, reader.problems
@@ -173,9 +185,9 @@ def why(error: BaseException) -> str:
 class _Reader:
     """Collects the problems of one walk."""
 
-    def __init__(self, touch: bool) -> None:
+    def __init__(self, touch: bool, value_bytes: int) -> None:
         self.problems: list[Problem] = []
-        self._touch = touch
+        self._touch, self._value_bytes = touch, value_bytes
 
     def damaged(self, path: str, what: str, error: BaseException) -> None:
         self.problems.append(Problem("error", path, f"{what} can not be read: {why(error)}"))
@@ -228,7 +240,7 @@ class _Reader:
     def field(self, path: str, dataset: h5py.Dataset) -> Field | None:
         try:
             shape, dtype = dataset.shape, dataset.dtype
-            small = dataset.nbytes <= _VALUE_BYTES
+            small = dataset.nbytes <= self._value_bytes
             _refuse_type(dtype)
         except H5_ERRORS as error:
             self.damaged(path, "the form of the dataset", error)

@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from .._errors import NXstxmOSError
+from ._errors import NXstxmOSError
 
 _SIGNATURE = b"GCOL\x01"
 _HEADER = struct.Struct("<5s3xQ")

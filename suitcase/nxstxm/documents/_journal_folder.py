@@ -17,7 +17,9 @@ from filelock import FileLock, Timeout
 
 from .._disk import sync
 from .._errors import NXstxmFileExistsError, NXstxmOSError, NXstxmStateError
-from ..documents import JOURNAL_SUFFIX, FrameFile, Journal
+from ._archive_file import SUFFIX as JOURNAL_SUFFIX
+from ._frame_file import FrameFile
+from ._journal import Journal
 
 SUFFIX = ".journal"
 _FACTS, _LOCK = "scan.json", "lock"
@@ -43,6 +45,8 @@ class ScanFacts:
         Names of the processors that the frames went through.
     host, pid : str, int
         Who writes it.
+    form : str
+        What is to be made of it: ``"nxstxm"`` or ``"euxfel"``.
     """
 
     file: str
@@ -51,6 +55,7 @@ class ScanFacts:
     processors: tuple[str, ...] = ()
     host: str = ""
     pid: int = 0
+    form: str = "nxstxm"
 
 
 class JournalFolder:
@@ -261,12 +266,3 @@ def _is_alive(facts: ScanFacts) -> bool:
     except OSError:
         return True
     return True
-
-
-def leftovers(directory: Path) -> list[Path]:
-    """List the journal folders in a folder, and remove what is only rubbish."""
-    if not directory.is_dir():
-        return []
-    for rubbish in directory.glob(f".*{SUFFIX}.done"):
-        shutil.rmtree(rubbish, ignore_errors=True)
-    return sorted(path for path in directory.glob(f"*{SUFFIX}") if path.is_dir())

@@ -3,32 +3,91 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, RLock, Thread
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from .._errors import NXstxmError
-from ..documents import Backlog, Batch, Closed, LiveQueue, Pending, RoomWanted
-from ._live_log import logger
-from ._live_scan import LiveScan
-from ._recover import RecoverError, recover
+from ._backlog import Backlog
+from ._batch import Batch, Closed, Pending
+from ._frame_file import RoomWanted
+from ._journal import Journal
+from ._leftovers import RecoverError
+from ._live_queue import LiveQueue
+
+logger = logging.getLogger("suitcase.nxstxm")
 
 #: Seconds between two looks whether a detector has closed its file, and after which it is given up.
 HELD_PERIOD, HELD_PATIENCE = 0.2, 60.0
 
 
+class LiveScan(Protocol):
+    """What becomes a file, or a folder of files: a scan, or a run.
+
+    Attributes
+    ----------
+    done, released : Event
+        Set when its file is there, or it is known that there will be none; when the last document
+        need not wait any more.
+    asked : float
+        When its file was asked for first, by the monotonic clock.
+    path : Path or None
+        The file, once it is there.
+    error, processor_error : Exception or None
+        Why there is none; what a processor raised.
+    runs : object
+        What tells it from others.
+    unclosed : set of str
+        Runs whose journals are open.
+    """
+
+    done: Event
+    released: Event
+    asked: float
+    path: Path | None
+    error: Exception | None
+    processor_error: BaseException | None
+    runs: Any
+    unclosed: set[str]
+
+    def begin(self, run: str) -> Journal | None:
+        """Begin a run; give its journal."""
+
+    def take(self, batch: Batch) -> None:
+        """Take documents."""
+
+    def reserve(self, wanted: RoomWanted) -> bool:
+        """Have room for frames; False when their run has not begun."""
+
+    def finish(self, *, waits: bool) -> bool:
+        """Make the file; False when it is left for later."""
+
+    def closed(self, run: str) -> bool:
+        """Note that the journal of a run is closed; tell whether it was the last."""
+
+    def leave(self) -> None:
+        """Leave the journals."""
+
+    def settle(self) -> None:
+        """Tell all who wait that there is nothing to wait for."""
+
+
+Scan = TypeVar("Scan", bound=LiveScan)
+
+
 @dataclass(frozen=True)
-class _Finish:
+class _Finish(Generic[Scan]):
     """Asks for the file of a scan, behind all of its documents."""
 
-    scan: LiveScan
+    scan: Scan
 
 
-class LiveScans:
+class LiveScans(Generic[Scan]):
     """Takes documents from one thread, and makes files of them in another.
 
     Parameters
@@ -41,8 +100,8 @@ class LiveScans:
         What goes wrong with a file is to be raised.
     on_finish : callable or None
         Told the path of each file.
-    recovers : bool
-        Make the files that an earlier process left, at the beginning.
+    recover : callable or None
+        Makes what an earlier process left in the folder, at the beginning.
     at_exit : callable
         Called when Python ends, unless it was closed before.
 
@@ -65,18 +124,18 @@ class LiveScans:
         fsync: float | None,
         strict: bool,
         on_finish: Callable[[Path], object] | None,
-        recovers: bool,
+        recover: Callable[[Path], list[Path]] | None,
         at_exit: Callable[[], object],
     ) -> None:
         self.paths: list[Path] = []
         self.errors: list[Exception] = []
         self.lock = RLock()
         self._directory = directory
-        self._strict, self._on_finish, self._recovers = strict, on_finish, recovers
+        self._strict, self._on_finish, self._recover_left = strict, on_finish, recover
         self._at_exit = at_exit
-        self._scans: list[LiveScan] = []
-        self._runs: dict[str, LiveScan] = {}
-        self._waiting: list[LiveScan] = []  # for files of detectors
+        self._scans: list[Scan] = []
+        self._runs: dict[str, Scan] = {}
+        self._waiting: list[Scan] = []  # for files of detectors
         self._next_look = 0.0
         self._backlog = Backlog()
         self.queue = LiveQueue(self._backlog.put, self._journal_failed, fsync=fsync)
@@ -92,11 +151,11 @@ class LiveScans:
             self._thread = Thread(target=self._loop, name="nxstxm-writer", daemon=True)
             self._thread.start()
 
-    def add(self, scan: LiveScan) -> None:
+    def add(self, scan: Scan) -> None:
         """Take a scan."""
         self._scans.append(scan)
 
-    def begin(self, run: str, scan: LiveScan) -> None:
+    def begin(self, run: str, scan: Scan) -> None:
         """Take a run of a scan; its start document comes next, through the queue."""
         journal = scan.begin(run)
         self._runs[run] = scan
@@ -106,15 +165,15 @@ class LiveScans:
         """Give the scans."""
         return iter(list(self._scans))
 
-    def of_run(self, run: str) -> LiveScan | None:
+    def of_run(self, run: str) -> Scan | None:
         """Give the scan of a run."""
         return self._runs.get(run)
 
-    def of_runs(self, runs: object) -> LiveScan | None:
+    def of_runs(self, runs: object) -> Scan | None:
         """Give the scan that has these runs, as `Grouping` gave them."""
         return next((scan for scan in self._scans if scan.runs is runs), None)
 
-    def finish(self, scan: LiveScan) -> None:
+    def finish(self, scan: Scan) -> None:
         """Ask for the file of a scan, behind all that came so far."""
         self.queue.mark(_Finish(scan))
 
@@ -142,14 +201,14 @@ class LiveScans:
         if os.getpid() == self._pid:
             try:
                 self._at_exit()
-            except Exception:  # noqa: BLE001 - nobody is there to catch it
+            except Exception:
                 logger.exception("a scan could not be finished at exit")
 
     # -- the writer's thread ----------------------------------------------------------------------
 
     def _loop(self) -> None:
-        if self._recovers:
-            self._recover()
+        if self._recover_left is not None:
+            self._recover(self._recover_left)
         while True:
             item = self._backlog.get(HELD_PERIOD if self._waiting else None)
             if item is None:
@@ -158,7 +217,7 @@ class LiveScans:
                 if item is not Backlog.NOTHING:
                     self._do(item)
                 self._look_again()
-            except Exception:  # noqa: BLE001 - a defect of ours; the thread must live on
+            except Exception:
                 logger.exception("the writer of %s has failed", self._directory)
 
     def _do(self, item: Any) -> None:
@@ -191,7 +250,7 @@ class LiveScans:
             for scan in waiting:
                 self._end(scan)
 
-    def _end(self, scan: LiveScan) -> None:
+    def _end(self, scan: Scan) -> None:
         """Make the file of a scan, or give up; its journals are closed then."""
         now = time.monotonic()
         scan.asked = scan.asked or now
@@ -206,7 +265,7 @@ class LiveScans:
         for run in list(scan.unclosed):
             self.queue.forget(run, keep=scan.path is None)
 
-    def _leave(self, scan: LiveScan) -> None:
+    def _leave(self, scan: Scan) -> None:
         scan.leave()
         with self.lock:
             self._runs = {run: its for run, its in self._runs.items() if its is not scan}
@@ -221,12 +280,12 @@ class LiveScans:
         try:
             if self._on_finish is not None:
                 self._on_finish(scan.path)
-        except Exception:  # noqa: BLE001 - the user's; the thread must live on
+        except Exception:
             logger.exception("on_finish failed for %s", scan.path)
         finally:
             scan.settle()
 
-    def _recover(self) -> None:
+    def _recover(self, recover: Callable[[Path], list[Path]]) -> None:
         """Make the files of what an earlier process left."""
         try:
             paths = recover(self._directory)

@@ -1,0 +1,89 @@
+"""What processes that died left in a folder, and how each of it is made good."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from .._errors import NXstxmError
+from ._journal_folder import SUFFIX, JournalFolder, ScanFacts
+
+
+class RecoverError(NXstxmError, RuntimeError):
+    """Some scans could not be recovered; their journals stay.
+
+    Attributes
+    ----------
+    failures : list of (Path, Exception)
+        Which journals, and why.
+    paths : list of Path
+        The files that were made.
+    """
+
+    def __init__(self, failures: list[tuple[Path, Exception]], paths: list[Path]) -> None:
+        self.failures = failures
+        self.paths = paths
+        told = "; ".join(f"{path}: {error}" for path, error in failures)
+        super().__init__(f"{len(failures)} scans could not be recovered: {told}")
+
+
+def recover_each(
+    top: Path,
+    make: Callable[[JournalFolder], Path | None],
+    wants: Callable[[ScanFacts], bool] = lambda _: True,
+) -> list[Path]:
+    """Make what the journals in a folder have.
+
+    Parameters
+    ----------
+    top : Path
+        The folder.
+    make : callable
+        Makes the file of a journal, or gives None when there is nothing to make; the journal goes
+        after that.
+    wants : callable
+        Tells which of them are to be made; others are left alone.
+
+    Returns
+    -------
+    list of Path
+        What was made.
+
+    Raises
+    ------
+    RecoverError
+        Some could not be made; all others were.
+    """
+    paths: list[Path] = []
+    failures: list[tuple[Path, Exception]] = []
+    for path in _leftovers(top):
+        try:
+            folder = JournalFolder.claim(path)
+            if folder is None:
+                continue
+            if not wants(folder.facts):
+                folder.release()
+                continue
+            try:
+                found = make(folder)
+            except BaseException:
+                folder.release()
+                raise
+            folder.remove()
+            if found is not None:
+                paths.append(found)
+        except (NXstxmError, OSError) as error:
+            failures.append((path, error))
+    if failures:
+        raise RecoverError(failures, paths)
+    return paths
+
+
+def _leftovers(directory: Path) -> list[Path]:
+    """List the journal folders in a folder, and remove what is only rubbish."""
+    if not directory.is_dir():
+        return []
+    for rubbish in directory.glob(f".*{SUFFIX}.done"):
+        shutil.rmtree(rubbish, ignore_errors=True)
+    return sorted(path for path in directory.glob(f"*{SUFFIX}") if path.is_dir())

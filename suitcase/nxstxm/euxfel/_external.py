@@ -1,0 +1,259 @@
+"""Rows that lie in files of detectors: they get files of their own in the run, at its end.
+
+What documents say of them comes before, after or between the events that they belong to; and of a
+fly scan there may be no events at all.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from ..documents import (
+    DetectorFileError,
+    FileRows,
+    HeldFileError,
+    StreamRows,
+    open_hdf5,
+    open_rows,
+)
+from ._columns import AnyArray, nanoseconds
+from ._devices import Devices
+from ._file import FileFacts, SequenceFile
+from ._options import RunOptions
+from ._stream import SEQ_NUM, link_legacy, write_rows_index
+
+logger = logging.getLogger("suitcase.nxstxm")
+#: Bytes that are read at a time.
+BLOCK_BYTES = 8 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class SomeTrains:
+    """Consecutive trains of a stream.
+
+    Attributes
+    ----------
+    ids, times : ndarray of uint64, shape (n,)
+        Their ids and times.
+    seq_nums : ndarray of int64, shape (n,)
+        Sequence numbers of their events.
+    """
+
+    ids: AnyArray
+    times: AnyArray
+    seq_nums: AnyArray
+
+
+def trains_of_files(files: Sequence[FileFacts], devices: Devices) -> Iterator[SomeTrains]:
+    """Give the trains of a stream's files, each of which is complete."""
+    where = f"CONTROL/{devices.source_of(SEQ_NUM)}/{devices.name_of(SEQ_NUM)}/value"
+    for file in files:
+        with h5py.File(file.path, "r") as h5:
+            seq_nums = np.asarray(h5[where], np.int64)
+            yield SomeTrains(h5["INDEX/trainId"][()], h5["INDEX/timestamp"][()], seq_nums)
+
+
+def trains_of_rows(
+    n: int, time: float, new_id: Callable[[float], int], most: int
+) -> Iterator[SomeTrains]:
+    """Make trains for a stream that has no events; nobody knows when each of them was."""
+    for first in range(0, n, most):
+        size = min(most, n - first)
+        ids = np.asarray([new_id(time) for _ in range(size)], np.uint64)
+        times = np.full(size, nanoseconds(time), np.uint64)
+        yield SomeTrains(ids, times, np.arange(first + 1, first + size + 1))
+
+
+class ExternalRows:
+    """The rows of one stream that lie in files.
+
+    Parameters
+    ----------
+    devices : Devices
+        The devices of the stream.
+    rows : Mapping of str to sequence of StreamRows
+        Where the readings of each data key are.
+    options : RunOptions
+        How.
+    roots : Mapping of str to str
+        Where files are now, as far as the source of the documents knows.
+    leaves_out_held : bool
+        Do without what detectors still write.
+
+    Attributes
+    ----------
+    messages : list of str
+        What can not be read, and why.
+
+    Raises
+    ------
+    HeldFileError
+        A file is still written.
+    DetectorFileError
+        With ``fill_or_fail``: a file can not be read.
+    """
+
+    def __init__(
+        self,
+        devices: Devices,
+        rows: Mapping[str, Sequence[StreamRows]],
+        options: RunOptions,
+        roots: Mapping[str, str],
+        *,
+        leaves_out_held: bool,
+    ) -> None:
+        self.messages: list[str] = []
+        self._devices, self._options = devices, options
+        self._roots = {**roots, **options.root_map}
+        self._parts: dict[str, list[tuple[StreamRows, FileRows]]] = {}
+        for key, its in rows.items():
+            found = [(each, file) for each in its if (file := self._open(each, leaves_out_held))]
+            alike = [(e, f) for e, f in found if f.shape[1:] == found[0][1].shape[1:]
+                     and f.dtype == found[0][1].dtype]  # fmt: skip
+            if len(alike) < len(found):
+                self.messages.append(f"{key}: files of another shape or dtype are left out")
+            if alike:
+                self._parts[key] = alike
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self._parts)
+
+    def _open(self, rows: StreamRows, leaves_out_held: bool) -> FileRows | None:
+        key = rows.resource.key
+        try:
+            return open_rows(rows.resource, self._devices.declaration(key), self._roots)
+        except HeldFileError as error:
+            if not leaves_out_held:
+                raise
+            self.messages.append(f"{key}: {error}; its readings are left out")
+        except (DetectorFileError, OSError) as error:
+            if self._options.fill_or_fail:
+                raise
+            self.messages.append(f"{key}: {error}; its readings are left out")
+        return None
+
+    def write(self, file: SequenceFile, trains: SomeTrains) -> FileFacts:
+        """Write the rows of some trains."""
+        for key, parts in self._parts.items():
+            self._write(file, key, parts, trains)
+        return file.finish(trains.ids, trains.times)
+
+    def _write(
+        self,
+        file: SequenceFile,
+        key: str,
+        parts: Sequence[tuple[StreamRows, FileRows]],
+        trains: SomeTrains,
+    ) -> None:
+        source, name = self._devices.rows_of(key), self._devices.name_of(key)
+        last = {int(number): i for i, number in enumerate(trains.seq_nums)}  # measured again: last
+        where: list[tuple[int, FileRows, int]] = []
+        n_short = 0
+        for rows, values in parts:
+            first = max(rows.seq_num, int(trains.seq_nums.min(initial=0)))
+            stop = min(rows.seq_num + rows.n, int(trains.seq_nums.max(initial=0)) + 1)
+            for number in range(first, stop):
+                at = rows.index + number - rows.seq_num
+                if number in last and at < len(values):
+                    where.append((last[number], values, at))
+                n_short += number in last and at >= len(values)
+        if n_short:
+            self._tell_short(key, n_short)
+        where = sorted({train: (train, v, at) for train, v, at in where}.values(),
+                       key=lambda each: each[0])  # fmt: skip
+        counts = np.zeros(len(trains.ids), np.uint64)
+        counts[[train for train, _, _ in where]] = 1
+        facts = self._devices.facts(key)
+        values = parts[0][1]
+        runs = list(_runs(where))
+        can_map = all(each.is_hdf5 and each.each == 1 for each, _, _ in runs)
+        if self._options.external == "vds" and runs and can_map:
+            group = file.h5.require_group(f"INSTRUMENT/{source}")
+            made = _write_virtual(group, name, file.final.parent, runs, len(where))
+            made.attrs.update(facts)
+            file.add_source(source, counts)
+        else:
+            for run in runs:
+                _copy(file, source, name, *run)
+            empty = np.empty(values.shape[1:], values.dtype)
+            group = file.close_rows(source, name, empty, counts, facts)
+        write_rows_index(group, trains.ids, counts, pulses=False)
+        link_legacy(file, self._options, key, source)
+
+    def _tell_short(self, key: str, n: int) -> None:
+        message = f"{key}: the files of the detector have {n} readings less than were announced"
+        if self._options.fill_or_fail:
+            raise DetectorFileError(message)
+        self.messages.append(message)
+
+    def close(self) -> None:
+        """Close the files."""
+        for parts in self._parts.values():
+            for _, values in parts:
+                values.close()
+
+    @property
+    def aliases(self) -> dict[str, tuple[str, str]]:
+        """Where the readings of each data key are, as EXtra-data names it."""
+        found = {}
+        for key in self._parts:
+            source, group = self._devices.rows_of(key).rsplit("/", 1)
+            found[key] = source, f"{group}.{self._devices.name_of(key)}"
+        return found
+
+
+def _runs(where: Sequence[tuple[int, FileRows, int]]) -> Iterator[tuple[FileRows, int, int]]:
+    """Join rows of files that follow each other: file, first row, how many."""
+    held: tuple[FileRows, int, int] | None = None
+    for _, values, at in where:
+        if held is not None and values is held[0] and at == held[1] + held[2]:
+            held = values, held[1], held[2] + 1
+            continue
+        if held is not None:
+            yield held
+        held = values, at, 1
+    if held is not None:
+        yield held
+
+
+def _copy(file: SequenceFile, source: str, name: str, values: FileRows, first: int, n: int) -> None:
+    """Copy rows, some at a time."""
+    row = int(np.prod(values.shape[1:])) * values.dtype.itemsize
+    step = max(BLOCK_BYTES // max(row, 1), 1)
+    for at in range(first, first + n, step):
+        file.add_rows(source, name, values[at : min(at + step, first + n)])
+    file.write_rows()
+    values.close()
+
+
+def _write_virtual(
+    group: h5py.Group, name: str, folder: Path, runs: Sequence[tuple[FileRows, int, int]], n: int
+) -> h5py.Dataset:
+    """Name rows of files of the detector, relative to the folder of the run."""
+    values = runs[0][0]
+    layout = h5py.VirtualLayout((n, *values.shape[1:]), values.dtype)
+    at = 0
+    for each, first, size in runs:
+        with open_hdf5(each.path) as h5:  # a frame may have a dimension of one more there
+            stored = h5[each.dataset]
+            shape, dtype = stored.shape, stored.dtype
+        origin = h5py.VirtualSource(_relative(each.path, folder), each.dataset, shape, dtype)
+        layout[at : at + size] = origin[first : first + size]
+        at += size
+    fill = np.nan if values.dtype.kind == "f" else None
+    return group.create_virtual_dataset(name, layout, fillvalue=fill)
+
+
+def _relative(path: Path, folder: Path) -> str:
+    try:
+        return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()
+    except ValueError:
+        return path.absolute().as_posix()  # another drive
