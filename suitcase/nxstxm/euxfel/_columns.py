@@ -197,11 +197,27 @@ def as_column(values: Sequence[Any]) -> AnyArray:
     return np.asarray([v if isinstance(v, str) else repr(v) for v in values], object)
 
 
-def write_column(group: h5py.Group, name: str, values: AnyArray) -> h5py.Dataset:
-    """Write a column in one chunk, text as EXtra-data reads it."""
+def write_column(
+    group: h5py.Group, name: str, values: AnyArray, *, grows: bool = True
+) -> h5py.Dataset:
+    """Write a column, text as EXtra-data reads it.
+
+    Parameters
+    ----------
+    group : h5py.Group
+        Where.
+    name : str
+        Of the dataset.
+    values : ndarray, shape (n, ...)
+        The values.
+    grows : bool
+        Whether it has a chunk, as datasets that grow have; what has one value takes less without.
+    """
     dtype = h5py.string_dtype() if values.dtype.kind == "O" else values.dtype
     if dtype.kind == "O":
         values = as_text(values)
+    if not grows:
+        return group.create_dataset(name, data=values, dtype=dtype)
     return group.create_dataset(
         name, data=values, dtype=dtype, chunks=(max(len(values), 1), *values.shape[1:]),
         maxshape=(None, *values.shape[1:]),

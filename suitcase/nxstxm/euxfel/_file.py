@@ -91,6 +91,7 @@ class SequenceFile:
         self._sequence, self._facts = sequence, facts
         self._sources: dict[str, None] = {}
         self._legacy: dict[str, str] = {}
+        self._of_run: dict[str, tuple[str, AnyArray, int, Mapping[str, Any]]] = {}
         self._n_held = 0
         self._held: dict[tuple[str, str], list[AnyArray]] = {}
         try:
@@ -173,35 +174,43 @@ class SequenceFile:
         self, source: str, key: str, values: AnyArray, times: AnyArray, facts: Mapping[str, Any]
     ) -> None:
         """Add a column of a control source, a value each train; the first is that of the run."""
+        self._write_control(source, key, values, times, facts)
+        if len(values):
+            self.add_run(source, key, Reading(values[0], int(times[0])), facts)
+
+    def _write_control(
+        self, source: str, key: str, values: AnyArray, times: AnyArray, facts: Mapping[str, Any]
+    ) -> None:
         group = self.h5.require_group(f"CONTROL/{source}").create_group(key)
         write_column(group, "value", values)
         write_column(group, "timestamp", times)
         group.attrs.update(facts)
-        self._control(source, len(values), 1)
-        if len(values):
-            self.add_run(source, key, Reading(values[0], int(times[0])), facts)
+        name = f"CONTROL/{source}"
+        if name not in self._sources:
+            self._sources[name] = None
+            self._index(source, np.ones(len(values), np.uint64))
 
     def add_run(self, source: str, key: str, first: Reading, facts: Mapping[str, Any]) -> None:
         """Add a value of the run."""
         group = self.h5.require_group(f"RUN/{source}").require_group(key)
         value = first.value
         values = value[np.newaxis] if isinstance(value, np.ndarray) else as_column([value])
-        write_column(group, "value", values)
-        write_column(group, "timestamp", np.asarray([first.time], np.uint64))
+        write_column(group, "value", values, grows=False)
+        write_column(group, "timestamp", np.asarray([first.time], np.uint64), grows=False)
         group.attrs.update(facts)
+        known = self._of_run.get(source)
+        if known is None or known[1].nbytes > values.nbytes:
+            self._of_run[source] = key, values, first.time, facts
 
-    def add_run_source(self, source: str, n_trains: int) -> None:
-        """Make a source that has nothing but values of the run."""
-        self._control(source, n_trains, 0)
+    def _hold_run_values(self, n: int) -> None:
+        """Give sources that have values of the run alone one that is held for all trains.
 
-    def _control(self, source: str, n_trains: int, count: int) -> None:
-        name = f"CONTROL/{source}"
-        if name in self._sources:
-            return
-        self.h5.require_group(name)
-        self.h5.require_group(f"RUN/{source}")
-        self._sources[name] = None
-        self._index(source, np.full(n_trains, count, np.uint64))
+        EXtra-data's `write` makes files of others that can not be read.
+        """
+        for source, (key, values, read, facts) in self._of_run.items():
+            if f"CONTROL/{source}" not in self._sources:
+                held, times = np.repeat(values, n, axis=0), np.full(n, read, np.uint64)
+                self._write_control(source, key, held, times, facts)
 
     def _index(self, source: str, counts: AnyArray) -> None:
         counts = counts.astype(np.uint64)
@@ -221,6 +230,7 @@ class SequenceFile:
         """
         try:
             self.write_rows()
+            self._hold_run_values(len(train_ids))
             self._complete(train_ids, times)
             self.h5.close()
             publish(self.temporary, self.final, overwrite=self._facts.overwrite)
@@ -247,13 +257,13 @@ class SequenceFile:
             "karaboFramework": "bluesky", "daqLibrary": "suitcase.nxstxm", **facts.about,
         }  # fmt: skip
         for name, text in texts.items():
-            write_column(metadata, name, np.asarray([text], object))
+            write_column(metadata, name, np.asarray([text], object), grows=False)
         numbers = {
             "proposalNumber": facts.proposal, "runNumber": facts.run,
             "sequenceNumber": self._sequence,
         }  # fmt: skip
         for name, number in numbers.items():
-            write_column(metadata, name, np.asarray([number], np.uint32))
+            write_column(metadata, name, np.asarray([number], np.uint32), grows=False)
         sources = metadata.create_group("dataSources")
         parts = [(name, *name.split("/", 1)) for name in self._sources]
         for i, name in enumerate(("dataSourceId", "root", "deviceId")):

@@ -91,7 +91,7 @@ def opened_run(run: Any) -> Any:
         if path.is_dir():
             return extra_data.RunDirectory(str(path), parallelize=False)
         return extra_data.H5File(str(path))
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # it raises plain ones, too
         raise NXstxmOSError(f"EXtra-data can not open {path} ({error})") from error
 
 

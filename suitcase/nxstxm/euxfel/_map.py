@@ -25,7 +25,7 @@ def write_map(folder: Path, files: Iterable[FileFacts]) -> None:
     with temporary.open("w", encoding="utf-8") as out:
         begin = "["
         for file in files:
-            out.write(begin + json.dumps(_entry(file)))
+            out.write(begin + json.dumps(_entry(file), separators=(",", ":")))
             begin = ", "
         out.write("]" if begin == ", " else "[]")
     temporary.replace(folder / MAP)

@@ -16,17 +16,16 @@ import numpy as np
 from .._errors import NXstxmError, NXstxmOSError, NXstxmStateError, NXstxmValueError
 from ..documents import (
     ArchiveWriter,
-    ArrayRef,
     StreamAssets,
     StreamRows,
-    array_crc32,
     unpack_documents,
 )
 from ..scans import BASELINE, PRIMARY
+from ._booking import Booking
 from ._columns import Reading, is_array, nanoseconds
 from ._devices import Devices
 from ._external import ExternalRows, SomeTrains, trains_of_files, trains_of_rows
-from ._file import DIRECT_BYTES, SUFFIX, FileFacts, RunFacts, SequenceFile
+from ._file import SUFFIX, FileFacts, RunFacts, SequenceFile
 from ._lines import Lines
 from ._map import write_aliases, write_map
 from ._names import Names, safe
@@ -106,7 +105,8 @@ class RunWriter:
         self._stop: Mapping[str, Any] | None = None
         self._last = SequenceFile(self.place.file(LAST, 0), 0, self._facts)
         self._archive = ArchiveWriter(self._hold)
-        self._archive.append("start", start)
+        self._booking = Booking(self._archive, self.uid)
+        self._booking.append("start", start)
 
     # -- documents --------------------------------------------------------------------------------
 
@@ -135,7 +135,7 @@ class RunWriter:
         if name == "descriptor":
             self._declare(doc)
         self._assets.take(name, doc)
-        self._archive.append(name, doc)
+        self._booking.append(name, doc)
         if name == "stop":
             self._stop = doc
             self.close()
@@ -183,7 +183,9 @@ class RunWriter:
             )
         name, stream, external = found
         try:
-            data, time = dict(doc["data"]), float(doc["time"])
+            data, time = doc["data"], float(doc["time"])
+            if not isinstance(data, Mapping):
+                raise TypeError(f"data is a {type(data).__name__}")
         except (KeyError, TypeError, ValueError) as error:
             raise NXstxmValueError(
                 f"event {doc.get('uid')!r} of stream {name!r} needs a time and a mapping "
@@ -200,12 +202,7 @@ class RunWriter:
             self._end_train(name, stream, time)
         elif stream.n_open >= MOST_IN_TRAIN:
             self._end_open(name, stream, time)
-        refs = {
-            each.key: ArrayRef(self.uid, name, each.key, each.row, array_crc32(data[each.key]))
-            for each in written
-            if isinstance(data.get(each.key), np.ndarray) and data[each.key].nbytes >= DIRECT_BYTES
-        }
-        self._archive.append("event", {**doc, "data": {**data, **refs}} if refs else doc)
+        self._booking.add(doc, name, written)
 
     def _end_pulses(self, name: str, stream: StreamWriter, time: float) -> None:
         """End the train of a stream whose events are pulses, if the next one is of another."""
@@ -260,6 +257,7 @@ class RunWriter:
         files = [file for stream in self._streams.values() for file in stream.files]
         external, aliases = self._write_external()
         self.is_closed = True
+        self._booking.flush()
         self._archive.close()
         files += [*external, self._write_last()]
         write_map(self.place.folder, files)
@@ -322,17 +320,16 @@ class RunWriter:
         """Write the last file: what the stop document says, and the archive."""
         last, stop = self._last, self._stop or {"exit_status": "incomplete"}
         time = nanoseconds(stop.get("time", self.start.get("time")))
-        last.add_run_source(DOCUMENTS, 0)
         last.h5[ARCHIVE.rsplit("/", 1)[0]].create_dataset(
             "timestamp", data=np.asarray([time], np.uint64), maxshape=(None,), chunks=(1,)
         )
         values = list(_values(STOP, stop, time))
+        values += _values(DOCUMENTS, {"n_documents": self._archive.n_documents}, time)
         if not next((stream.files for stream in self._streams.values()), None):
             values += _values(START, self.start, nanoseconds(self.start.get("time")))
         if self.messages:
             values += _values(NOTES, {"messages": "\n".join(self.messages)}, time)
         for source, path, reading, facts in values:
-            last.add_run_source(source, 0)
             last.add_run(source, path, reading, facts)
         none = np.empty(0, np.uint64)
         return last.finish(none, none)

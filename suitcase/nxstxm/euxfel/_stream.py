@@ -256,7 +256,6 @@ class StreamWriter:
         if file is None:
             return
         self._file = None
-        n = len(self._trains)
         trains, times = (np.asarray(each, np.uint64) for each in (self._trains, self._times))
         for key, column in self._control.items():
             taken = column.take()
@@ -271,7 +270,6 @@ class StreamWriter:
             link_legacy(file, self._options, key, rows.source)
         known = [(*where, *told) for where, told in self.devices.config.items()]
         for source, name, reading, facts in (*known, *self.once):
-            file.add_run_source(source, n)
             file.add_run(source, name, reading, facts)
         self.once = []
         self.files.append(file.finish(trains, times))

@@ -1,0 +1,193 @@
+"""Without these tests runs that others wrote could not be exported, or would tell a lie."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import event_model
+import h5py
+import numpy as np
+import pytest
+
+from suitcase.nxstxm import NXstxmError, export_scan, nexus
+from suitcase.nxstxm.documents import difference, values_equal
+from suitcase.nxstxm.euxfel import StoredRun, documents, export, runs_in, validate
+from suitcase.nxstxm.exchange import scans_in
+from suitcase.nxstxm.sim import all_requests, scan_documents
+
+from .runs import Documents, arange, array, extra_data, folder_of, number, opened, run_of
+
+make_examples = pytest.importorskip("extra_data.tests.make_examples")
+base = pytest.importorskip("extra_data.tests.mockdata")
+REQUESTS = all_requests()
+
+
+def valid(told: Any) -> Documents:
+    """Check documents against the schemas of event_model, and with its own books of a run."""
+    found: Documents = []
+    for name, doc in told:
+        event_model.schema_validators[event_model.DocumentNames[name]].validate(doc)
+        found.append((name, doc))
+    assert [name for name, _ in found].count("start") == 1
+    assert found[-1][0] == "stop"
+    return found
+
+
+@pytest.fixture(scope="module")
+def mock(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a run with motors, a gas monitor with pulses, and a camera that misses trains."""
+    from extra_data.tests.mockdata import write_file
+    from extra_data.tests.mockdata.basler_camera import BaslerCamera
+    from extra_data.tests.mockdata.motor import Motor
+    from extra_data.tests.mockdata.xgm import XGM
+
+    folder = tmp_path_factory.mktemp("mock") / "r0005"
+    folder.mkdir()
+    devices = [Motor("SM/MOTOR/X"), Motor("SM/MOTOR/Y"), XGM("SM/XGM/DOOCS"),
+               BaslerCamera("SM/CAM/1:daqOutput", sensor_size=(8, 6), nsamples=0)]  # fmt: skip
+    path = folder / "RAW-R0005-DA01-S00000.h5"
+    write_file(str(path), devices, 20, chunksize=10, format_version="1.2")
+    with h5py.File(path, "r+") as h5:
+        x = h5["CONTROL/SM/MOTOR/X/actualPosition/value"]
+        x[:20] = np.tile(np.arange(5.0), 4)
+        h5["CONTROL/SM/MOTOR/Y/actualPosition/value"][:20] = np.repeat(np.arange(4.0), 5)
+        x.parent.attrs["unitSymbol"], x.parent.attrs["metricPrefixSymbol"] = "m", "u"
+    return folder
+
+
+def test_a_run_of_others_is_told_as_it_is(mock: Path) -> None:
+    found = valid(documents(mock))
+    assert difference(found, list(documents(mock))) is None  # the same each time
+    assert difference(found, list(documents(opened(mock)))) is None
+    [start] = [doc for name, doc in found if name == "start"]
+    assert start["plan_name"] == "euxfel"
+    run = opened(mock)
+    descriptors = [doc for name, doc in found if name == "descriptor"]
+    assert descriptors[0]["name"] == "primary"
+    for descriptor in descriptors:
+        events = [d for n, d in found if n == "event" and d["descriptor"] == descriptor["uid"]]
+        ids = [event["data"]["train_id"] for event in events]
+        assert [event["seq_num"] for event in events] == list(range(1, len(events) + 1))
+        for name, declared in descriptor["data_keys"].items():
+            if name == "train_id":
+                continue
+            data = run[tuple(declared["source"].split(" "))]
+            for event, train in itertools.islice(zip(events, ids, strict=True), 5):
+                _, value = data.train_from_id(train)
+                plain = value.decode() if isinstance(value, bytes) else value
+                assert values_equal(event["data"][name], plain)
+    x = descriptors[0]["data_keys"]["SM_MOTOR_X-actualPosition"]
+    assert (x["units"], x["dtype"], x["dtype_numpy"]) == ("μm", "number", run["SM/MOTOR/X",
+            "actualPosition"].dtype.str)  # fmt: skip
+
+
+def test_it_becomes_a_file_that_is_valid(mock: Path, tmp_path: Path) -> None:
+    """The motors are told to be those of the sample, which makes it an image."""
+    roles = {"sample_x": "SM_MOTOR_X-actualPosition", "sample_y": "SM_MOTOR_Y-actualPosition"}
+    path = export_scan(mock, tmp_path, devices=roles)
+    assert [p for p in nexus.validate(path) if p.level == "error"] == []
+    with h5py.File(path) as h5:
+        found = h5["entry0/instrument/sample_x/data"][()]
+    np.testing.assert_array_equal(np.ravel(found), np.tile(np.arange(5.0), 4))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("make_fxe_run", {"format_version": "1.2"}),
+        ("make_scs_run", {}),
+        ("make_remi_run", {}),
+        ("make_jungfrau_run", {}),
+        ("make_reduced_spb_run", {"format_version": "0.5"}),
+        ("make_modern_spb_proc_run", {"format_version": "1.0"}),
+    ],
+)
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_mock_runs_of_extra_data(name: str, options: Any, tmp_path: Path) -> None:
+    getattr(make_examples, name)(str(tmp_path), **options)
+    n_events = 0
+    for kind, doc in documents(tmp_path):
+        if kind != "event" or n_events < 3:
+            event_model.schema_validators[event_model.DocumentNames[kind]].validate(doc)
+        n_events += kind == "event"
+        if n_events > 100:
+            break
+    assert n_events > 10
+    errors = [p for p in validate(tmp_path) if p.level == "error"]
+    assert len(errors) < 300  # and no exception
+
+
+@pytest.mark.parametrize(
+    "request_", ["pystxm2019-sample_image-points", "pystxm2019-sample_point_spectra-points"]
+)
+def test_what_extra_data_writes_of_our_runs(request_: str, tmp_path: Path) -> None:
+    """Its `write` loses the archive with all else that is of the run; the readings stay."""
+    run = scan_documents(REQUESTS[request_])[0]
+    folder = folder_of(export(run, tmp_path))
+    copy = tmp_path / "copy" / "r0001"
+    copy.mkdir(parents=True)
+    opened(folder).write(str(copy / "RAW-R0001-DA01-S00000.h5"))
+    found = valid(documents(copy))
+    names = {key for name, doc in found if name == "descriptor" for key in doc["data_keys"]}
+    primary = next(d for n, d in run if n == "descriptor" and d["name"] == "primary")
+    events = [d for n, d in run if n == "event" and d["descriptor"] == primary["uid"]]
+    by_end = {name.rsplit("-", 1)[-1]: name for name in names if name.startswith("STXM_primary")}
+    for key in primary["data_keys"]:
+        safe = key.replace(":", "_").replace("-", "_")
+        name = next(n for end, n in by_end.items() if n.replace("-", "_").endswith(safe))
+        told = [doc["data"][name] for kind, doc in found if kind == "event" and name in doc["data"]]
+        assert values_equal(told, [event["data"][key] for event in events])
+    path = export_scan(copy, tmp_path / "nx")
+    assert [p for p in nexus.validate(path) if p.level == "error"] == []
+
+
+def test_folders_of_runs_are_sources(tmp_path: Path) -> None:
+    runs = [scan_documents(REQUESTS[name])[0] for name in list(REQUESTS)[:3]]
+    for run in runs:
+        export(run, tmp_path, proposal=4)
+    for path in (tmp_path / "p000004", tmp_path / "p000004" / "raw"):
+        found = [run.uid for scan in scans_in(path) for run in scan.runs]
+        assert sorted(found) == sorted(run[0][1]["uid"] for run in runs)
+    one = runs_in(tmp_path / "p000004" / "raw" / "r0001")
+    assert [type(run) for run in one] == [StoredRun]
+    assert runs_in(tmp_path / "none") == []
+    again = export_scan(one, tmp_path / "again")
+    once = export_scan(list(one[0].documents()), tmp_path / "once")
+    whole = [list(nexus.read_documents(path, one[0].uid)) for path in (again, once)]
+    assert difference(*whole) is None
+    by_client = export_scan(opened(tmp_path / "p000004" / "raw" / "r0001"), tmp_path / "client")
+    assert by_client.exists()
+
+
+def test_what_is_no_run_is_told(tmp_path: Path) -> None:
+    with pytest.raises(NXstxmError, match="is no folder of a run"):
+        list(documents(tmp_path / "none"))
+    with pytest.raises(NXstxmError, match=r"has no files \*\.h5"):
+        list(documents(tmp_path))
+    (tmp_path / "RAW-R0001-DA01-S00000.h5").write_text("x")
+    with pytest.raises(NXstxmError, match="can not open"):
+        list(documents(tmp_path))
+
+
+def test_a_run_without_trains(tmp_path: Path) -> None:
+    folder = folder_of(export(run_of([], {"a": number()}), tmp_path))
+    (folder / "RAW-R0001-DA00-S00000.h5").rename(folder / "RAW-R0001-DA05-S00000.h5")
+    found = valid(documents(folder))
+    assert [name for name, _ in found] == ["start", "stop"]
+
+
+def test_trains_without_times(tmp_path: Path) -> None:
+    run = run_of([{"a": float(i), "cam": arange(3, 4)} for i in range(3)],
+                 {"a": number(), "cam": array(3, 4)})  # fmt: skip
+    folder = folder_of(export(run, tmp_path))
+    (folder / "RAW-R0001-DA00-S00000.h5").unlink()
+    (folder / "karabo_data_map.json").unlink()
+    with h5py.File(folder / "RAW-R0001-DA01-S00000.h5", "r+") as h5:
+        del h5["INDEX/timestamp"]
+    found = valid(documents(folder))
+    times = [doc["time"] for name, doc in found if name == "event"]
+    assert times == [int(10 * (1.7e9 + i / 4)) / 10 for i in range(3)]
+    assert extra_data is not None
