@@ -367,3 +367,22 @@ def test_a_scan_that_was_left_has_its_runs_again(tmp_path: Path) -> None:
     complete(made)
     assert difference(run[:-1], list(documents(made))) is None
     assert difference(run[:-1], list(nexus.read_documents(path, "run-1"))) is None
+
+
+@pytest.mark.parametrize("key", ["name", "uid", "run_start", "data_keys"])
+def test_what_nothing_can_be_done_with_holds_nobody_up(key: str, tmp_path: Path) -> None:
+    value: Any = "x"
+    for _ in range(100_000):
+        value = [value]
+    run = run_of([{"a": 1.0}], {"a": number()})
+    with EuXFELWriter(tmp_path) as writer:
+        for name, doc in run:
+            writer(name, {**doc, key: value} if name == "descriptor" else doc)
+        good = run_of([{"a": 1.0}], {"a": number()}, scan_id=5)
+        for _, doc in good:
+            doc["run_start" if "run_start" in doc else "uid"] = "good"
+        good[2][1]["descriptor"] = "d"
+        for name, doc in good:
+            writer(name, doc)
+    assert "r0005" in {path.name for path in writer.paths}
+    del value

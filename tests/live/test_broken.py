@@ -68,3 +68,28 @@ def test_many_broken_documents_never_fail_a_scan(
     block: int, originals: dict[str, Runs], tmp_path: Path
 ) -> None:
     try_all(range(1000 * (block + 1), 1000 * (block + 2)), originals, tmp_path)
+
+
+def deep(n: int = 100_000) -> object:
+    found: object = "x"
+    for _ in range(n):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize("key", ["name", "uid", "run_start", "data_keys", "hints"])
+@pytest.mark.parametrize("journal", [True, False])
+def test_what_nothing_can_be_done_with_holds_nobody_up(
+    key: str, journal: bool, tmp_path: Path
+) -> None:
+    """A value without an end was: the scan's last document waited for ever."""
+    [run] = scan(ONE, scan_id=1, seed=1)
+    first = next(i for i, (name, _) in enumerate(run) if name == "descriptor")
+    broken = {**run[first][1], key: deep()}
+    with NXstxmWriter(tmp_path, journal=journal) as writer:
+        for name, doc in [*run[:first], ("descriptor", broken), *run[first + 1 :]]:
+            refused(writer, name, doc)
+        for name, doc in scan(ONE, scan_id=999, seed=999)[0]:
+            writer(name, doc)
+    assert any("00999" in path.name for path in writer.paths)
+    del broken, doc

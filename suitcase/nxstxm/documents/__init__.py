@@ -15,7 +15,8 @@ from ._frame_file import FrameFile, Placed, Room, RoomWanted, read_placed
 from ._frames import Frames
 from ._journal import Journal, Packed
 from ._journal_folder import JournalFolder, ScanFacts
-from ._leftovers import RecoverError, recover_each
+from ._leftovers import RecoverError as RecoverError
+from ._leftovers import recover_each
 from ._live_queue import LiveQueue
 from ._live_scans import LiveScans
 from ._packing import ArrayRef, PlacedRef
@@ -53,7 +54,6 @@ __all__ = [
     "Pending",
     "Placed",
     "PlacedRef",
-    "RecoverError",
     "Room",
     "RoomWanted",
     "RunStreams",

@@ -260,8 +260,8 @@ class _Rows:
             n = len(seq_nums) if isinstance(seq_nums, (list, tuple, np.ndarray)) else 0
             descriptor = doc.get("descriptor")
         else:
-            if name == "descriptor":
-                self._declare(str(doc.get("uid")), doc)
+            if name == "descriptor" and isinstance(doc.get("uid"), str):
+                self._declare(doc["uid"], doc)
             elif name == "bulk_events":
                 for event in chain.from_iterable(filter(_is_list, doc.values())):
                     self.take("event", event if isinstance(event, Mapping) else {})
@@ -285,7 +285,8 @@ class _Rows:
         return before
 
     def _declare(self, descriptor: str, doc: Mapping[str, Any]) -> None:
-        self._streams[descriptor] = str(doc.get("name", "primary"))
+        name = doc.get("name", "primary")
+        self._streams[descriptor] = name if isinstance(name, str) else "primary"
         if not has_arrays(doc):
             self.plain.add(descriptor)
 

@@ -14,7 +14,7 @@ from threading import Event, Thread
 from typing import Any
 
 from .._beside import Beside
-from .._errors import NXstxmError, NXstxmOSError
+from .._errors import NXstxmOSError
 from ._batch import Batch, Closed, Document, Pending, Segment, array_bytes, goes_on
 from ._journal import Extent, Journal, Packed, has_arrays
 from ._routes import Routes
@@ -91,8 +91,8 @@ class LiveQueue:
             descriptor = doc.get("descriptor")
             if type(descriptor) is str and descriptor in self._heavy:
                 n_bytes = array_bytes(doc)
-        elif name == "descriptor" and has_arrays(doc):
-            self._heavy[str(doc.get("uid"))] = None
+        elif name == "descriptor" and isinstance(doc.get("uid"), str) and has_arrays(doc):
+            self._heavy[doc["uid"]] = None
             if len(self._heavy) > _REMEMBERED:
                 del self._heavy[next(iter(self._heavy))]
         self._queue.append((name, doc, n_bytes))
@@ -179,7 +179,7 @@ class LiveQueue:
             if name[0] != "#":
                 self._bytes_out += n_bytes
                 self._sort(name, item, runs)
-                if name != "descriptor" or str(item.get("uid")) not in self._heavy:
+                if name != "descriptor" or not self._is_heavy(item):
                     continue
                 # now: whoever makes room for its arrays must know the run
             self._write(runs)
@@ -201,7 +201,11 @@ class LiveQueue:
 
     def _list_of(self, doc: Document, runs: dict[str, list[Segment]]) -> list[Document] | None:
         """Give the list that an event is to be added to; None where its run is not known."""
-        owners = self._routes.take("event", doc)
+        try:
+            owners = self._routes.take("event", doc)
+        except Exception as error:  # noqa: BLE001 - see `_sort`
+            self._tell("", error)
+            return None
         if not owners:
             return None
         segments = runs.setdefault(owners[0], [])
@@ -211,29 +215,43 @@ class LiveQueue:
 
     def _sort(self, name: str, doc: Document, runs: dict[str, list[Segment]]) -> None:
         """Note to which run a document belongs; what belongs to none that is known is left."""
-        owners = self._routes.take(name, doc)
-        for run in owners:
-            part = doc if len(owners) == 1 else self._routes.part_of(run, name, doc)
-            if part is not None:
-                runs.setdefault(run, []).append(Segment(name, [part]))
+        try:
+            owners = self._routes.take(name, doc)
+            for run in owners:
+                part = doc if len(owners) == 1 else self._routes.part_of(run, name, doc)
+                if part is not None:
+                    runs.setdefault(run, []).append(Segment(name, [part]))
+        except Exception as error:  # noqa: BLE001 - those that wait behind it must have their turn
+            self._tell("", error)
+
+    def _is_heavy(self, descriptor: Document) -> bool:
+        uid = descriptor.get("uid")
+        return isinstance(uid, str) and uid in self._heavy
 
     def _write(self, runs: Mapping[str, list[Segment]]) -> None:
+        """Journal documents and hand them on; whatever happens to some, all others are."""
         for run, segments in runs.items():
             if run not in self._journals:
                 continue  # its file is there already
             journal = self._journals[run]
-            if journal is None:
-                self._take(Batch(run, tuple(segments)))
-                continue
-            added = [self._add(run, journal, segment) for segment in segments]
-            whole = run not in self._late and all(
-                len(packed) == len(segment.documents)
-                for packed, segment in zip(added, segments, strict=True)
-            )
-            extent = self._flush(run, journal) if whole else None
-            if whole:
-                segments = [s._replace(packed=p) for s, p in zip(segments, added, strict=True)]
-            self._take(Batch(run, tuple(segments), journal, extent))
+            batch = Batch(run, tuple(segments))
+            if journal is not None:
+                try:
+                    batch = self._journalled(run, journal, segments)
+                except Exception as error:  # noqa: BLE001 - a defect of ours
+                    self._tell(run, error)
+            self._take(batch)
+
+    def _journalled(self, run: str, journal: Journal, segments: list[Segment]) -> Batch:
+        added = [self._add(run, journal, segment) for segment in segments]
+        whole = run not in self._late and all(
+            len(packed) == len(segment.documents)
+            for packed, segment in zip(added, segments, strict=True)
+        )
+        extent = self._flush(run, journal) if whole else None
+        if whole:
+            segments = [s._replace(packed=p) for s, p in zip(segments, added, strict=True)]
+        return Batch(run, tuple(segments), journal, extent)
 
     def _add(self, run: str, journal: Journal, segment: Segment) -> list[Packed]:
         """Add documents to a journal; give less than there are where some can not be packed."""
@@ -245,7 +263,7 @@ class LiveQueue:
         for doc in segment.documents:
             try:
                 packed.append(journal.add(segment.name, doc))
-            except NXstxmError as error:
+            except Exception as error:  # noqa: BLE001 - some are so deep that nothing can be done
                 self._tell(run, error)
         return packed
 

@@ -1,6 +1,6 @@
 """EuXFEL runs: any run of Bluesky as EXtra-data opens it, and its documents back."""
 
-from .._h5tree import Problem
+from .._h5tree import Problem as Problem
 from ._check_file import is_file_of_run
 from ._component import STXMScan
 from ._options import RunOptions
@@ -14,7 +14,6 @@ from ._writer import EuXFELWriter
 
 __all__ = [
     "EuXFELWriter",
-    "Problem",
     "RunOptions",
     "RunWriter",
     "STXMScan",
