@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,9 +13,11 @@ from bluesky import RunEngine
 from bluesky.plans import grid_scan
 from ophyd.sim import SynAxis, SynGauss, SynSignalWithRegistry
 
+from suitcase.nxstxm import euxfel
 from suitcase.nxstxm.documents import stored_runs
 from suitcase.nxstxm.sim import FlyCamera, all_requests, fly_image_plan, scan_documents
 
+from ..euxfel.mock import mock_run
 from ..exchange.broken import RECORDED
 from ..live.area_detector import AreaDetector, TiffDetector
 
@@ -51,6 +54,8 @@ KINDS = (*SIMULATED, FRAMES, FILES, AREA, TIFF, FLOWN, RECORDINGS)
 #: Kind of those that are not in the table: they come late, not at all, or woven into each other.
 ASIDE = "aside"
 LATE, UNFINISHED, NEVER_STORED, WOVEN = "late", "unfinished", "never stored", ("woven-a", "woven-b")
+#: A EuXFEL run of others.
+FOREIGN = "foreign"
 _ASIDE = {
     LATE: "pystxm2019-coarse_image_scan-lines",
     UNFINISHED: "pystxm2019-osa_image-points",
@@ -132,6 +137,12 @@ def _with_npy(folder: Path) -> Any:
     return _raster([camera])
 
 
+def _foreign(folder: Path) -> Iterator[Scan]:
+    """Give a run that others wrote, if there is what reads it."""
+    if find_spec("extra_data") is not None:
+        yield Scan(ASIDE, FOREIGN, [list(euxfel.documents(mock_run(folder / FOREIGN / "r0005")))])
+
+
 def _recorded() -> Iterator[Scan]:
     """Give the recorded scans, if these are here."""
     for path in sorted(RECORDED.glob("*.json")) if RECORDED.is_dir() else ():
@@ -140,4 +151,4 @@ def _recorded() -> Iterator[Scan]:
 
 def all_scans(folder: Path) -> list[Scan]:
     """Give all of them; frames in files come into a folder, which is made."""
-    return [*_simulated(), *_with_files(folder), *_recorded()]
+    return [*_simulated(), *_with_files(folder), *_foreign(folder), *_recorded()]

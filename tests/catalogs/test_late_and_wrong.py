@@ -15,7 +15,7 @@ import h5py
 import pytest
 
 from .processes import Refused, Worker, tiled_server, worker
-from .scans import LATE, NEVER_STORED, UNFINISHED, WOVEN
+from .scans import FOREIGN, LATE, NEVER_STORED, UNFINISHED, WOVEN
 from .stored import Stored
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -113,6 +113,16 @@ def test_runs_that_are_woven_into_each_other_come_apart(
     for scan in WOVEN:
         path = kept.export(scan, tmp_path / f"{scan}.hdf5")
         assert stored.differences(scan, path) == []
+
+
+def test_a_euxfel_run_of_others_is_a_run_like_any(
+    kept: Kept, stored: Stored, tmp_path: Path
+) -> None:
+    if FOREIGN not in stored.scans:
+        pytest.skip("EXtra-data is not installed")
+    kept.insert(FOREIGN)
+    path = kept.export(FOREIGN, tmp_path / "x.hdf5")
+    assert stored.differences(FOREIGN, path) == []
 
 
 def test_a_tiled_server_that_does_not_answer_is_named(

@@ -299,7 +299,8 @@ def test_programs(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
         file = next(iter(sorted(folder.glob("*.h5"))))
         for command in (
             ["lsxfel", str(file)], ["lsxfel", str(folder), "--detail", "*", "-g", "-c"],
-            ["lsxfel", str(proposal / "raw")], ["extra-data-validate", str(folder)],
+            ["lsxfel", str(proposal / "raw")], ["lsxfel", str(proposal)],
+            ["extra-data-validate", str(folder)],
             ["extra-data-validate", str(file)],
         ):  # fmt: skip
             done = subprocess.run(

@@ -17,6 +17,7 @@ from suitcase.nxstxm.euxfel import StoredRun, documents, export, runs_in, valida
 from suitcase.nxstxm.exchange import scans_in
 from suitcase.nxstxm.sim import all_requests, scan_documents
 
+from .mock import mock_run
 from .runs import Documents, arange, array, extra_data, folder_of, number, opened, run_of
 
 make_examples = pytest.importorskip("extra_data.tests.make_examples")
@@ -37,24 +38,7 @@ def valid(told: Any) -> Documents:
 
 @pytest.fixture(scope="module")
 def mock(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a run with motors, a gas monitor with pulses, and a camera that misses trains."""
-    from extra_data.tests.mockdata import write_file
-    from extra_data.tests.mockdata.basler_camera import BaslerCamera
-    from extra_data.tests.mockdata.motor import Motor
-    from extra_data.tests.mockdata.xgm import XGM
-
-    folder = tmp_path_factory.mktemp("mock") / "r0005"
-    folder.mkdir()
-    devices = [Motor("SM/MOTOR/X"), Motor("SM/MOTOR/Y"), XGM("SM/XGM/DOOCS"),
-               BaslerCamera("SM/CAM/1:daqOutput", sensor_size=(8, 6), nsamples=0)]  # fmt: skip
-    path = folder / "RAW-R0005-DA01-S00000.h5"
-    write_file(str(path), devices, 20, chunksize=10, format_version="1.2")
-    with h5py.File(path, "r+") as h5:
-        x = h5["CONTROL/SM/MOTOR/X/actualPosition/value"]
-        x[:20] = np.tile(np.arange(5.0), 4)
-        h5["CONTROL/SM/MOTOR/Y/actualPosition/value"][:20] = np.repeat(np.arange(4.0), 5)
-        x.parent.attrs["unitSymbol"], x.parent.attrs["metricPrefixSymbol"] = "m", "u"
-    return folder
+    return mock_run(tmp_path_factory.mktemp("mock") / "r0005")
 
 
 def test_a_run_of_others_is_told_as_it_is(mock: Path) -> None:

@@ -111,6 +111,8 @@ class ControlColumn:
         # before the first reading there was one, which nobody told
         values[:first] = [values[first]] * first
         times[:first] = [times[first]] * first
+        known = next((time for time in times if time), 0)
+        times = [time or known for time in times]  # no time is no reason to go back
         column = as_column(values)
         if column.dtype.kind != "O":
             self.dtype = self.dtype or column.dtype
@@ -225,6 +227,16 @@ def write_column(
 
 
 def as_text(values: AnyArray) -> AnyArray:
-    """Give text that HDF5 can hold: no zeros, no halves of characters."""
-    told = [str(v).replace("\0", "").encode("utf-8", "replace").decode("utf-8") for v in values]
-    return np.asarray(told, object)
+    """Give text that HDF5 can hold."""
+    return np.asarray([plain_text(str(value)) for value in values], object)
+
+
+def plain_text(text: str) -> str:
+    """Give text without what HDF5 can not hold: zeros, halves of characters."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def set_attributes(node: h5py.HLObject, facts: Mapping[str, Any]) -> None:
+    """Set attributes, text as HDF5 can hold it."""
+    for name, value in facts.items():
+        node.attrs[name] = plain_text(value) if isinstance(value, str) else value

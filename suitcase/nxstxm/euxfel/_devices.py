@@ -53,7 +53,10 @@ class Devices:
 
     def declare(self, descriptor: Mapping[str, Any]) -> None:
         """Note the devices of a descriptor, and their configuration."""
-        self.declared |= descriptor.get("data_keys") or {}
+        for key, declared in (descriptor.get("data_keys") or {}).items():
+            if not isinstance(key, str) or not isinstance(declared, Mapping):
+                raise TypeError(f"data key {key!r} is declared as {declared!r:.60}")
+            self.declared[key] = declared
         time = descriptor.get("time")
         if self.time is None and isinstance(time, (int, float)):
             self.time = float(time)
@@ -63,6 +66,8 @@ class Devices:
             data, declared = told.get("data") or {}, told.get("data_keys") or {}
             times = told.get("timestamps") or {}
             for key, value in data.items():
+                if is_array(value) and not np.size(value):
+                    continue  # there is nothing in it
                 array = np.asarray(value) if is_array(value) else value
                 reading = Reading(array, nanoseconds(times.get(key, descriptor.get("time"))))
                 facts = self.facts(key, declared.get(key) or {})

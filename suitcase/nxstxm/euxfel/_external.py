@@ -15,6 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from .._errors import NXstxmValueError
 from ..documents import (
     DetectorFileError,
     FileRows,
@@ -23,7 +24,7 @@ from ..documents import (
     open_hdf5,
     open_rows,
 )
-from ._columns import AnyArray, nanoseconds
+from ._columns import AnyArray, nanoseconds, set_attributes
 from ._devices import Devices
 from ._file import FileFacts, SequenceFile
 from ._options import RunOptions
@@ -32,6 +33,8 @@ from ._stream import SEQ_NUM, link_legacy, write_rows_index
 logger = logging.getLogger("suitcase.nxstxm")
 #: Bytes that are read at a time.
 BLOCK_BYTES = 8 * 2**20
+#: A stream without events has at most so many trains a row.
+MOST_SPARSE = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +125,27 @@ class ExternalRows:
             if alike:
                 self._parts[key] = alike
 
+    @property
+    def n_trains(self) -> int:
+        """How many trains a stream without events has: up to the last row that is there.
+
+        Raises
+        ------
+        NXstxmValueError
+            Hardly any of so many has a row: a sequence number is wrong.
+        """
+        last = n_rows = 0
+        for parts in self._parts.values():
+            for rows, values in parts:
+                n = max(min(rows.n, len(values) - rows.index), 0)
+                n_rows += n
+                last = max(last, rows.seq_num + n - 1 if n else 0)
+        if last > MOST_SPARSE * max(n_rows, 1):
+            raise NXstxmValueError(
+                f"sequence number {last} of a stream that has {n_rows} rows in files is wrong"
+            )
+        return last
+
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
         return bool(self._parts)
@@ -178,7 +202,7 @@ class ExternalRows:
         if self._options.external == "vds" and runs and can_map:
             group = file.h5.require_group(f"INSTRUMENT/{source}")
             made = _write_virtual(group, name, file.final.parent, runs, len(where))
-            made.attrs.update(facts)
+            set_attributes(made, facts)
             file.add_source(source, counts)
         else:
             for run in runs:

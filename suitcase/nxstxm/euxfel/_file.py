@@ -14,7 +14,7 @@ import numpy as np
 
 from .._errors import NXstxmFileExistsError, NXstxmOSError
 from .._publish import publish
-from ._columns import AnyArray, Reading, as_column, as_text, write_column
+from ._columns import AnyArray, Reading, as_column, as_text, set_attributes, write_column
 from ._options import Version
 
 SUFFIX = ".tmp"
@@ -150,7 +150,7 @@ class SequenceFile:
         """
         self.write_rows()
         dataset = self._dataset(source, key, empty.shape, empty.dtype)
-        dataset.attrs.update(facts)
+        set_attributes(dataset, facts)
         self.add_source(source, counts)
         return dataset.parent
 
@@ -184,7 +184,7 @@ class SequenceFile:
         group = self.h5.require_group(f"CONTROL/{source}").create_group(key)
         write_column(group, "value", values)
         write_column(group, "timestamp", times)
-        group.attrs.update(facts)
+        set_attributes(group, facts)
         name = f"CONTROL/{source}"
         if name not in self._sources:
             self._sources[name] = None
@@ -197,7 +197,7 @@ class SequenceFile:
         values = value[np.newaxis] if isinstance(value, np.ndarray) else as_column([value])
         write_column(group, "value", values, grows=False)
         write_column(group, "timestamp", np.asarray([first.time], np.uint64), grows=False)
-        group.attrs.update(facts)
+        set_attributes(group, facts)
         known = self._of_run.get(source)
         if known is None or known[1].nbytes > values.nbytes:
             self._of_run[source] = key, values, first.time, facts

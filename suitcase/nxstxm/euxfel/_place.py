@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, ClassVar
 
 import h5py
 from filelock import FileLock
@@ -21,6 +22,8 @@ from ._options import LAST_RUN, RunOptions, TrainIds, number_of
 LAST = "DA00"
 #: Train ids are counted ten a second, as at the machine.
 TRAINS_A_SECOND = 10
+#: In the year 30,000,000,000: later ones are no times.
+LAST_TICK = 2**63
 _LAST_TRAIN = ".last-train"
 #: Begins the name of what tells which run is being written into a folder.
 _UNFINISHED = ".unfinished-"
@@ -167,7 +170,10 @@ def _last_train(raw: Path) -> int:
 
 
 class Trains:
-    """Gives train ids that are larger than all that a proposal had before.
+    """Gives train ids that no other run of a proposal has, and that are larger than all before.
+
+    Runs that go on at the same time, in one process, have none in common either; streams of a run
+    may.
 
     Parameters
     ----------
@@ -177,32 +183,55 @@ class Trains:
         By time, or counted from 1 in each stream.
     """
 
+    #: The last id of each run, by the folder of the proposal's runs; of those that ended by "".
+    _given: ClassVar[dict[Path, dict[str, int]]] = {}
+    _lock = Lock()
+
     def __init__(self, place: RunPlace, how: TrainIds) -> None:
         self._how = how
-        self._raw = place.folder.parent
+        self._raw, self._uid = place.folder.parent, place.uid
         self._last: dict[str, int] = {}
         self._before = place.before if how == "time" else 0
 
     def next(self, stream: str, time: float) -> int:
         """Give the id of the next train of a stream."""
         last = self._last.get(stream, self._before)
-        tick = tick_of(time) if self._how == "time" else 0
-        self._last[stream] = max(last + 1, tick)
-        return self._last[stream]
+        if self._how == "seq":
+            self._last[stream] = last + 1
+            return last + 1
+        with self._lock:
+            given = self._given.setdefault(self._raw, {})
+            others = max((last for uid, last in given.items() if uid != self._uid), default=0)
+            found = max(last + 1, others + 1, tick_of(time))
+            self._last[stream] = found
+            given[self._uid] = max(given.get(self._uid, 0), found)
+        return found
 
     def close(self) -> None:
         """Note the last id for the runs to come."""
         if self._how == "seq" or not self._last:
             return
+        mine = max(self._last.values())
+        with self._lock:
+            given = self._given.setdefault(self._raw, {})
+            given.pop(self._uid, None)
+            given[""] = max(given.get("", 0), mine)
         book = self._raw / _LAST_TRAIN
-        with FileLock(f"{book}.lock"):
-            last = max(_last_train(self._raw), *self._last.values())
-            book.write_text(str(last), "ascii")
+        lock = FileLock(f"{book}.lock")
+        with suppress(NotImplementedError):  # there are no such locks everywhere
+            lock.acquire()
+        try:
+            temporary = book.with_name(f"{book.name}.{os.getpid()}.tmp")
+            temporary.write_text(str(max(_last_train(self._raw), mine)), "ascii")
+            temporary.replace(book)
+        finally:
+            lock.release()
 
 
 def tick_of(time: float) -> int:
     """Give the tenth of a second of a time, since 1970."""
     try:
-        return max(int(time * TRAINS_A_SECOND), 0)
+        found = int(time * TRAINS_A_SECOND)
     except (ValueError, OverflowError):
         return 0
+    return found if 0 <= found < LAST_TICK else 0

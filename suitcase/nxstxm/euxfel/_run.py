@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from functools import partial
@@ -18,6 +18,7 @@ from ..documents import (
     ArchiveWriter,
     StreamAssets,
     StreamRows,
+    shown,
     unpack_documents,
 )
 from ..scans import BASELINE, PRIMARY
@@ -38,6 +39,8 @@ START, STOP, DOCUMENTS, NOTES = (
     f"BLUESKY/RUN/{name}" for name in ("START", "STOP", "DOCUMENTS", "NOTES")
 )
 ARCHIVE = f"RUN/{DOCUMENTS}/archive/value"
+#: What comes of documents that make no sense, where nothing more can be said of them.
+_NONSENSE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
 #: The archive is chunked so.
 _CHUNK = 256 * 1024
 
@@ -85,8 +88,8 @@ class RunWriter:
         self._domain = safe(options.domain)
         self._trains = Trains(self.place, options.train_ids)
         about = {
-            "blueskyUid": self.uid, "blueskyScanId": str(start.get("scan_id", "")),
-            "blueskyPlanName": str(start.get("plan_name", "")),
+            "blueskyUid": self.uid, "blueskyScanId": _told(start.get("scan_id", "")),
+            "blueskyPlanName": _told(start.get("plan_name", "")),
         }  # fmt: skip
         self._facts = RunFacts(
             self.place.proposal, self.place.number, options.version, about, self.place.is_again
@@ -106,7 +109,12 @@ class RunWriter:
         self._last = SequenceFile(self.place.file(LAST, 0), 0, self._facts)
         self._archive = ArchiveWriter(self._hold)
         self._booking = Booking(self._archive, self.uid)
-        self._booking.append("start", start)
+        try:
+            self._booking.append("start", start)
+        except BaseException:
+            if place is None:
+                self.remove()  # nobody is to wonder what it was
+            raise
 
     # -- documents --------------------------------------------------------------------------------
 
@@ -127,6 +135,9 @@ class RunWriter:
             raise
         except OSError as error:
             raise NXstxmOSError(f"{self.place.folder} can not be written ({error})") from error
+        except _NONSENSE as error:
+            what = f"{type(error).__name__}: {shown(str(error))}"
+            raise NXstxmValueError(f"a {name} document can not be written ({what})") from error
 
     def _take(self, name: str, doc: Mapping[str, Any]) -> None:
         if name == "event":
@@ -141,7 +152,11 @@ class RunWriter:
             self.close()
 
     def _declare(self, doc: Mapping[str, Any]) -> None:
-        stream = str(doc.get("name", "primary"))
+        stream, uid = doc.get("name", "primary"), doc.get("uid")
+        if not isinstance(stream, str) or not isinstance(uid, str):
+            raise NXstxmValueError(
+                f"a descriptor needs uid and name as text; got {shown(uid)} and {shown(stream)}"
+            )
         writer = self._streams.get(stream)
         if writer is None:
             aggregator = _aggregator(len(self._streams) + 1)
@@ -163,12 +178,12 @@ class RunWriter:
             writer.devices.declare(doc)
         except (AttributeError, TypeError, ValueError) as error:
             raise NXstxmValueError(
-                f"the descriptor {doc.get('uid')!r} of stream {stream!r} makes no sense "
+                f"the descriptor {uid!r} of stream {stream!r} makes no sense "
                 f"({type(error).__name__}: {error})"
             ) from error
         data_keys = doc.get("data_keys") or {}
         left = frozenset(key for key in data_keys if writer.devices.is_external(key))
-        self._of_descriptor[str(doc.get("uid"))] = stream, writer, left
+        self._of_descriptor[uid] = stream, writer, left
 
     def _new_file(self, aggregator: str, sequence: int) -> SequenceFile:
         return SequenceFile(self.place.file(aggregator, sequence), sequence, self._facts)
@@ -176,19 +191,20 @@ class RunWriter:
     # -- events -----------------------------------------------------------------------------------
 
     def _take_event(self, doc: Mapping[str, Any]) -> None:
-        found = self._of_descriptor.get(str(doc.get("descriptor")))
+        uid = doc.get("descriptor")
+        found = self._of_descriptor.get(uid) if isinstance(uid, str) else None
         if found is None:
             raise NXstxmValueError(
-                f"an event names descriptor {doc.get('descriptor')!r}, which did not come before it"
+                f"an event names descriptor {shown(uid)}, which did not come before it"
             )
         name, stream, external = found
         try:
             data, time = doc["data"], float(doc["time"])
             if not isinstance(data, Mapping):
                 raise TypeError(f"data is a {type(data).__name__}")
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise NXstxmValueError(
-                f"event {doc.get('uid')!r} of stream {name!r} needs a time and a mapping "
+                f"event {shown(doc.get('uid'))} of stream {name!r} needs a time and a mapping "
                 f"data ({type(error).__name__}: {error})"
             ) from error
         if self._assets.has_datums:
@@ -290,7 +306,7 @@ class RunWriter:
         for stream, external in opened.items():
             if external:
                 number += 1
-                for i, trains in enumerate(self._trains_of(stream, rows[stream])):
+                for i, trains in enumerate(self._trains_of(stream, external)):
                     files.append(external.write(self._new_file(_aggregator(number), i), trains))
             external.close()
             for message in external.messages:
@@ -299,17 +315,14 @@ class RunWriter:
             self.note(message)
         return files, [external.aliases for external in opened.values()]
 
-    def _trains_of(
-        self, stream: str, rows: Mapping[str, Sequence[StreamRows]]
-    ) -> Iterable[SomeTrains]:
+    def _trains_of(self, stream: str, external: ExternalRows) -> Iterable[SomeTrains]:
         writer = self._streams[stream]
         if writer.n_trains:
             return trains_of_files(writer.files, writer.devices)
-        n = max(each.seq_num + each.n - 1 for its in rows.values() for each in its)
         self.note(f"stream {stream!r} has no events: the times of its trains are not known")
         time = writer.devices.time or self._last_time
         new_id = partial(self._trains.next, stream)
-        return trains_of_rows(n, time, new_id, self._options.trains_per_file)
+        return trains_of_rows(external.n_trains, time, new_id, self._options.trains_per_file)
 
     def note(self, message: str) -> None:
         """Note something that whoever reads the run should know."""
@@ -359,7 +372,13 @@ class RunWriter:
 def check_start(start: Mapping[str, Any]) -> None:
     """Refuse a start document of which no run can be made."""
     if not isinstance(start.get("uid"), str):
-        raise NXstxmValueError(f"a start document needs a uid as text; got {start.get('uid')!r}")
+        raise NXstxmValueError(
+            f"a start document needs a uid as text; got {shown(start.get('uid'))}"
+        )
+
+
+def _told(value: Any) -> str:
+    return value if isinstance(value, str) else shown(value)
 
 
 def _aggregator(number: int) -> str:
@@ -387,7 +406,7 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
         names = Names()
         for key, each in value.items():
             yield from _leaves(f"{path}/{names[str(key)]}", each)
-    elif is_array(value):
+    elif is_array(value) and np.size(value):
         yield path, np.asarray(value)
     elif isinstance(value, (bool, int, float, str, np.generic)):
         yield path, value

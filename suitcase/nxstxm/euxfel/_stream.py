@@ -115,7 +115,9 @@ class StreamWriter:
         if not self.n_open:
             self.first_time = float(event["time"])
         self.n_open += 1
-        came, times = nanoseconds(event["time"]), event.get("timestamps") or {}
+        came, times = nanoseconds(event["time"]), event.get("timestamps")
+        if not isinstance(times, Mapping):
+            times = {}
         written: list[Written] = []
         for key, value in self._parts(event["data"]):
             if key in left:
@@ -171,6 +173,8 @@ class StreamWriter:
         array = np.asarray(value)
         column = self._rows.get(key)
         if column is None:
+            if not np.prod(array.shape[1:]) or not (array.size or self._splits(key, array)):
+                return None  # there is nothing in it
             column = self._new_rows(key, array)
         rows = array if column.splits else array[np.newaxis]
         if not column.fits(rows):
