@@ -114,6 +114,9 @@ def test_runs_that_are_woven_into_each_other(tmp_path: Path) -> None:
     for run in runs:
         assert difference(run, list(documents(found[run[0][1]["uid"]]))) is None
         complete(found[run[0][1]["uid"]])
+    # all were measured at the same time, and no train is in two of them
+    ids = [train for folder in writer.paths for train in opened(folder).train_ids]
+    assert len(ids) == len({*ids}) == 20 * 5
 
 
 def test_mistakes_are_told_at_the_start(tmp_path: Path) -> None:

@@ -129,6 +129,9 @@ class RunWriter:
         if self.is_closed:
             raise NXstxmStateError(f"a {name} document came after run {self.uid:.8} was closed")
         try:
+            if name == "event":
+                self._take_event(doc)
+                return
             for each_name, each in unpack_documents([(name, doc)]):
                 self._take(each_name, each)
         except NXstxmError:

@@ -75,6 +75,9 @@ class Serializer:
             return
         if self._run is None:
             raise NXstxmStateError(f"a {name} document came before the start document of its run")
+        if name == "event" and self._filling.is_idle:
+            self._run.take(name, doc)
+            return
         if name == "stop":
             self._tell()
         for each in self._filling(name, doc):
