@@ -5,6 +5,7 @@ The checksums of arrays take as long as writing them; another thread makes them 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,8 +18,10 @@ from ._file import DIRECT_BYTES
 from ._stream import Written
 
 Document = Mapping[str, Any]
-#: Bytes of arrays whose checksums are made together.
-TOGETHER = 4 * 2**20
+#: Bytes of arrays whose checksums are made together, and how many such lots may wait for them: as
+#: long as others are written.
+TOGETHER, MOST = 4 * 2**20, 6
+Held = list[tuple[Document, str, list[Written]]]
 
 
 class Booking:
@@ -34,10 +37,9 @@ class Booking:
 
     def __init__(self, archive: ArchiveWriter, run: str) -> None:
         self._archive, self._run = archive, run
-        self._held: list[tuple[Document, str, list[Written]]] = []
+        self._held: Held = []
         self._n_bytes = 0
-        self._summed: tuple[list[tuple[Document, str, list[Written]]], Beside[list[int]]] | None
-        self._summed = None
+        self._waiting: deque[tuple[Held, Beside[list[int]]]] = deque()
 
     def append(self, name: str, doc: Document) -> None:
         """Append a document that has no arrays."""
@@ -58,35 +60,32 @@ class Booking:
         """
         data = doc["data"]
         large = [each for each in written if _is_large(data.get(each.key))]
-        if not large and not self._held and self._summed is None:
+        if not large and not self._held and not self._waiting:
             self._archive.append("event", doc)
             return
         self._held.append((doc, stream, large))
         self._n_bytes += sum(data[each.key].nbytes for each in large)
         if self._n_bytes > TOGETHER or len(self._held) > 1000:
             held, self._held, self._n_bytes = self._held, [], 0
-            self._finish()
             arrays = [doc["data"][each.key] for doc, _, large in held for each in large]
-            self._summed = held, Beside(lambda: [array_crc32(array) for array in arrays])
+            self._waiting.append((held, Beside(lambda: [array_crc32(array) for array in arrays])))
+            self._finish(MOST)
 
     def flush(self) -> None:
         """Append all that waits."""
-        self._finish()
+        self._finish(0)
         held, self._held, self._n_bytes = self._held, [], 0
         for doc, stream, large in held:
             sums = [array_crc32(doc["data"][each.key]) for each in large]
             self._book(doc, stream, large, sums)
 
-    def _finish(self) -> None:
-        """Append what another thread has made the checksums of."""
-        if self._summed is None:
-            return
-        held, beside = self._summed
-        self._summed = None
-        sums = beside.result()
-        for doc, stream, large in held:
-            mine, sums = sums[: len(large)], sums[len(large) :]
-            self._book(doc, stream, large, mine)
+    def _finish(self, most: int) -> None:
+        """Append what has its checksums, and wait until no more than so many lots have not."""
+        while self._waiting and (len(self._waiting) > most or self._waiting[0][1].is_done):
+            held, beside = self._waiting.popleft()
+            sums = iter(beside.result())
+            for doc, stream, large in held:
+                self._book(doc, stream, large, [next(sums) for _ in large])
 
     def _book(
         self, doc: Document, stream: str, large: Sequence[Written], sums: Sequence[int]

@@ -31,6 +31,9 @@ def nanoseconds(time: Any) -> int:
 
 def is_array(value: Any) -> bool:
     """Tell whether a reading is an array of numbers."""
+    kind = type(value)
+    if kind is float or kind is int or kind is str:
+        return False  # most are
     if isinstance(value, np.ndarray):
         return value.ndim > 0 and value.dtype.kind in "biufc"
     if not isinstance(value, (list, tuple)) or not value:

@@ -125,7 +125,7 @@ class Devices:
 
 def data_key(key: str) -> str:
     """Give the data key of a channel: that of ``scaler/ch1`` is ``scaler``."""
-    return key.partition(CHANNEL)[0]
+    return key.partition(CHANNEL)[0] if CHANNEL in key else key
 
 
 def shown(key: str) -> str:

@@ -116,9 +116,9 @@ class SequenceFile:
             n, n_new = len(dataset), sum(len(rows) for rows in held)
             dataset.resize(n + n_new, 0)
             if dataset.chunks[0] == 1 and held[0].dtype.kind != "O":
+                write, rest = dataset.id.write_direct_chunk, (0,) * (dataset.ndim - 1)
                 for row in (row for rows in held for row in rows):
-                    plain = np.ascontiguousarray(row, dataset.dtype)
-                    dataset.id.write_direct_chunk((n, *[0] * row.ndim), plain)
+                    write((n, *rest), np.ascontiguousarray(row))
                     n += 1
             elif n_new:
                 new = np.concatenate(held) if len(held) > 1 else held[0]

@@ -192,6 +192,10 @@ class Trains:
         self._raw, self._uid = place.folder.parent, place.uid
         self._last: dict[str, int] = {}
         self._before = place.before if how == "time" else 0
+        with self._lock:
+            self._mine = self._given.setdefault(self._raw, {})
+            if how == "time":
+                self._mine.setdefault(self._uid, 0)
 
     def next(self, stream: str, time: float) -> int:
         """Give the id of the next train of a stream."""
@@ -200,22 +204,28 @@ class Trains:
             self._last[stream] = last + 1
             return last + 1
         with self._lock:
-            given = self._given.setdefault(self._raw, {})
-            others = max((last for uid, last in given.items() if uid != self._uid), default=0)
-            found = max(last + 1, others + 1, tick_of(time))
+            given = self._mine
+            found = max(last + 1, tick_of(time))
+            if len(given) > 1:  # others go on, or went before
+                others = max(last for uid, last in given.items() if uid != self._uid)
+                found = max(found, others + 1)
             self._last[stream] = found
-            given[self._uid] = max(given.get(self._uid, 0), found)
+            if found > given[self._uid]:
+                given[self._uid] = found
         return found
 
     def close(self) -> None:
         """Note the last id for the runs to come."""
-        if self._how == "seq" or not self._last:
+        if self._how == "seq":
+            return
+        if not self._last:
+            with self._lock:
+                self._mine.pop(self._uid, None)
             return
         mine = max(self._last.values())
         with self._lock:
-            given = self._given.setdefault(self._raw, {})
-            given.pop(self._uid, None)
-            given[""] = max(given.get("", 0), mine)
+            self._mine.pop(self._uid, None)
+            self._mine[""] = max(self._mine.get("", 0), mine)
         book = self._raw / _LAST_TRAIN
         lock = FileLock(f"{book}.lock")
         with suppress(NotImplementedError):  # there are no such locks everywhere

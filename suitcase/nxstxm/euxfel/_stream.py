@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,36 +112,46 @@ class StreamWriter:
         file = self._file
         if file is None:
             file = self._file = self._new_file(len(self.files))
+        time = event["time"]
         if not self.n_open:
-            self.first_time = float(event["time"])
+            self.first_time = float(time)
         self.n_open += 1
-        came, times = nanoseconds(event["time"]), event.get("timestamps")
+        came, times = nanoseconds(time), event.get("timestamps")
         if not isinstance(times, Mapping):
             times = {}
         written: list[Written] = []
+        rows, control = self._rows, self._control
         for key, value in self._parts(event["data"]):
             if key in left:
                 continue
             base = data_key(key)
-            time = nanoseconds(times[base]) if base in times else came
+            read = times.get(base, time)
+            at = came if read is time else nanoseconds(read)
             if is_array(value):
-                row = self._add_array(file, key, value, time)
+                row = self._add_array(file, key, value, at)
                 if row is not None:
                     written.append(Written(key, row))
-            elif value is not None and (key in self._control or key not in self._rows):
-                if self._column(key).set(value, time):
-                    self._keep_time(file, key, times.get(base, event["time"]), came)
+            elif value is not None and (key in control or key not in rows):
+                if self._column(key).set(value, at):
+                    self._keep_time(file, key, read, came)
                 if self.has_rows:
-                    self._add_row(file, key, value, time)
-        self._column(SEQ_NUM).set(event.get("seq_num", 0), came)
-        self._column(TIME).set(float(event["time"]), came)
+                    self._add_row(file, key, value, at)
+        seq_num = event.get("seq_num", 0)
+        self._column(SEQ_NUM).set(seq_num, came)
+        self._column(TIME).set(float(time), came)
         if self.has_rows:
-            self._add_row(file, SEQ_NUM, event.get("seq_num", 0), came)
-            self._add_row(file, TIME, float(event["time"]), came)
+            self._add_row(file, SEQ_NUM, seq_num, came)
+            self._add_row(file, TIME, float(time), came)
         return written
 
-    def _parts(self, data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-        """Give the readings of an event; one with several channels as so many.
+    def _parts(self, data: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+        """Give the readings of an event; one with several channels as so many."""
+        if any(type(value) is dict or isinstance(value, Mapping) for value in data.values()):
+            return self._channels(data)
+        return data.items()
+
+    def _channels(self, data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        """Part readings that have channels.
 
         The name of a channel may end in the region it was measured at, which becomes one too.
         """
