@@ -91,6 +91,8 @@ class STXMScan:
         names = [name for run in opened for name in run.detectors]
         self.detectors: tuple[str, ...] = tuple(dict.fromkeys(names))
         self._keep: AnyArray = np.arange(len(self.energies))
+        #: Where the points of a part and a detector are: each energy asks for them.
+        self._known: dict[tuple[int, str], tuple[AnyArray, AnyArray, AnyArray]] = {}
 
     def _number(self, entry: int | str) -> int:
         if isinstance(entry, str) and entry in self.entries:
@@ -222,6 +224,12 @@ class STXMScan:
 
     def _placed(self, part: _Part, detector: str) -> tuple[AnyArray, AnyArray, AnyArray]:
         """Place the points of a run: which belong, where in a picture, at which energy."""
+        key = self._parts.index(part), detector
+        if key not in self._known:
+            self._known[key] = self._place(part, detector)
+        return self._known[key]
+
+    def _place(self, part: _Part, detector: str) -> tuple[AnyArray, AnyArray, AnyArray]:
         belongs, axes = part.run.points(detector, part.entry)
         position = np.zeros(belongs.shape, np.int64)
         for axis in self._axes:

@@ -86,6 +86,7 @@ class ScanRun:
         self.detectors: dict[str, Detector] = {name: d for name, (_, d) in found.items()}
         self._key_of = {name: key for name, (key, _) in found.items()}
         self._events: Events | None = None
+        self._covered: dict[str, int] = {}
 
     @property
     def events(self) -> Events:
@@ -103,6 +104,11 @@ class ScanRun:
 
     def covered(self, name: str) -> int:
         """Tell how many points of the plan one event of a detector covers."""
+        if name not in self._covered:
+            self._covered[name] = self._points_of_event(name)
+        return self._covered[name]
+
+    def _points_of_event(self, name: str) -> int:
         where, detector = self._of(name)
         data = self.data[where.source, where.key]
         n_values = prod(data.entry_shape)
