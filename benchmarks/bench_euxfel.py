@@ -25,6 +25,7 @@ import extra_data
 import h5py
 import numpy as np
 from _documents import Document, run, scalars
+from _documents import frames as made_frames
 from _pairs import (
     HEADINGS,
     arguments,
@@ -148,17 +149,22 @@ def opening(rounds: int, missed: list[str]) -> None:
         missed.append(f"opening: {ours:.1f} ms > {OPEN:g} ms")
 
 
-def one(n: int) -> dict[str, float]:
+def documents(kind: str, n: int) -> Iterator[Document]:
+    """Give a run of numbers, or of frames, that are made on the way."""
+    return scalars(n) if kind == "events" else made_frames(n, SIZE)
+
+
+def one(kind: str, n: int) -> dict[str, float]:
     """Export one run and say what it cost; in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        export(scalars(10), folder)  # imports are not counted
+        export(documents(kind, 10), folder)  # imports are not counted
     with tempfile.TemporaryDirectory() as folder:
         begin = time.process_time()
-        export(scalars(n), folder)
+        export(documents(kind, n), folder)
         spent = time.process_time() - begin
     peak = peak_bytes()
     begin = time.process_time()
-    gone: deque[Document] = deque(scalars(n), maxlen=1)
+    gone: deque[Document] = deque(documents(kind, n), maxlen=1)
     del gone
     return {"cpu": spent - (time.process_time() - begin), "peak": peak}
 
@@ -166,7 +172,7 @@ def one(n: int) -> dict[str, float]:
 def growth(lengths: tuple[int, ...], rounds: int, missed: list[str]) -> None:
     """Compare the cost of an event in short and long runs."""
     found: list[list[dict[str, Any]]] = [
-        [in_own_process(__file__, n) for n in lengths] for _ in range(rounds)
+        [in_own_process(__file__, "events", n) for n in lengths] for _ in range(rounds)
     ]
     rows = []
     for i, n in enumerate(lengths):
@@ -183,14 +189,26 @@ def growth(lengths: tuple[int, ...], rounds: int, missed: list[str]) -> None:
     print()
     headings = ("events", "us/event (CPU)", "ratio", "target", "memory MiB", "target", "met")
     table(headings, rows)
+    few, many = 400, lengths[0] // 5
+    peaks = [in_own_process(__file__, "frames", n)["peak"] for n in (few, many)]
+    more = peaks[1] - peaks[0]
+    size = (many - few) * SIZE * SIZE * 8 / 2**20
+    print()
+    table(
+        ("memory", "frames MiB more", "memory MiB more", "target", "met"),
+        [[f"{many:,} frames over {few}", f"{size:.0f}", f"{more / 2**20:+.0f}",
+          f"{MEMORY / 2**20:.0f}", "yes" if more <= MEMORY else "no"]],
+    )  # fmt: skip
+    if more > MEMORY:
+        missed.append(f"memory of {many:,} frames: {more / 2**20:+.0f} MiB")
 
 
 def main() -> int:
     parser = arguments(__doc__)
-    parser.add_argument("--one", metavar="N", help="one run, in this process")
+    parser.add_argument("--one", nargs=2, metavar=("KIND", "N"), help="one run, in this process")
     options = parser.parse_args()
     if options.one:
-        print(json.dumps(one(int(options.one))))
+        print(json.dumps(one(options.one[0], int(options.one[1]))))
         return 0
     machine()
     rounds = options.rounds or (1 if options.quick else 5)
