@@ -189,7 +189,7 @@ def growth(lengths: tuple[int, ...], rounds: int, missed: list[str]) -> None:
     print()
     headings = ("events", "us/event (CPU)", "ratio", "target", "memory MiB", "target", "met")
     table(headings, rows)
-    few, many = 400, lengths[0] // 5
+    few, many = 400, max(lengths[0] // 5, 800)
     peaks = [in_own_process(__file__, "frames", n)["peak"] for n in (few, many)]
     more = peaks[1] - peaks[0]
     size = (many - few) * SIZE * SIZE * 8 / 2**20
