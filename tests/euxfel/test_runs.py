@@ -183,6 +183,20 @@ def test_a_run_has_a_number_of_its_own(home: Path) -> None:
     assert [list(extra_data.RunDirectory(str(f)).train_ids) for f in counted] == [[1, 2, 3]] * 2
 
 
+def test_an_older_run_keeps_its_distances(home: Path) -> None:
+    """Stored runs are exported in any order; what EXtra-data calls the duration must be right."""
+    late = run_of([{"a": 1.0}] * 3, {"a": number()})
+    early = run_of([{"a": 1.0}] * 3, {"a": number()})
+    for i, (name, doc) in enumerate(early):
+        doc["time"] = 1.6e9 + 2.0 * i
+        if name == "event":
+            doc["timestamps"] = {"a": doc["time"]}
+    folders = [folder_of(export(run, home)) for run in (late, early)]
+    ids = [list(extra_data.RunDirectory(str(folder)).train_ids) for folder in folders]
+    assert ids[1][0] == ids[0][-1] + 1
+    assert np.diff(ids[1]).tolist() == [20, 20]
+
+
 def test_names_are_made_safe_and_kept(home: Path) -> None:
     keys = {"m1.RBV": number(), "m1:RBV": number(), "päth/x y": number()}
     run = run_of([dict.fromkeys(keys, 1.0)] * 2, keys)

@@ -173,7 +173,7 @@ class Trains:
     """Gives train ids that no other run of a proposal has, and that are larger than all before.
 
     Runs that go on at the same time, in one process, have none in common either; streams of a run
-    may.
+    may. A run that is older than one before it has later ids, at the distances of its own times.
 
     Parameters
     ----------
@@ -191,10 +191,11 @@ class Trains:
         self._how = how
         self._raw, self._uid = place.folder.parent, place.uid
         self._last: dict[str, int] = {}
-        self._before = place.before if how == "time" else 0
+        self._before = self._shift = 0
         with self._lock:
             self._mine = self._given.setdefault(self._raw, {})
             if how == "time":
+                self._before = max(place.before, self._mine.get("", 0))
                 self._mine.setdefault(self._uid, 0)
 
     def next(self, stream: str, time: float) -> int:
@@ -203,9 +204,12 @@ class Trains:
         if self._how == "seq":
             self._last[stream] = last + 1
             return last + 1
+        tick = tick_of(time)
+        if not self._last:
+            self._shift = max(self._before + 1 - tick, 0)
         with self._lock:
             given = self._mine
-            found = max(last + 1, tick_of(time))
+            found = max(last + 1, tick + self._shift)
             if len(given) > 1:  # others go on, or went before
                 others = max(last for uid, last in given.items() if uid != self._uid)
                 found = max(found, others + 1)
@@ -214,18 +218,19 @@ class Trains:
                 given[self._uid] = found
         return found
 
+    def leave(self) -> None:
+        """Give no more ids; those that were given stay given."""
+        with self._lock:
+            last = self._mine.pop(self._uid, 0)
+            if last:
+                self._mine[""] = max(self._mine.get("", 0), last)
+
     def close(self) -> None:
         """Note the last id for the runs to come."""
-        if self._how == "seq":
-            return
-        if not self._last:
-            with self._lock:
-                self._mine.pop(self._uid, None)
+        self.leave()
+        if self._how == "seq" or not self._last:
             return
         mine = max(self._last.values())
-        with self._lock:
-            self._mine.pop(self._uid, None)
-            self._mine[""] = max(self._mine.get("", 0), mine)
         book = self._raw / _LAST_TRAIN
         lock = FileLock(f"{book}.lock")
         with suppress(NotImplementedError):  # there are no such locks everywhere
