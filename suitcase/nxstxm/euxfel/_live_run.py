@@ -91,16 +91,8 @@ class LiveRun:
             return
         if self._writer is None or self._writer.is_closed:
             return
-        if name == "stop":
-            self._tell()
-        with suppress(HeldFileError):  # `finish` waits for it
-            for each in self._filling(name, doc):
-                self._writer.take(*each)
-
-    def _tell(self) -> None:
-        for message in self._filling.messages:
-            if self._writer is not None:
-                self._writer.note(message)
+        for each in self._filling(name, doc):
+            self._writer.take(*each)
 
     def reserve(self, wanted: RoomWanted) -> bool:
         """Refuse: frames of EuXFEL runs are journalled as they are."""
@@ -119,11 +111,10 @@ class LiveRun:
             return True
         try:
             self._filling.close()
-            self._tell()
             if not waits:
                 # without a journal nobody can make it of later
                 self._writer.leaves_out_held = self.folder is None
-            self._writer.close()
+            self._writer.close(self._filling.messages)
             self.path = self.place.folder
         except HeldFileError as error:
             if waits:

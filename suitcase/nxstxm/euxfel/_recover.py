@@ -93,8 +93,6 @@ def _fill(writer: RunWriter, options: RunOptions, documents: Any, messages: list
     try:
         with closing(options.filling()) as filling:
             for name, doc in documents:
-                if name == "stop":
-                    _tell(writer, [*filling.messages, *messages], n_wrong)
                 try:
                     for each in filling(name, doc):
                         writer.take(*each)
@@ -102,15 +100,9 @@ def _fill(writer: RunWriter, options: RunOptions, documents: Any, messages: list
                     n_wrong += 1
                     if n_wrong <= _NAMED:
                         writer.note(f"a {name} could not be used: {error}")
-            _tell(writer, [*filling.messages, *messages], n_wrong)
-        writer.close()
+        if n_wrong > _NAMED:
+            writer.note(f"{n_wrong} documents could not be used in all")
+        writer.close([*filling.messages, *messages])
     except BaseException:
         writer.abandon()  # the journal has all of it
         raise
-
-
-def _tell(writer: RunWriter, messages: list[str], n_wrong: int) -> None:
-    for message in messages:
-        writer.note(message)
-    if n_wrong > _NAMED:
-        writer.note(f"{n_wrong} documents could not be used in all")

@@ -136,11 +136,15 @@ class RunWriter:
                 self._take(each_name, each)
         except NXstxmError:
             raise
-        except OSError as error:
-            raise NXstxmOSError(f"{self.place.folder} can not be written ({error})") from error
-        except _NONSENSE as error:
-            what = f"{type(error).__name__}: {shown(str(error))}"
-            raise NXstxmValueError(f"a {name} document can not be written ({what})") from error
+        except (OSError, *_NONSENSE) as error:
+            raise self._ours(f"a {name} document", error) from error
+
+    def _ours(self, what: str, error: Exception) -> NXstxmError:
+        """Say what went wrong in words of ours."""
+        if isinstance(error, OSError):
+            return NXstxmOSError(f"{self.place.folder} can not be written ({error})")
+        told = f"{type(error).__name__}: {shown(str(error))}"
+        return NXstxmValueError(f"{what} can not be written ({told})")
 
     def _take(self, name: str, doc: Mapping[str, Any]) -> None:
         if name == "event":
@@ -152,7 +156,6 @@ class RunWriter:
         self._booking.append(name, doc)
         if name == "stop":
             self._stop = doc
-            self.close()
 
     def _declare(self, doc: Mapping[str, Any]) -> None:
         stream, uid = doc.get("name", "primary"), doc.get("uid")
@@ -262,8 +265,13 @@ class RunWriter:
         dataset.resize(n + len(data), 1)
         dataset[0, n:] = np.frombuffer(data, np.uint8)
 
-    def close(self) -> None:
-        """Give all files their names; without a stop document the run is not complete.
+    def close(self, messages: Iterable[str] = ()) -> None:
+        """Give all files their names; of a run without a stop document they say so.
+
+        Parameters
+        ----------
+        messages : iterable of str
+            What else is to be noted.
 
         Raises
         ------
@@ -272,6 +280,16 @@ class RunWriter:
         """
         if self.is_closed:
             return
+        for message in messages:
+            self.note(message)
+        try:
+            self._close()
+        except NXstxmError:
+            raise
+        except (OSError, *_NONSENSE) as error:
+            raise self._ours(f"run {self.uid:.8}", error) from error
+
+    def _close(self) -> None:
         self._end_streams()
         files = [file for stream in self._streams.values() for file in stream.files]
         external, aliases = self._write_external()

@@ -78,22 +78,16 @@ class Serializer:
         if name == "event" and self._filling.is_idle:
             self._run.take(name, doc)
             return
-        if name == "stop":
-            self._tell()
         for each in self._filling(name, doc):
             self._run.take(*each)
-
-    def _tell(self) -> None:
-        if self._run is not None:
-            for message in self._filling.messages:
-                self._run.note(message)
+        if name == "stop":
+            self.close()
 
     def close(self) -> None:
         """Complete the run with what came; after a stop document there is nothing to do."""
         self._filling.close()
         if self._run is not None:
-            self._tell()
-            self._run.close()
+            self._run.close(self._filling.messages)
 
     def __enter__(self) -> Serializer:
         """Give the serializer itself."""

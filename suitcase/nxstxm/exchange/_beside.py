@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import NXstxmError, NXstxmTypeError, OptionError
-from ..documents import HeldFileError
 from ..euxfel import RunOptions, RunWriter, begin_again
 from ..nexus import WriterOptions
 from ._live_log import logger
@@ -38,20 +37,13 @@ class RunBeside:
     def take(self, name: str, doc: Mapping[str, Any]) -> None:
         """Take a document."""
         if self.error is None:
-            self._attempt(lambda: self._take(name, doc))
-
-    def _take(self, name: str, doc: Mapping[str, Any]) -> None:
-        with suppress(HeldFileError):  # the NXstxm file waits for it too
-            self._writer.take(name, doc)
+            self._attempt(lambda: self._writer.take(name, doc))
 
     def end(self, messages: list[str]) -> None:
-        """Complete the run with what came; again is harmless."""
-        if self.error is not None or self._writer.is_closed:
-            return
-        for message in messages:
-            self._writer.note(message)
-        self._writer.leaves_out_held = True
-        self._attempt(self._writer.close)
+        """Complete the run with what came, as the NXstxm file is; again is harmless."""
+        if self.error is None:
+            self._writer.leaves_out_held = True  # the file has waited for them
+            self._attempt(lambda: self._writer.close(messages))
 
     def abandon(self) -> None:
         """Let go of what is not complete: a journal has it, or a source of which it was."""
