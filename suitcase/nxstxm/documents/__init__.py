@@ -19,6 +19,7 @@ from ._leftovers import RecoverError as RecoverError
 from ._leftovers import recover_each
 from ._live_queue import LiveQueue
 from ._live_scans import LiveScans
+from ._live_writer import LiveWriter
 from ._packing import ArrayRef, PlacedRef
 from ._raw_arrays import array_crc32
 from ._replay import StoredRun, replay, stored_runs
@@ -50,6 +51,7 @@ __all__ = [
     "JournalFolder",
     "LiveQueue",
     "LiveScans",
+    "LiveWriter",
     "Packed",
     "Pending",
     "Placed",

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, RLock, Thread
 from typing import Any, Generic, Protocol, TypeVar
 
 from .._errors import NXstxmError
+from .._log import logger
 from ._backlog import Backlog
 from ._batch import Batch, Closed, Pending
 from ._frame_file import RoomWanted
 from ._journal import Journal
 from ._leftovers import RecoverError
 from ._live_queue import LiveQueue
-
-logger = logging.getLogger("suitcase.nxstxm")
 
 #: Seconds between two looks whether a detector has closed its file, and after which it is given up.
 HELD_PERIOD, HELD_PATIENCE = 0.2, 60.0
@@ -42,6 +40,8 @@ class LiveScan(Protocol):
         Why there is none; what a processor raised.
     runs : object
         What tells it from others.
+    closing : bool
+        Whether its file was asked for.
     unclosed : set of str
         Runs whose journals are open.
     """
@@ -53,10 +53,14 @@ class LiveScan(Protocol):
     error: Exception | None
     processor_error: BaseException | None
     runs: Any
+    closing: bool
     unclosed: set[str]
 
     def begin(self, run: str) -> Journal | None:
         """Begin a run; give its journal."""
+
+    def stopped(self, stop: Mapping[str, Any]) -> bool:
+        """Count the end of a run; tell whether it was the last."""
 
     def take(self, batch: Batch) -> None:
         """Take documents."""
@@ -201,7 +205,7 @@ class LiveScans(Generic[Scan]):
         if os.getpid() == self._pid:
             try:
                 self._at_exit()
-            except Exception:
+            except Exception:  # noqa: BLE001 - nobody is there to catch it
                 logger.exception("a scan could not be finished at exit")
 
     # -- the writer's thread ----------------------------------------------------------------------
@@ -217,7 +221,7 @@ class LiveScans(Generic[Scan]):
                 if item is not Backlog.NOTHING:
                     self._do(item)
                 self._look_again()
-            except Exception:
+            except Exception:  # noqa: BLE001 - a defect of ours; the thread must live on
                 logger.exception("the writer of %s has failed", self._directory)
 
     def _do(self, item: Any) -> None:
@@ -280,7 +284,7 @@ class LiveScans(Generic[Scan]):
         try:
             if self._on_finish is not None:
                 self._on_finish(scan.path)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the user's; the thread must live on
             logger.exception("on_finish failed for %s", scan.path)
         finally:
             scan.settle()

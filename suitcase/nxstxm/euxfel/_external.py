@@ -6,7 +6,6 @@ fly scan there may be no events at all.
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +29,6 @@ from ._file import FileFacts, SequenceFile
 from ._options import RunOptions
 from ._stream import SEQ_NUM, link_legacy, write_rows_index
 
-logger = logging.getLogger("suitcase.nxstxm")
 #: Bytes that are read at a time.
 BLOCK_BYTES = 8 * 2**20
 #: A stream without events has at most so many trains a row.

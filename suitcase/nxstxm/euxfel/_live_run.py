@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +9,7 @@ from threading import Event
 from typing import Any
 
 from .._errors import NXstxmError
+from .._log import logger
 from ..documents import (
     Batch,
     Filling,
@@ -21,8 +21,6 @@ from ..documents import (
 from ._options import RunOptions
 from ._place import RunPlace
 from ._run import RunWriter
-
-logger = logging.getLogger("suitcase.nxstxm")
 
 
 class LiveRun:
@@ -73,6 +71,11 @@ class LiveRun:
         """Begin it; give its journal."""
         self.unclosed.add(run)
         return None if self.folder is None else self.folder.journal(run)
+
+    def stopped(self, stop: Mapping[str, Any]) -> bool:
+        """Tell that it was its own last run."""
+        del stop
+        return True
 
     def take(self, batch: Batch) -> None:
         """Take documents; after an error they are in the journal only."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from .._log import logger
 from ._columns import (
     AnyArray,
     ControlColumn,
@@ -24,7 +24,6 @@ from ._devices import CHANNEL, OF_EVENT, SPLIT, TIME_OF, Devices, data_key, show
 from ._file import FileFacts, SequenceFile
 from ._options import RunOptions
 
-logger = logging.getLogger("suitcase.nxstxm")
 #: What is known of each event and is no reading.
 SEQ_NUM, TIME, REGION = (f"{OF_EVENT}{name}" for name in ("seq_num", "time", "region"))
 #: Parts the name of a channel from the region that it was measured at.

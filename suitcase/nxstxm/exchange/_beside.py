@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import NXstxmError, NXstxmTypeError, OptionError
+from .._log import logger
 from ..euxfel import RunOptions, RunWriter, begin_again
 from ..nexus import WriterOptions
-from ._live_log import logger
 
 
 class RunBeside:

@@ -9,6 +9,7 @@ from threading import Event
 from typing import Any
 
 from .._errors import NXstxmError
+from .._log import logger
 from ..documents import (
     Batch,
     Filling,
@@ -22,7 +23,6 @@ from ..documents import (
 from ..nexus import RunStage
 from ..scans import RunsOfScan
 from ._beside import RunBeside, RunsBeside
-from ._live_log import logger
 from ._scan_writer import ScanWriter
 
 

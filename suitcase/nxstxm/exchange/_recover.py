@@ -10,10 +10,10 @@ from typing import Any
 
 from .. import euxfel
 from .._errors import NXstxmError, NXstxmFileExistsError, NXstxmValueError
+from .._log import logger
 from ..documents import ArrayRef, JournalFolder, read_archive, recover_each
 from ..nexus import H5_ERRORS, SUFFIX, RunStage, WriterOptions, archived_runs, read_documents
 from ._beside import RunBeside, RunsBeside
-from ._live_log import logger
 from ._placed_frames import PlacedFrames
 from ._scan_writer import ScanWriter
 

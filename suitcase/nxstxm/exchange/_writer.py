@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from .._disk import sync
-from .._errors import NXstxmOSError, NXstxmStateError, OptionError
-from ..documents import FrameFile, JournalFolder, LiveScans, ScanFacts, copied
+from .._errors import NXstxmOSError, NXstxmStateError
+from ..documents import FrameFile, JournalFolder, LiveWriter, ScanFacts
 from ..nexus import SUFFIX, NXstxmStorage, WriterOptions, check_uid
 from ..scans import Grouping, ScanPlan, read_plan, run_uid
 from ._beside import RunsBeside
-from ._live_log import logger
 from ._live_scan import LiveScan
 from ._paths import PathProvider, provider_of, target_of
 from ._recover import recover as recover_left
@@ -28,7 +25,7 @@ LEAST_SPACE = 64 * 2**20
 _BUSY = 5.0
 
 
-class NXstxmWriter:
+class NXstxmWriter(LiveWriter[LiveScan]):
     """Write an NXstxm file of each scan that a RunEngine measures.
 
     ``RE.subscribe(NXstxmWriter("/data"))``
@@ -96,64 +93,34 @@ class NXstxmWriter:
         recover: bool = True,
         **options: Any,
     ) -> None:
-        self._directory = Path(directory).expanduser().absolute()
         chosen = WriterOptions.of(**options)
         if chosen.on_error == "raise":
             # the file is made all the same; a strict writer raises afterwards
             chosen = replace(chosen, on_error="leave_out")
-        if fsync is not None and not fsync >= 0:
-            raise OptionError(f"fsync is {fsync!r}; give seconds, or None")
+        super().__init__(
+            directory,
+            fsync=fsync,
+            strict=strict,
+            finish_timeout=finish_timeout,
+            on_finish=on_finish,
+            copy_arrays=copy_arrays,
+            recover=recover_left if recover else None,
+        )
         self._options = chosen
         self._beside = RunsBeside(chosen, raises=False)
         self._provide = provider_of(path_provider, chosen.timezone)
         self._has_journal = bool(journal)
-        self._patience = float(finish_timeout)
-        self._copies = bool(copy_arrays)
-        self._syncs = fsync is not None
         self._grouping = Grouping()
-        self._scans: LiveScans[LiveScan] = LiveScans(
-            self._directory,
-            fsync=fsync,
-            strict=bool(strict),
-            on_finish=on_finish,
-            recover=recover_left if recover else None,
-            at_exit=self.close,
-        )
-        #: The files that were written so far.
-        self.paths: list[Path] = self._scans.paths
-        self._errors = self._scans.errors
-        self._put = self._scans.queue.put
         self._latest = ""
-        self._closed = False
 
     # -- documents --------------------------------------------------------------------------------
-
-    def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
-        """Take a document of any run."""
-        if self._errors:
-            self._raise()
-        if name == "start":
-            self._start(doc)
-        elif name == "stop":
-            self._stop(doc)
-        elif self._copies:
-            self._put(name, copied(name, doc))
-        else:
-            self._put(name, doc)
 
     def _start(self, doc: Mapping[str, Any]) -> None:
         """Begin a run; all that can be known to be wrong is found here."""
         uid = run_uid(doc)
         scans = self._scans
         with scans.lock:
-            if self._closed:
-                raise NXstxmStateError(
-                    f"run {uid:.8} starts, but this NXstxmWriter is closed; subscribe a new one"
-                )
-            if scans.of_run(uid) is not None:
-                raise NXstxmStateError(
-                    f"run {uid:.8} starts twice; is the writer subscribed twice?"
-                )
+            self._may_start(uid)
             plan = read_plan(doc)
             scans.start()
             runs, ended = self._grouping.scan_of(plan)
@@ -162,13 +129,11 @@ class NXstxmWriter:
                 self._finish(before)
             try:
                 scan = scans.of_runs(runs) or self._new_scan(plan, doc, runs)
-                scans.begin(uid, scan)
+                self._begin(uid, scan, doc)
             except BaseException:
                 self._grouping.close(runs)
                 raise
             self._latest = uid
-            self._put("start", doc)
-            scans.queue.hurry()
 
     def _new_scan(self, plan: ScanPlan, doc: Mapping[str, Any], runs: Any) -> LiveScan:
         for root, now in self._options.root_map.items():
@@ -214,87 +179,11 @@ class NXstxmWriter:
         file = f"{target.as_posix()}{SUFFIX}"
         return ScanFacts(file, first_uid, self._options.saved(), names)
 
-    def _stop(self, doc: Mapping[str, Any]) -> None:
-        """End a run; wait for the file if it was the last of its scan."""
-        self._put("stop", doc)
-        self._scans.queue.hurry()
-        with self._scans.lock:
-            scan = self._scans.of_run(str(doc.get("run_start")))
-            is_last = scan is not None and scan.stopped(doc)
-            if scan is not None and is_last:
-                self._finish(scan)
-        if scan is not None and is_last:
-            if not scan.released.wait(self._patience):
-                logger.warning(
-                    "the file of scan %s is not there after %g s; it is still being written",
-                    scan, self._patience,
-                )  # fmt: skip
-            if self._errors:
-                self._raise()
-
-    def _finish(self, scan: LiveScan) -> None:
-        """Ask for the file of a scan, behind all that came so far."""
-        if not scan.closing:
-            scan.closing = True
-            self._grouping.close(scan.runs)
-            self._scans.finish(scan)
-
-    def _raise(self) -> None:
-        """Raise what went wrong since it was raised last; only a strict writer has something."""
-        error = self._errors[0]
-        self._errors.clear()
-        raise error
+    def _ends(self, scan: LiveScan) -> None:
+        """Let no more runs join a scan."""
+        self._grouping.close(scan.runs)
 
     # -- the user ---------------------------------------------------------------------------------
-
-    def finish(self, timeout: float | None = None) -> list[Path]:
-        """Finish all scans, also those of which runs are missing or have not stopped.
-
-        Parameters
-        ----------
-        timeout : float, optional
-            Seconds to wait for the files; unless given, as long as it takes.
-
-        Returns
-        -------
-        list of Path
-            All files that were written so far.
-
-        Raises
-        ------
-        NXstxmStateError
-            Some are not there in time.
-        Exception
-            Of a strict writer: what went wrong.
-        """
-        with self._scans.lock:
-            for scan in self._scans:
-                self._finish(scan)
-        return self.wait(timeout)
-
-    def wait(self, timeout: float | None = None) -> list[Path]:
-        """Wait for the files of all scans whose last run has stopped; see `finish`."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        with self._scans.lock:
-            closing = [scan for scan in self._scans if scan.closing]
-        for scan in closing:
-            left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-            if not scan.done.wait(left):
-                raise NXstxmStateError(f"the file of scan {scan} is not there after {timeout:g} s")
-        if self._errors:
-            self._raise()
-        return list(self.paths)
-
-    def wait_plan(self, timeout: float | None = None) -> Generator[Any, Any, list[Path]]:
-        """Wait for the files as a part of a plan: ``yield from writer.wait_plan()``."""
-        from bluesky.plan_stubs import sleep
-
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while any(scan.closing and not scan.done.is_set() for scan in self._scans):
-            if deadline is not None and time.monotonic() > deadline:
-                break
-            yield from sleep(0.05)
-        return self.wait(0.0)
 
     def storage(self, uid: str | None = None) -> NXstxmStorage:
         """Give what came so far of a run that goes on, by its coordinates.
@@ -322,30 +211,6 @@ class NXstxmWriter:
                 f"NXstxmStorage(path)"
             )
         return stage.storage
-
-    def close(self) -> None:
-        """Finish all scans, and end the threads; again is harmless."""
-        with self._scans.lock:
-            if self._closed:
-                return
-            self._closed = True
-        try:
-            self.finish()
-        finally:
-            self._scans.close()
-
-    def __enter__(self) -> NXstxmWriter:
-        """Give the writer itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
 
 
 def _check_space(folder: Path) -> None:
