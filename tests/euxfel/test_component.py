@@ -45,9 +45,9 @@ def compare(name: str, home: Path) -> int:
     folders = folders_of(runs, home / "runs")
     n = 0
     entries = pictures(export_scan(runs, home / "files"))
-    first = STXMScan(folders)
-    for i, (entry, channels) in enumerate(entries.items()):
-        scan = STXMScan(folders, entry if entry in first.entries else i)
+    assert STXMScan(folders).entries == tuple(entries)
+    for entry, channels in entries.items():
+        scan = STXMScan(folders, entry)
         for channel in {*channels} & {*scan.detectors}:
             ours = scan.xarray(channel)
             assert ours.dims[0] == "energy"

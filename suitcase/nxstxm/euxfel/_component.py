@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from importlib import import_module
 from math import prod
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._errors import NXstxmKeyError, NXstxmValueError
-from ..scans import Axis, EntryPlan
+from ..scans import Part, group_runs, jobs
 from ._columns import AnyArray
 from ._scan_run import ScanRun
 
@@ -20,15 +19,6 @@ from ._scan_run import ScanRun
 _DIMS = {"sample_x": "x", "sample_y": "y"}
 #: Trains that are read at a time.
 _BLOCK = 128
-
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """What one run gives to an entry: where its energies begin in those of the entry."""
-
-    run: ScanRun
-    entry: int
-    offset: int
 
 
 class STXMScan:
@@ -39,7 +29,8 @@ class STXMScan:
     runs : str, Path, DataCollection, or a sequence of these
         The runs of one scan: their folders, or what EXtra-data opened.
     entry : int or str
-        Number or name of the entry, where the scan has several: regions, polarizations.
+        Number or name of the entry, where the scan has several: regions, polarizations. Names are
+        those of the entries of an NXstxm file.
 
     Attributes
     ----------
@@ -74,14 +65,13 @@ class STXMScan:
         if not opened:
             raise NXstxmValueError("there is no run; give the runs of a scan")
         opened.sort(key=lambda run: (run.plan.time, run.plan.run))
-        found: dict[tuple[Any, ...], str] = {}
-        for run in opened:
-            for name, plan in zip(run.plan.entry_names, run.plan.entries, strict=True):
-                known = plan.name is not None or bool(plan.region)
-                label = name if known and name not in found.values() else f"entry{len(found)}"
-                found.setdefault(plan.key, label)
-        self.entries: tuple[str, ...] = tuple(found.values())
-        self._parts, self._plan = _joined(opened, list(found)[self._number(entry)])
+        if len(group_runs(run.plan for run in opened)) > 1:
+            raise NXstxmValueError("the runs are of several scans; give those of one")
+        found = jobs(opened)
+        self.entries: tuple[str, ...] = tuple(job.name for job in found)
+        job = found[self._number(entry)]
+        self._parts: list[Part[ScanRun]] = list(job.parts)
+        self._plan = job.plan
         self._axes = [axis for axis in self._plan.axes if axis.name != "energy"]
         if any(axis.size is None for axis in self._axes):
             raise NXstxmValueError(
@@ -194,11 +184,11 @@ class STXMScan:
         for dim, axis in zip(self.dims[1:], self._axes, strict=True):
             if axis.setpoints is not None:
                 coords[dim] = (dim, np.asarray(axis.setpoints), {"units": axis.units})
-        units = next(p.run.detectors[detector].units for p in self._with(detector))
+        units = next(p.record.detectors[detector].units for p in self._with(detector))
         return xarray.DataArray(found, coords, self.dims, detector, {"units": units})
 
-    def _with(self, detector: str) -> list[_Part]:
-        return [part for part in self._parts if detector in part.run.detectors]
+    def _with(self, detector: str) -> list[Part[ScanRun]]:
+        return [part for part in self._parts if detector in part.record.detectors]
 
     def _check(self, detector: str) -> None:
         if detector not in self.detectors:
@@ -217,27 +207,27 @@ class STXMScan:
             events = np.flatnonzero(wanted.any(axis=1))
             for first in range(0, len(events), _BLOCK):
                 some = events[first : first + _BLOCK]
-                values = part.run.values(detector, part.run.events.train_ids[some])
+                values = part.record.values(detector, part.record.events.train_ids[some])
                 keep = wanted[some]
                 plane[position[some][keep]] = values[keep]
         return plane.reshape(shape)
 
-    def _placed(self, part: _Part, detector: str) -> tuple[AnyArray, AnyArray, AnyArray]:
+    def _placed(self, part: Part[ScanRun], detector: str) -> tuple[AnyArray, AnyArray, AnyArray]:
         """Place the points of a run: which belong, where in a picture, at which energy."""
         key = self._parts.index(part), detector
         if key not in self._known:
             self._known[key] = self._place(part, detector)
         return self._known[key]
 
-    def _place(self, part: _Part, detector: str) -> tuple[AnyArray, AnyArray, AnyArray]:
-        belongs, axes = part.run.points(detector, part.entry)
+    def _place(self, part: Part[ScanRun], detector: str) -> tuple[AnyArray, AnyArray, AnyArray]:
+        belongs, axes = part.record.points(detector, part.entry)
         position = np.zeros(belongs.shape, np.int64)
         for axis in self._axes:
             size = axis.size or 1
             index = axes.get(axis.name, np.zeros(belongs.shape, np.int64))
             belongs = belongs & (index < size)
             position = position * size + np.minimum(index, size - 1)
-        energy = axes.get("energy", np.zeros(belongs.shape, np.int64)) + part.offset
+        energy = axes.get("energy", np.zeros(belongs.shape, np.int64)) + part.energy_offset
         return belongs, position, energy
 
     # -- trains -----------------------------------------------------------------------------------
@@ -254,18 +244,18 @@ class STXMScan:
             position of each of these points, or their numbers where no setpoint is known.
         """
         for part in self._parts:
-            names = list(part.run.detectors)
+            names = list(part.record.detectors)
             if not names:
                 continue
-            most = max(names, key=part.run.covered)
-            belongs, axes = part.run.points(most, part.entry)
-            energy = axes.get("energy", np.zeros(belongs.shape, np.int64)) + part.offset
+            most = max(names, key=part.record.covered)
+            belongs, axes = part.record.points(most, part.entry)
+            energy = axes.get("energy", np.zeros(belongs.shape, np.int64)) + part.energy_offset
             belongs = belongs & np.isin(energy, self._keep)
             events = np.flatnonzero(belongs.any(axis=1))
             for first in range(0, len(events), _BLOCK):
                 some = events[first : first + _BLOCK]
-                ids = part.run.events.train_ids[some]
-                read = {name: part.run.values(name, ids) for name in names}
+                ids = part.record.events.train_ids[some]
+                read = {name: part.record.values(name, ids) for name in names}
                 for i, (event, train) in enumerate(zip(some, ids.tolist(), strict=True)):
                     data = {name: values[i] for name, values in read.items()}
                     data["energy"] = _at(self._plan.energies, energy[event])
@@ -279,32 +269,3 @@ def _at(setpoints: Sequence[float] | None, index: AnyArray) -> AnyArray:
     if not setpoints:
         return index
     return np.asarray(setpoints, float)[np.minimum(index, len(setpoints) - 1)]
-
-
-def _joined(runs: list[ScanRun], key: tuple[Any, ...]) -> tuple[list[_Part], EntryPlan]:
-    """Join what runs have of one entry, which has this key.
-
-    Raises
-    ------
-    NXstxmValueError
-        They are of several scans.
-    """
-    parts: list[_Part] = []
-    plans: list[EntryPlan] = []
-    energies: list[float] = []
-    for run in runs:
-        found = [i for i, entry in enumerate(run.plan.entries) if entry.key == key]
-        if not found:
-            continue
-        plan = run.plan.entries[found[0]]
-        parts.append(_Part(run, found[0], 0 if run.plan.fixed else len(energies)))
-        plans.append(plan)
-        energies += plan.energies
-    fixed = [bool(part.run.plan.fixed) for part in parts]
-    if len({part.run.plan.signature for part in parts}) > 1 and any(fixed):
-        raise NXstxmValueError("the runs are of several scans; give those of one")
-    if len(parts) == 1 or all(fixed):
-        return parts, max(plans, key=lambda plan: len(plan.energies))
-    spatial = tuple(axis for axis in plans[0].axes if axis.name != "energy")
-    axes = (Axis("energy", tuple(energies), "eV", role="energy"), *spatial)
-    return parts, replace(plans[0], axes=axes, energies=tuple(energies))

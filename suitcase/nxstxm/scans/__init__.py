@@ -2,6 +2,7 @@
 
 from ._bind import detector_columns
 from ._grouping import Grouping, RunsOfScan, group_runs, is_part
+from ._jobs import EntryJob, Part, jobs
 from ._make import make_standard_metadata, stxm_metadata
 from ._metadata import MetadataError, as_json
 from ._place import Placement, by_region, fastest_loop, place, points_per_event
@@ -50,12 +51,14 @@ __all__ = [
     "Axis",
     "Detector",
     "Device",
+    "EntryJob",
     "EntryPlan",
     "Grouping",
     "Layout",
     "LineAxis",
     "Loop",
     "MetadataError",
+    "Part",
     "Placement",
     "Polarization",
     "Route",
@@ -76,6 +79,7 @@ __all__ = [
     "group_runs",
     "is_line",
     "is_part",
+    "jobs",
     "line_axes",
     "line_spec_scans",
     "make_standard_metadata",
