@@ -221,6 +221,12 @@ def test_the_start_document_is_in_the_first_file(home: Path) -> None:
     assert opened(folder).get_run_value("BLUESKY/RUN/START", "sample.value") == "coal"
 
 
+def test_the_start_document_is_there_when_the_first_stream_is_empty(home: Path) -> None:
+    run = run_of([], {"a": number()}, sample="coal")
+    run = stream_of(run, "second", [{"b": 1.0}] * 3, [1.7e9 + i for i in range(3)], b=number())
+    assert opened(written(run, home)).get_run_value("BLUESKY/RUN/START", "sample.value") == "coal"
+
+
 def test_what_the_format_changes_is_kept(home: Path) -> None:
     run = run_of([{"a": float(i), "b": 1.0} for i in range(6)], {"a": number(), "b": number()})
     run[4][1]["timestamps"]["a"] = 1.5e9 + 0.25

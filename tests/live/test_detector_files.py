@@ -648,7 +648,7 @@ def test_rows_of_several_files_are_at_their_events(
     name: str, row_by_row: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not row_by_row:
-        monkeypatch.setattr("suitcase.nxstxm.nexus._linked.MOST_ROW_BY_ROW", 5)
+        monkeypatch.setattr("suitcase.nxstxm.documents._virtual.MOST_ROW_BY_ROW", 5)
     files = [tmp_path / f"{i}.h5" for i in range(2)]
     frames = np.arange(2 * 4 * 6 * 5, dtype=float).reshape(2, 4, 6, 5)
     for path, some in zip(files, frames, strict=True):

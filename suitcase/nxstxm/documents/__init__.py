@@ -27,6 +27,7 @@ from ._stream import REGION, Block
 from ._stream_assets import DIRECT, StreamAssets, StreamRows, resource_path
 from ._streams import DocumentError, RunStreams
 from ._unpack import unpack_documents
+from ._virtual import RowsElsewhere, relative_name, write_virtual
 
 __all__ = [
     "DIRECT",
@@ -58,6 +59,7 @@ __all__ = [
     "PlacedRef",
     "Room",
     "RoomWanted",
+    "RowsElsewhere",
     "RunStreams",
     "ScanFacts",
     "Segment",
@@ -76,6 +78,7 @@ __all__ = [
     "read_archive",
     "read_placed",
     "recover_each",
+    "relative_name",
     "replay",
     "resource_path",
     "shown",
@@ -83,4 +86,5 @@ __all__ = [
     "unpack_documents",
     "values_equal",
     "write_archive",
+    "write_virtual",
 ]

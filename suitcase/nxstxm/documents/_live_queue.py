@@ -201,11 +201,7 @@ class LiveQueue:
 
     def _list_of(self, doc: Document, runs: dict[str, list[Segment]]) -> list[Document] | None:
         """Give the list that an event is to be added to; None where its run is not known."""
-        try:
-            owners = self._routes.take("event", doc)
-        except Exception as error:  # noqa: BLE001 - see `_sort`
-            self._tell("", error)
-            return None
+        owners = self._owners("event", doc)
         if not owners:
             return None
         segments = runs.setdefault(owners[0], [])
@@ -215,14 +211,19 @@ class LiveQueue:
 
     def _sort(self, name: str, doc: Document, runs: dict[str, list[Segment]]) -> None:
         """Note to which run a document belongs; what belongs to none that is known is left."""
+        owners = self._owners(name, doc)
+        for run in owners:
+            part = doc if len(owners) == 1 else self._routes.part_of(run, name, doc)
+            if part is not None:
+                runs.setdefault(run, []).append(Segment(name, [part]))
+
+    def _owners(self, name: str, doc: Document) -> tuple[str, ...]:
+        """Give the runs of a document; of one that makes no sense none."""
         try:
-            owners = self._routes.take(name, doc)
-            for run in owners:
-                part = doc if len(owners) == 1 else self._routes.part_of(run, name, doc)
-                if part is not None:
-                    runs.setdefault(run, []).append(Segment(name, [part]))
+            return self._routes.take(name, doc)
         except Exception as error:  # noqa: BLE001 - those that wait behind it must have their turn
             self._tell("", error)
+            return ()
 
     def _is_heavy(self, descriptor: Document) -> bool:
         uid = descriptor.get("uid")

@@ -6,10 +6,8 @@ fly scan there may be no events at all.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -19,9 +17,10 @@ from ..documents import (
     DetectorFileError,
     FileRows,
     HeldFileError,
+    RowsElsewhere,
     StreamRows,
-    open_hdf5,
     open_rows,
+    write_virtual,
 )
 from ._columns import AnyArray, nanoseconds, set_attributes
 from ._devices import Devices
@@ -199,7 +198,9 @@ class ExternalRows:
         can_map = all(each.is_hdf5 and each.each == 1 for each, _, _ in runs)
         if self._options.external == "vds" and runs and can_map:
             group = file.h5.require_group(f"INSTRUMENT/{source}")
-            made = _write_virtual(group, name, file.final.parent, runs, len(where))
+            rows_of = [RowsElsewhere(v.path, v.dataset, first, n) for v, first, n in runs]
+            folder, shape = file.final.parent, values.shape[1:]
+            made = write_virtual(group, name, folder, rows_of, shape, values.dtype)
             set_attributes(made, facts)
             file.add_source(source, counts)
         else:
@@ -254,28 +255,3 @@ def _copy(file: SequenceFile, source: str, name: str, values: FileRows, first: i
         file.add_rows(source, name, values[at : min(at + step, first + n)])
     file.write_rows()
     values.close()
-
-
-def _write_virtual(
-    group: h5py.Group, name: str, folder: Path, runs: Sequence[tuple[FileRows, int, int]], n: int
-) -> h5py.Dataset:
-    """Name rows of files of the detector, relative to the folder of the run."""
-    values = runs[0][0]
-    layout = h5py.VirtualLayout((n, *values.shape[1:]), values.dtype)
-    at = 0
-    for each, first, size in runs:
-        with open_hdf5(each.path) as h5:  # a frame may have a dimension of one more there
-            stored = h5[each.dataset]
-            shape, dtype = stored.shape, stored.dtype
-        origin = h5py.VirtualSource(_relative(each.path, folder), each.dataset, shape, dtype)
-        layout[at : at + size] = origin[first : first + size]
-        at += size
-    fill = np.nan if values.dtype.kind == "f" else None
-    return group.create_virtual_dataset(name, layout, fillvalue=fill)
-
-
-def _relative(path: Path, folder: Path) -> str:
-    try:
-        return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()
-    except ValueError:
-        return path.absolute().as_posix()  # another drive

@@ -14,8 +14,8 @@ from .._errors import NXstxmKeyError, NXstxmOSError, NXstxmValueError
 from ..documents import ArrayRef, read_archive
 from ._devices import KEY, SPLIT, STREAM
 from ._foreign import foreign_documents, opened_run
+from ._last import ARCHIVE
 from ._place import LAST
-from ._run import ARCHIVE
 
 
 def documents(run: Any) -> Generator[tuple[str, dict[str, Any]], None, None]:

@@ -2,47 +2,35 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import h5py
-import numpy as np
-
 from .._errors import NXstxmError, NXstxmOSError, NXstxmStateError, NXstxmValueError
 from ..documents import (
-    ArchiveWriter,
     StreamAssets,
     StreamRows,
     shown,
     unpack_documents,
 )
 from ..scans import BASELINE, PRIMARY
-from ._booking import Booking
-from ._columns import Reading, is_array, nanoseconds
+from ._columns import nanoseconds
 from ._devices import Devices
 from ._external import ExternalRows, SomeTrains, trains_of_files, trains_of_rows
 from ._file import SUFFIX, FileFacts, RunFacts, SequenceFile
+from ._last import LastFile, start_values
 from ._lines import Lines
 from ._map import write_aliases, write_map
 from ._names import Names, safe
 from ._options import RunOptions
 from ._place import LAST, RunPlace, Trains, reserve, tick_of
-from ._stream import MOST_IN_TRAIN, RunValue, StreamWriter
+from ._stream import MOST_IN_TRAIN, StreamWriter
 
-#: Sources of what Bluesky says of the run itself, and of what is to be said of it.
-START, STOP, DOCUMENTS, NOTES = (
-    f"BLUESKY/RUN/{name}" for name in ("START", "STOP", "DOCUMENTS", "NOTES")
-)
-ARCHIVE = f"RUN/{DOCUMENTS}/archive/value"
 #: What comes of documents that make no sense, where nothing more can be said of them.
 _NONSENSE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
-#: The archive is chunked so.
-_CHUNK = 256 * 1024
 
 
 class RunWriter:
@@ -106,9 +94,8 @@ class RunWriter:
         self._assets = StreamAssets(direct=options.direct)
         self._last_time = _number(start.get("time"))
         self._stop: Mapping[str, Any] | None = None
-        self._last = SequenceFile(self.place.file(LAST, 0), 0, self._facts)
-        self._archive = ArchiveWriter(self._hold)
-        self._booking = Booking(self._archive, self.uid)
+        self._last = LastFile(self._new_file(LAST, 0), start)
+        self._booking = self._last.booking
         try:
             self._booking.append("start", start)
         except BaseException:
@@ -175,7 +162,7 @@ class RunWriter:
                 is_line=self._lines,
             )
             if not self._streams:
-                writer.once = list(_values(START, self.start, nanoseconds(self.start.get("time"))))
+                writer.once = list(start_values(self.start))
             self._streams[stream] = writer
             if is_monitor:
                 self._monitors.append(writer)
@@ -256,15 +243,6 @@ class RunWriter:
 
     # -- the last files ---------------------------------------------------------------------------
 
-    def _hold(self, data: bytes) -> None:
-        h5 = self._last.h5
-        if ARCHIVE not in h5:
-            h5.create_dataset(ARCHIVE, (1, 0), np.uint8, maxshape=(1, None), chunks=(1, _CHUNK))
-        dataset: h5py.Dataset = h5[ARCHIVE]
-        n = dataset.shape[1]
-        dataset.resize(n + len(data), 1)
-        dataset[0, n:] = np.frombuffer(data, np.uint8)
-
     def close(self, messages: Iterable[str] = ()) -> None:
         """Give all files their names; of a run without a stop document they say so.
 
@@ -294,9 +272,10 @@ class RunWriter:
         files = [file for stream in self._streams.values() for file in stream.files]
         external, aliases = self._write_external()
         self.is_closed = True
-        self._booking.flush()
-        self._archive.close()
-        files += [*external, self._write_last()]
+        first = next(iter(self._streams.values()), None)
+        has_start = first is not None and bool(first.files)
+        last = self._last.finish(self._stop, self.messages, with_start=not has_start)
+        files += [*external, last]
         write_map(self.place.folder, files)
         self._trains.close()
         write_aliases(self.place, [*(s.aliases for s in self._streams.values()), *aliases])
@@ -350,24 +329,6 @@ class RunWriter:
         if message not in self.messages:
             self.messages.append(message)
 
-    def _write_last(self) -> FileFacts:
-        """Write the last file: what the stop document says, and the archive."""
-        last, stop = self._last, self._stop or {"exit_status": "incomplete"}
-        time = nanoseconds(stop.get("time", self.start.get("time")))
-        last.h5[ARCHIVE.rsplit("/", 1)[0]].create_dataset(
-            "timestamp", data=np.asarray([time], np.uint64), maxshape=(None,), chunks=(1,)
-        )
-        values = list(_values(STOP, stop, time))
-        values += _values(DOCUMENTS, {"n_documents": self._archive.n_documents}, time)
-        if not next((stream.files for stream in self._streams.values()), None):
-            values += _values(START, self.start, nanoseconds(self.start.get("time")))
-        if self.messages:
-            values += _values(NOTES, {"messages": "\n".join(self.messages)}, time)
-        for source, path, reading, facts in values:
-            last.add_run(source, path, reading, facts)
-        none = np.empty(0, np.uint64)
-        return last.finish(none, none)
-
     def abandon(self) -> None:
         """Let go of what is not complete; it stays under temporary names."""
         self.is_closed = True
@@ -412,25 +373,3 @@ def _number(time: Any) -> float:
         return float(time)
     except (TypeError, ValueError):
         return 0.0
-
-
-def _values(source: str, doc: Mapping[str, Any], time: int) -> Iterator[RunValue]:
-    """Give what a document says as values of the run."""
-    names = Names()
-    for key, value in doc.items():
-        for path, each in _leaves(names[str(key)], value):
-            yield source, path, Reading(each, time), {"displayedName": str(key)}
-
-
-def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Give what HDF5 can hold of a value of a document: mappings as groups, lists as text."""
-    if isinstance(value, Mapping) and value:
-        names = Names()
-        for key, each in value.items():
-            yield from _leaves(f"{path}/{names[str(key)]}", each)
-    elif is_array(value) and np.size(value):
-        yield path, np.asarray(value)
-    elif isinstance(value, (bool, int, float, str, np.generic)):
-        yield path, value
-    else:
-        yield path, json.dumps(value, default=repr)

@@ -11,16 +11,14 @@ a virtual dataset silently has fill values: so whole datasets are linked.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import h5py
-import numpy as np
 
-from ..documents import FileRows, open_hdf5
+from ..documents import FileRows, RowsElsewhere, open_hdf5, relative_name, write_virtual
 from ._check_rules import DATA_UNITS
 from ._encoding import mark
 from ._record import Piece
@@ -34,10 +32,6 @@ SOURCE_FILE, SOURCE_DATASET, SOURCE_ROWS = "source_file", "source_dataset", "sou
 #: A list in more parts than these is copied: the parts of a virtual dataset are looked through for
 #: each reading, and what names them has to fit into attributes (64 KiB).
 MOST_SOURCES = 1000
-#: A virtual dataset of so many rows has a mapping for each: nexusformat 2.1, and so NeXpy, takes
-#: the number of mappings for the length of the first axis, and fails on the whole of any other.
-#: Longer ones would take 0.3 ms a row to make, and twice the time to read.
-MOST_ROW_BY_ROW = 1000
 
 
 @dataclass(frozen=True)
@@ -159,7 +153,7 @@ def write_linked(
     if choice == "copy" or own is None or len(sources) > MOST_SOURCES:
         return False
     whole = _whole(sources)
-    names = {source.path: _relative(source.path, own.parent) for source in sources}
+    names = {source.path: relative_name(source.path, own.parent) for source in sources}
     if choice in ("auto", "link") and whole is not None:
         home[name] = h5py.ExternalLink(names[whole.path], whole.dataset)
         if units is not None:
@@ -171,7 +165,8 @@ def write_linked(
         )
         return False
     else:
-        _write_virtual(home, name, sources, piece, names)
+        rows = [RowsElsewhere(s.path, s.dataset, s.first, s.n) for s in sources]
+        write_virtual(home, name, own.parent, rows, piece.shape, piece.dtype)
         if units is not None:
             mark(home[name], "units", units)
     _note(home, sources, names)
@@ -226,41 +221,10 @@ def note_sources(writer: EntryWriter, home: h5py.Group, pieces: Sequence[Piece])
     if not 0 < len(sources) <= MOST_SOURCES:
         return
     folder = Path.cwd() if writer.path is None else writer.path.parent
-    _note(home, sources, {source.path: _relative(source.path, folder) for source in sources})
+    _note(home, sources, {source.path: relative_name(source.path, folder) for source in sources})
 
 
 def _note(home: h5py.Group, sources: Sequence[Source], names: Mapping[Path, str]) -> None:
     home.attrs[SOURCE_FILE] = [names[source.path] for source in sources]
     home.attrs[SOURCE_DATASET] = [source.dataset for source in sources]
     home.attrs[SOURCE_ROWS] = [[source.first, source.first + source.n] for source in sources]
-
-
-def _write_virtual(
-    home: h5py.Group,
-    name: str,
-    sources: Sequence[Source],
-    piece: Piece,
-    names: dict[Path, str],
-) -> None:
-    n = sum(source.n for source in sources)
-    layout = h5py.VirtualLayout((n, *piece.shape), piece.dtype)
-    at = 0
-    for source in sources:
-        with open_hdf5(source.path) as h5:  # perhaps while the detector writes it
-            stored = h5[source.dataset]
-            shape, dtype = stored.shape, stored.dtype
-        origin = h5py.VirtualSource(names[source.path], source.dataset, shape, dtype)
-        step = 1 if n <= MOST_ROW_BY_ROW else source.n
-        for first in range(source.first, source.first + source.n, step):
-            layout[at : at + step] = origin[first : first + step]  # never all: it may grow
-            at += step
-    fill = np.nan if piece.dtype.kind == "f" else None
-    home.create_virtual_dataset(name, layout, fillvalue=fill)
-
-
-def _relative(path: Path, folder: Path) -> str:
-    """Name a file relative to a folder, with slashes as HDF5 has them on every system."""
-    try:
-        return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()
-    except ValueError:
-        return path.absolute().as_posix()  # another drive
