@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         finish_export,
         recover,
     )
+    from suitcase.nxstxm.nexus import open_nxstxm
     from suitcase.nxstxm.scans import (
         ScanType,
         focus_scans,
@@ -47,6 +48,7 @@ _NAMES_BY_ROOM = {
         "finish_export",
         "recover",
     ),
+    "nexus": ("open_nxstxm",),
     "scans": (
         "ScanType",
         "focus_scans",
@@ -79,6 +81,7 @@ __all__ = [
     "line_spec_scans",
     "make_standard_metadata",
     "multi_entry_scans",
+    "open_nxstxm",
     "recover",
     "scan_types",
     "single_2d_scans",

@@ -129,7 +129,7 @@ def as_text(value: object) -> str | None:
         value = value.ravel()[0]
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
-    return value if isinstance(value, str) else None
+    return str(value) if isinstance(value, str) else None
 
 
 def open_file(path: Path) -> h5py.File:
@@ -204,7 +204,7 @@ class _Reader:
                 dtype = h5py.h5a.open(item.id, name.encode()).dtype
                 if _is_reference(dtype):
                     continue
-                _refuse_type(dtype)
+                refuse_type(dtype)
                 found[name] = item.attrs[name]
             except H5_ERRORS as error:
                 self.damaged(f"{path}@{name}", "the attribute", error)
@@ -241,7 +241,7 @@ class _Reader:
         try:
             shape, dtype = dataset.shape, dataset.dtype
             small = dataset.nbytes <= self._value_bytes
-            _refuse_type(dtype)
+            refuse_type(dtype)
         except H5_ERRORS as error:
             self.damaged(path, "the form of the dataset", error)
             return None
@@ -262,7 +262,7 @@ def _is_reference(dtype: np.dtype[np.generic]) -> bool:
     return isinstance(element, np.dtype) and h5py.check_ref_dtype(element) is not None
 
 
-def _refuse_type(dtype: np.dtype[np.generic]) -> None:
+def refuse_type(dtype: np.dtype[np.generic]) -> None:
     """Keep to plain numbers and strings: damage makes other types of these.
 
     HDF5 2.0 crashes the process when it converts a string whose type was turned into a sequence.

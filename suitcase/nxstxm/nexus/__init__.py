@@ -8,6 +8,16 @@ from ._checks import Problem, nexusformat_problems, validate
 from ._entry import EntryWriter
 from ._options import Facility, WriterOptions
 from ._publish import publish
+from ._reading import (
+    Channel,
+    Contents,
+    Entry,
+    MissingXarrayError,
+    RefusedError,
+    in_order,
+    open_nxstxm,
+    read_contents,
+)
 from ._record import RunRecord
 from ._scanfile import (
     OWN,
@@ -26,13 +36,18 @@ __all__ = [
     "OWN",
     "SUFFIX",
     "ArchivedRun",
+    "Channel",
+    "Contents",
+    "Entry",
     "EntryWriter",
     "Facility",
     "Field",
     "Group",
+    "MissingXarrayError",
     "NXstxmStorage",
     "OptionError",
     "Problem",
+    "RefusedError",
     "RunRecord",
     "RunStage",
     "ScanFile",
@@ -43,10 +58,13 @@ __all__ = [
     "existing_file",
     "finish_file",
     "finish_staged",
+    "in_order",
     "new_temporary_file",
     "nexusformat_problems",
     "open_file",
+    "open_nxstxm",
     "publish",
+    "read_contents",
     "read_documents",
     "runs_of_file",
     "snapshot",

@@ -1,0 +1,23 @@
+"""Files of this and of other programs, read as plain descriptions and as xarray."""
+
+from ._contents import Channel, Contents, Coordinate, Entry, Variable
+from ._open import MissingXarrayError, open_nxstxm
+from ._reach import RefusedError
+from ._read import in_order, read_contents
+from ._stored import Stored
+from ._words import COUNTED
+
+__all__ = [
+    "COUNTED",
+    "Channel",
+    "Contents",
+    "Coordinate",
+    "Entry",
+    "MissingXarrayError",
+    "RefusedError",
+    "Stored",
+    "Variable",
+    "in_order",
+    "open_nxstxm",
+    "read_contents",
+]

@@ -1,0 +1,130 @@
+"""Files of pystxmcontrol (ALS): which of their arrays are pictures.
+
+The program has written five layouts: pictures; raw samples with the points that were wanted; raw
+samples and the pictures made of them; and twice pictures again, for each detector. What is there
+tells which it is: the version stands in three places, and not in all files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ._channel import members_of
+from ._contents import Channel
+from ._reach import Reach
+from ._stored import AnyArray, Held, Stored
+
+#: Its files say who did the experiment in this member, and those of no other program do.
+_MARK = "experimenters"
+#: Members of a group of samples that are of its picture, too.
+_KEPT = ("energy", "count_time", "stxm_scan_type")
+#: Counts and positions of more samples than these are not binned while a file is opened.
+_MOST_SAMPLES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A group that shows something else than its own members.
+
+    Attributes
+    ----------
+    group : h5py.Group
+        What is read as a picture.
+    named : tuple of str, optional
+        Its axes.
+    more : Mapping
+        Members that it ought to have.
+    guessed : str
+        What was done.
+    """
+
+    group: h5py.Group
+    named: tuple[str, ...] | None
+    more: Mapping[str, Stored]
+    guessed: str
+
+
+def in_seconds(channel: Channel) -> Channel:
+    """Give dwells in seconds: the program has them in milliseconds, whatever unit it writes."""
+    dwell = channel.coordinate("count_time")
+    if dwell is None:
+        return channel
+    rest = tuple(each for each in channel.coordinates if each is not dwell)
+    mended = replace(dwell, values=dwell.values / 1000, attrs={**dwell.attrs, "units": "s"})
+    told = "count_time was taken as milliseconds, as pystxmcontrol has it"
+    return replace(channel, coordinates=(*rest, mended), guessed=(*channel.guessed, told))
+
+
+def is_pystxmcontrol(groups: Mapping[str, Any], members: Sequence[str]) -> bool:
+    """Whether pystxmcontrol wrote an entry."""
+    return _MARK in members and bool(groups)
+
+
+def picture_of(reach: Reach, entry: h5py.Group, group: h5py.Group) -> Picture | None:
+    """Give what a group of raw samples shows; None when it is a picture itself.
+
+    Parameters
+    ----------
+    entry : h5py.Group
+        The entry.
+    group : h5py.Group
+        Its ``counter0``.
+    """
+    own = members_of(reach, group)
+    beside: dict[str, Stored] = {name: own[name] for name in _KEPT if name in own}
+    binned = reach.member(entry, "binned_values")
+    if isinstance(binned, h5py.Group) and "data" in members_of(reach, binned):
+        return Picture(
+            binned,
+            ("energy", "sample_y", "sample_x"),
+            beside,
+            "counter0 has raw samples; the picture is what the program made of them",
+        )
+    wanted = reach.member(entry, "requested_values")
+    if not isinstance(wanted, h5py.Group):
+        return None
+    grid = members_of(reach, wanted)
+    image = _binned(own, grid)
+    if image is None:
+        return None
+    return Picture(
+        group,
+        ("energy", "sample_y", "sample_x"),
+        {**{k: grid[k] for k in ("sample_x", "sample_y")}, "data": image},
+        "counter0 has raw samples; the picture is the mean of those nearest to each point",
+    )
+
+
+def _binned(own: Mapping[str, Stored], grid: Mapping[str, Stored]) -> Held | None:
+    """Make a picture of the samples of lines; NaN where no sample was near."""
+    counts, places = own.get("data"), own.get("sample_x")
+    x, y = grid.get("sample_x"), grid.get("sample_y")
+    if counts is None or places is None or x is None or y is None:
+        return None
+    shape = counts.stored_shape
+    if len(shape) != 3 or places.stored_shape != shape or shape[1] != y.stored_shape[0]:
+        return None
+    if np.prod(shape) > _MOST_SAMPLES or x.stored_shape[0] < 2:
+        return None
+    return Held.made(counts, _means(counts.read(), places.read(), x.read()), counts.attrs)
+
+
+def _means(counts: AnyArray, places: AnyArray, points: AnyArray) -> AnyArray:
+    """Give the mean of the samples nearest to each point of every line."""
+    order = np.argsort(points, kind="stable")
+    ascending = points[order]
+    borders = (ascending[1:] + ascending[:-1]) / 2
+    lines, samples = int(np.prod(counts.shape[:-1])), counts.shape[-1]
+    nearest = order[np.searchsorted(borders, places.reshape(lines, samples))]
+    number = np.arange(lines)[:, None] * points.size + nearest
+    size = lines * points.size
+    sums = np.bincount(number.ravel(), counts.reshape(-1).astype(float), size)
+    hits = np.bincount(number.ravel(), minlength=size)
+    with np.errstate(invalid="ignore"):
+        means: AnyArray = np.where(hits, sums / np.maximum(hits, 1), np.nan)
+    return means.reshape(*counts.shape[:-1], points.size)

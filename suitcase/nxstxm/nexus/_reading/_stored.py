@@ -1,0 +1,277 @@
+"""Datasets of a file, described so that they can be read later, turned as somebody wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import prod
+from pathlib import Path
+from types import EllipsisType
+from typing import Any, TypeAlias
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from ..._errors import NXstxmValueError
+from ..._h5tree import H5_ERRORS, as_text, refuse_type, why
+from ._reach import RefusedError, check_sources, open_shared
+
+AnyArray: TypeAlias = npt.NDArray[Any]
+Key: TypeAlias = tuple[int | slice | AnyArray, ...] | EllipsisType
+
+#: Whoever asks for less than this gets it, also where nothing was written.
+_BELIEVED_BYTES = 2**30
+#: Of more, this part must have been written: a scan that broke off early has that.
+_LEAST_PART = 1e-4
+#: No scan has more values along an axis, nor a longer text.
+MOST_VALUES = 4 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """A dataset.
+
+    Attributes
+    ----------
+    file, path : str
+        Where it is.
+    stored_shape : tuple of int
+        As it is in the file.
+    attrs : Mapping
+        Its attributes, as plain Python and numpy values.
+    chunks : tuple of int, optional
+        Its blocks on the disk, along the stored dimensions.
+    kept : tuple of int
+        Which of its dimensions there are, in which order; those that are left out are of length 1.
+    roots : tuple of Path
+        Folders in which its values may lie.
+    """
+
+    file: str
+    path: str
+    stored_shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    attrs: Mapping[str, Any]
+    chunks: tuple[int, ...] | None
+    kept: tuple[int, ...]
+    roots: tuple[Path, ...]
+
+    @classmethod
+    def of(cls, dataset: h5py.Dataset, roots: tuple[Path, ...]) -> Stored:
+        """Describe a dataset of an open file."""
+        shape = dataset.shape or ()
+        return cls(
+            file=str(dataset.file.filename),
+            path=str(dataset.name),
+            stored_shape=shape,
+            dtype=dataset.dtype,
+            attrs=attributes(dataset),
+            chunks=dataset.chunks,
+            kept=tuple(range(len(shape))),
+            roots=roots,
+        )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of its dimensions."""
+        return tuple(self.stored_shape[number] for number in self.kept)
+
+    @property
+    def ndim(self) -> int:
+        """How many dimensions there are."""
+        return len(self.kept)
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def units(self) -> str:
+        """Its unit, also where it stands under another name."""
+        return units_of(self.attrs)
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it holds numbers."""
+        return self.dtype.kind in "iufc"
+
+    def turned(self, kept: tuple[int, ...]) -> Stored:
+        """Give it with some of its present dimensions, in another order."""
+        return replace(self, kept=tuple(self.kept[number] for number in kept))
+
+    def read(self, key: Key = ...) -> AnyArray:
+        """Read values.
+
+        Parameters
+        ----------
+        key : tuple of int, slice or 1-D array of int
+            One for each dimension.
+
+        Raises
+        ------
+        NXstxmOSError
+            The file is gone or damaged, or its values lie where nobody may look.
+        """
+        try:
+            with open_shared(self.file) as h5:
+                return self.read_from(h5, key)
+        except H5_ERRORS as error:
+            raise self.unreadable(error) from error
+
+    def read_from(self, h5: h5py.File, key: Key = ...) -> AnyArray:
+        """Read values from its file, which is open."""
+        dataset = h5[self.path]
+        check_sources(dataset, self.roots)
+        wanted: tuple[Any, ...] = (slice(None),) * self.ndim if key is ... else tuple(key)
+        self._check_extent(dataset, wanted)
+        stored: list[Any] = [0] * len(self.stored_shape)
+        for number, each in zip(self.kept, wanted, strict=True):
+            stored[number] = each
+        values = dataset[tuple(stored)]
+        left = [
+            n
+            for n, each in zip(self.kept, wanted, strict=True)
+            if not isinstance(each, (int, np.integer))
+        ]
+        if left != sorted(left):
+            order = sorted(left)
+            values = np.transpose(values, [order.index(number) for number in left])
+        return np.asarray(values)
+
+    def unreadable(self, error: BaseException) -> RefusedError:
+        """Give the error that says where it is and what is wrong."""
+        if isinstance(error, RefusedError):
+            return error
+        return RefusedError(f"{self.path} of {self.file} can not be read: {why(error)}")
+
+    def _check_extent(self, dataset: h5py.Dataset, wanted: tuple[Any, ...]) -> None:
+        """Refuse gigabytes that nobody wrote: they would be nothing but fill values."""
+        lengths = (_length(each, n) for each, n in zip(wanted, self.shape, strict=True))
+        asked = prod(lengths) * self.dtype.itemsize
+        if asked <= _BELIEVED_BYTES or dataset.is_virtual:
+            return
+        there = int(dataset.id.get_storage_size())
+        if dataset.chunks is not None:
+            there = dataset.id.get_num_chunks() * prod(dataset.chunks) * self.dtype.itemsize
+        if there < _LEAST_PART * asked:
+            raise RefusedError(
+                f"{self.path} of {self.file} declares a shape of {self.stored_shape}, and next to "
+                f"nothing was written ({there} bytes): it is damaged, or nothing was measured. "
+                f"Read a part of it, if you want what is there"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Held(Stored):
+    """An array that is in memory, for it had to be computed.
+
+    Attributes
+    ----------
+    values : ndarray
+        As if it were stored.
+    """
+
+    values: AnyArray
+
+    @classmethod
+    def made(cls, like: Stored, values: AnyArray, attrs: Mapping[str, Any]) -> Held:
+        """Give an array that was computed from another."""
+        return cls(
+            file=like.file,
+            path=like.path,
+            stored_shape=values.shape,
+            dtype=values.dtype,
+            attrs=attrs,
+            chunks=None,
+            kept=tuple(range(values.ndim)),
+            roots=like.roots,
+            values=values,
+        )
+
+    def read(self, key: Key = ...) -> AnyArray:
+        """Give values."""
+        turned: AnyArray = np.transpose(self.values, self.kept + self._dropped)
+        whole = turned.reshape(self.shape)
+        return whole if key is ... else np.asarray(whole[key])
+
+    def read_from(self, h5: h5py.File, key: Key = ...) -> AnyArray:  # noqa: ARG002
+        """Give values."""
+        return self.read(key)
+
+    @property
+    def _dropped(self) -> tuple[int, ...]:
+        return tuple(n for n in range(len(self.stored_shape)) if n not in self.kept)
+
+
+def _length(each: Any, size: int) -> int:
+    """Give how many values one part of a key selects."""
+    if isinstance(each, slice):
+        return len(range(*each.indices(size)))
+    return int(np.size(each))
+
+
+def attributes(item: h5py.HLObject) -> dict[str, Any]:
+    """Read the attributes of a group or dataset as plain values; odd ones are left out."""
+    found: dict[str, Any] = {}
+    names: list[bytes] = []
+    try:
+        h5py.h5a.iterate(item.id, names.append)
+    except H5_ERRORS:
+        return found
+    for encoded in names:
+        try:
+            attribute = h5py.h5a.open(item.id, encoded)
+            if _is_plain(attribute.dtype) and prod(attribute.shape or ()) <= MOST_VALUES:
+                found[encoded.decode()] = plain(item.attrs[encoded.decode()])
+        except H5_ERRORS:
+            continue
+    return found
+
+
+def _is_plain(dtype: np.dtype[Any]) -> bool:
+    if dtype.kind == "O" and h5py.check_string_dtype(dtype) is None:
+        return False  # references of dimension scales, for example
+    refuse_type(dtype)
+    return dtype.kind in "iufcbSUO"
+
+
+def plain(value: Any) -> Any:
+    """Give a value of a file as text, number, list of texts or array of numbers."""
+    if isinstance(value, h5py.Empty):
+        return ""
+    array = np.asarray(value)
+    if array.dtype.kind in "SOU":
+        # some writers pad: with zeros, with blanks
+        texts = [(as_text(item) or "").rstrip("\0 ") for item in array.ravel()]
+        return texts[0] if array.ndim == 0 or array.size == 1 else texts
+    return array.item() if array.size == 1 else array.ravel()
+
+
+def units_of(attrs: Mapping[str, Any]) -> str:
+    """Give the unit that attributes tell of; writers have three names for it."""
+    for name in ("units", "unit", "NX_units"):
+        if isinstance(value := attrs.get(name), str):
+            return value
+    return ""
+
+
+def small(dataset: h5py.Dataset, roots: tuple[Path, ...]) -> Any:
+    """Read a small dataset at once: text, a number, or an array of them.
+
+    Raises
+    ------
+    NXstxmValueError
+        It is larger than anything that is read at once.
+    """
+    shape = dataset.shape
+    if shape is None:
+        return ""
+    if prod(shape) > MOST_VALUES:
+        raise NXstxmValueError(
+            f"{dataset.name} of {dataset.file.filename} has a shape of {shape}; nothing that "
+            f"describes a scan is so long"
+        )
+    check_sources(dataset, roots)
+    return plain(dataset[()])
