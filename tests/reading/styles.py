@@ -104,7 +104,12 @@ def pixelator_stack(file: h5py.File) -> Expected:
     entry, data = _pixelator(file, "sample image stack")
     data.attrs["axes"] = fixed("energy", "sample_y", "sample_x")
     put(data, data=STACK, energy=ENERGY, sample_y=Y, sample_x=X)
-    for name, unit in (("energy", "eV"), ("sample_y", "um"), ("sample_x", "um"), ("count_time", "s")):
+    for name, unit in (
+        ("energy", "eV"),
+        ("sample_y", "um"),
+        ("sample_x", "um"),
+        ("count_time", "s"),
+    ):
         data[name].attrs["units"] = unit
     control = group(entry, "control", "NXmonitor")
     put(control, data=np.full(STACK.shape, 400.0))
@@ -171,7 +176,11 @@ def early_camera(file: h5py.File) -> Expected:
     data["sample_x"].attrs["axes"] = 2
     data["sample_y"].attrs["axes"] = 1
     return Expected(
-        "sample image", ("y", "x"), IMAGE, {**_IMAGE_COORDS, "energy": 0.1}, channel="Camera",
+        "sample image",
+        ("y", "x"),
+        IMAGE,
+        {**_IMAGE_COORDS, "energy": 0.1},
+        channel="Camera",
         attrs={"title": "Sample"},
     )
 
@@ -242,7 +251,11 @@ def cls_stack(file: h5py.File) -> Expected:
     put(current, data=np.full(STACK.shape, 220.0), energy=ENERGY, sample_y=Y, sample_x=X)
     entry.move("counter0", "sis3820")
     return Expected(
-        "sample image stack", ("energy", "y", "x"), partly, _STACK_COORDS, entry="entry0",
+        "sample image stack",
+        ("energy", "y", "x"),
+        partly,
+        _STACK_COORDS,
+        entry="entry0",
         channel="sis3820",
     )
 
@@ -256,7 +269,11 @@ def cls_line_spectrum(file: h5py.File) -> Expected:
     put(data, line_position=np.arange(NX, dtype=float))
     coords = {"energy": ENERGY, "line": np.arange(NX), "sample_x": X, "sample_y": X + 1}
     return Expected(
-        "sample line spectrum", ("energy", "line"), LINE, coords, entry="entry0",
+        "sample line spectrum",
+        ("energy", "line"),
+        LINE,
+        coords,
+        entry="entry0",
         guessed=("by their lengths they are line_position, energy",),
     )
 
@@ -285,7 +302,11 @@ def cls_point_spectrum(file: h5py.File) -> Expected:
     _like_2019(data, data=LINE[:, 0], energy=ENERGY, sample_y=[1.0] * NE, sample_x=[2.0] * NE)
     coords = {"energy": ENERGY, "sample_x": 2.0, "sample_y": 1.0}
     return Expected(
-        "sample point spectrum", ("energy",), LINE[:, 0], coords, entry="entry0",
+        "sample point spectrum",
+        ("energy",),
+        LINE[:, 0],
+        coords,
+        entry="entry0",
         guessed=("do not fit an array of shape (3,)",),
     )
 
@@ -325,7 +346,11 @@ def cls_polarizations_between(file: h5py.File) -> Expected:
     _like_2019(data, data=both, energy=ENERGY, sample_y=Y, sample_x=X)
     coords = {**_STACK_COORDS, "energy": np.repeat(ENERGY, 2)}
     return Expected(
-        "sample image stack", ("energy", "y", "x"), both, coords, entry="entry0",
+        "sample image stack",
+        ("energy", "y", "x"),
+        both,
+        coords,
+        entry="entry0",
         guessed=("2 planes have the same",),
     )
 
@@ -342,7 +367,7 @@ def cls_generic(file: h5py.File) -> Expected:
 # -- ALS: pystxmcontrol ----------------------------------------------------------------------------
 
 
-def _als(file: h5py.File, kind: str = "Image", *, one: bool = True) -> h5py.Group:
+def _als(file: h5py.File, *, one: bool = True) -> h5py.Group:
     entry = group(file, "entry0", np.bytes_("NXentry"))
     text = (lambda t: fixed(t)) if one else (lambda t: t)
     put(
@@ -378,8 +403,12 @@ def als_version_0(file: h5py.File) -> Expected:
     put(data, data=STACK, energy=ENERGY, sample_y=Y, sample_x=X, count_time=np.full(NE, 2.0))
     put(data, stxm_scan_type=fixed("Image"))
     return Expected(
-        "sample image stack", ("energy", "y", "x"), STACK, {**_ALS_COORDS, "polarization": "45"},
-        entry="entry0", guessed=("milliseconds", "by its axes it is a stack", "units are not said"),
+        "sample image stack",
+        ("energy", "y", "x"),
+        STACK,
+        {**_ALS_COORDS, "polarization": "45"},
+        entry="entry0",
+        guessed=("milliseconds", "by its axes it is a stack", "units are not said"),
     )
 
 
@@ -402,7 +431,11 @@ def als_version_2(file: h5py.File) -> Expected:
     wanted = group(entry, "requested_values", np.bytes_("NXdetector"))
     put(wanted, sample_x=X, sample_y=Y)
     return Expected(
-        "sample image stack", ("energy", "y", "x"), STACK, _ALS_COORDS, entry="entry0",
+        "sample image stack",
+        ("energy", "y", "x"),
+        STACK,
+        _ALS_COORDS,
+        entry="entry0",
         guessed=("mean of those nearest",),
     )
 
@@ -422,7 +455,11 @@ def als_version_2_1(file: h5py.File) -> Expected:
     control = group(entry, "control", np.bytes_("NXmonitor"))
     put(control, data=np.zeros(counts.shape))
     return Expected(
-        "sample image stack", ("energy", "y", "x"), STACK, _ALS_COORDS, entry="entry0",
+        "sample image stack",
+        ("energy", "y", "x"),
+        STACK,
+        _ALS_COORDS,
+        entry="entry0",
         guessed=("what the program made of them",),
     )
 
@@ -437,8 +474,13 @@ def als_version_3_first(file: h5py.File) -> Expected:
     put(data, stxm_scan_type="Image", count_time=np.full(NE, 2.0))
     put(data, motor_name_x="None", motor_name_y="None")
     return Expected(
-        "sample image stack", ("energy", "y", "x"), STACK, _ALS_COORDS, entry="entry0",
-        channel="data", guessed=("no group is an NXdata", "names no axes"),
+        "sample image stack",
+        ("energy", "y", "x"),
+        STACK,
+        _ALS_COORDS,
+        entry="entry0",
+        channel="data",
+        guessed=("no group is an NXdata", "names no axes"),
     )
 
 
@@ -465,7 +507,11 @@ def als_version_3(file: h5py.File) -> Expected:
     del xrf["energy"]
     xrf["energy"] = np.empty(0)
     return Expected(
-        "sample image stack", ("energy", "y", "x"), STACK, _ALS_COORDS, entry="entry0",
+        "sample image stack",
+        ("energy", "y", "x"),
+        STACK,
+        _ALS_COORDS,
+        entry="entry0",
         channel="default",
     )
 
@@ -479,8 +525,13 @@ def als_line_spectrum(file: h5py.File) -> Expected:
     )
     coords = {"energy": ENERGY, "line": X, "sample_x": X, "sample_y": 1.5}
     return Expected(
-        "sample line spectrum", ("energy", "line"), LINE, coords, entry="entry0",
-        channel="default", guessed=("the line is along sample_x",),
+        "sample line spectrum",
+        ("energy", "line"),
+        LINE,
+        coords,
+        entry="entry0",
+        channel="default",
+        guessed=("the line is along sample_x",),
     )
 
 
@@ -496,7 +547,12 @@ def als_focus(file: h5py.File) -> Expected:
     put(data, energy=[285.0], count_time=[2.0])
     coords = {"line": X, "energy": 285.0, "zoneplate_z": np.arange(NE)}
     return Expected(
-        "sample focus", ("zoneplate_z", "line"), LINE, coords, entry="entry0", channel="default",
+        "sample focus",
+        ("zoneplate_z", "line"),
+        LINE,
+        coords,
+        entry="entry0",
+        channel="default",
         guessed=("where the zone plate was is not in the file",),
     )
 
@@ -511,7 +567,11 @@ def als_motor(file: h5py.File) -> Expected:
     del data["energy"], data["count_time"]
     put(data, energy=[285.0], count_time=[2.0], motor_name_x="OSA_X", motor_name_y="None")
     return Expected(
-        "generic scan", ("energy", "y", "x"), LINE[:1, np.newaxis], {"x": X}, entry="entry0",
+        "generic scan",
+        ("energy", "y", "x"),
+        LINE[:1, np.newaxis],
+        {"x": X},
+        entry="entry0",
         channel="default",
     )
 
@@ -542,8 +602,13 @@ def mantis_exchange(file: h5py.File) -> Expected:
     home["energy"].attrs["units"] = "ev"
     put(group(file, "information"), title="a stack")
     return Expected(
-        "sample image stack", ("energy", "y", "x"), STACK, _STACK_COORDS, entry="exchange",
-        channel="data", attrs={"title": "a stack"},
+        "sample image stack",
+        ("energy", "y", "x"),
+        STACK,
+        _STACK_COORDS,
+        entry="exchange",
+        channel="data",
+        attrs={"title": "a stack"},
     )
 
 
@@ -554,7 +619,11 @@ def mantis_exchange_oldest(file: h5py.File) -> Expected:
     put(home, data=STACK.T, x=X, y=Y, energy=ENERGY)
     home["data"].attrs["axes"] = "x:y"
     return Expected(
-        "sample image stack", ("energy", "y", "x"), STACK, _STACK_COORDS, entry="exchange",
+        "sample image stack",
+        ("energy", "y", "x"),
+        STACK,
+        _STACK_COORDS,
+        entry="exchange",
         channel="data",
     )
 
@@ -572,7 +641,11 @@ def axis_export(file: h5py.File) -> Expected:
     put(data, data=STACK, energy=ENERGY, sample_x=X, sample_y=Y, count_time=[0.1])
     put(data, stxm_scan_type=fixed("sample image"))
     return Expected(
-        "sample image stack", ("energy", "y", "x"), STACK, _STACK_COORDS, channel="Ptychorecon",
+        "sample image stack",
+        ("energy", "y", "x"),
+        STACK,
+        _STACK_COORDS,
+        channel="Ptychorecon",
         guessed=("by their lengths", "by its axes it is a stack"),
     )
 
@@ -584,7 +657,10 @@ def converted_from_hdr(file: h5py.File) -> Expected:
     data = group(entry, "counter0", "NXdata")
     put(data, data=STACK, energy=ENERGY, sample_y=Y, sample_x=X)
     return Expected(
-        "sample image stack", ("energy", "y", "x"), STACK, _STACK_COORDS,
+        "sample image stack",
+        ("energy", "y", "x"),
+        STACK,
+        _STACK_COORDS,
         guessed=("names no axes", "no scan type is said"),
     )
 
@@ -613,14 +689,19 @@ def petra(file: h5py.File) -> Expected:
     data["data"].attrs["signal"] = "1"
     coords = {"y": np.arange(NY), "x": np.arange(NX)}
     return Expected(
-        "sample image", ("y", "x"), IMAGE, coords, entry="measurement", channel="transmission",
+        "sample image",
+        ("y", "x"),
+        IMAGE,
+        coords,
+        entry="measurement",
+        channel="transmission",
         guessed=("its points are counted",),
     )
 
 
 @style
 def image_in_upper_case(file: h5py.File) -> Expected:
-    """ "Image" as the type, (1, Y, X), axes as one text, no energy at all."""
+    """The type as "IMAGE", (1, Y, X), axes as one text, no energy at all."""
     entry = group(file, "entry1", "NXentry")
     data = group(entry, "counter0", "NXdata")
     data.attrs["axes"] = "sample_y:sample_x"
@@ -638,6 +719,9 @@ def axes_missing_and_wrong(file: h5py.File) -> Expected:
     put(data, data=IMAGE, sample_x=np.arange(NX + 2.0), stxm_scan_type="sample image")
     coords = {"y": np.arange(NY), "x": np.arange(NX)}
     return Expected(
-        "sample image", ("y", "x"), IMAGE, coords,
+        "sample image",
+        ("y", "x"),
+        IMAGE,
+        coords,
         guessed=("sample_y, the axis of dimension 0 (of 4), is missing", "sample_x"),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -62,7 +62,7 @@ def _fitting(energies: AnyArray, size: int, *, along: bool) -> tuple[AnyArray, s
     return None
 
 
-def energies_of(channels: Sequence[Channel]) -> Iterable[tuple[str, AnyArray]]:
+def energies_of(channels: Iterable[Channel]) -> Iterable[tuple[str, AnyArray]]:
     """Give the energies of pictures that have them."""
     for channel in channels:
         own = channel.coordinate("energy")

@@ -174,9 +174,8 @@ class EntryReader:
             found[name] = replace(
                 channel, coordinates=(*channel.coordinates, *_of_entry(channel, facts))
             )
-        energies = [*energies_of(list(found.values())), *self._monochromator(lists)]
         return {
-            name: with_energies(channel, [*self._own_energies(name), *energies])
+            name: with_energies(channel, self._energies(name, found, lists))
             for name, channel in found.items()
         }
 
@@ -230,13 +229,15 @@ class EntryReader:
         turned = list(own)[::-1] if isinstance(own, list) else None
         return turned if isinstance(other, list) and turned == other else None
 
-    def _own_energies(self, name: str) -> Iterator[tuple[str, AnyArray]]:
-        """Give the energies that a picture names, also when they are too many or too few."""
+    def _energies(
+        self, name: str, channels: Mapping[str, Channel], lists: Sequence[Variable]
+    ) -> Iterator[tuple[str, AnyArray]]:
+        """Give energies for a picture that has none, the likeliest first."""
+        # its own, of which there may be too many or too few
         member = self._reach.member(self._pictures[name], "energy")
         if isinstance(member, h5py.Dataset) and member.dtype.kind in "iuf":
             yield from _read("the file", Stored.of(member, self._reach.roots))
-
-    def _monochromator(self, lists: Sequence[Variable]) -> Iterator[tuple[str, AnyArray]]:
+        yield from energies_of(channels.values())
         for each in lists:
             if each.name == "energy" and each.stored.is_number:
                 yield from _read("the monochromator", each.stored)

@@ -31,7 +31,7 @@ def lists_of(reach: Reach, name: str, group: h5py.Group) -> Iterator[Variable]:
     for key, member in reach.members(group):
         if not isinstance(member, h5py.Dataset):
             continue
-        if member.dtype.kind in "iufb" and member.size and (member.ndim > 0 or key in _MAIN):
+        if member.dtype.kind in "iufb" and (member.ndim > 0 or key in _MAIN):
             found[key] = Stored.of(member, reach.roots)
         elif key == "local_name":
             said["local_name"] = _text(reach, member)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..._errors import NXstxmError
+from ..._errors import NXstxmError, NXstxmValueError
 from ._read import read_contents
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ class MissingXarrayError(NXstxmError, ImportError):
 
 
 def open_nxstxm(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
     chunks: Mapping[str, int] | None = None,
     baseline: bool = False,
@@ -28,8 +28,11 @@ def open_nxstxm(
 
     Parameters
     ----------
-    path : path-like
-        An NXstxm file of this package or of another program.
+    path : path-like, or a sequence of these
+        An NXstxm file of this package or of another program. The pictures of several files become
+        one where they have the same channels at the same places: images are stacked by energy,
+        and entries that differ only in polarization or angle get that as a dimension. So do the
+        entries of one file that is given as a list.
     chunks : mapping of str to int, optional
         Make dask arrays of this length along these dimensions; ``{}`` takes blocks as they lie on
         the disk. By default arrays are read when they are looked at, without dask.
@@ -68,19 +71,45 @@ def open_nxstxm(
         raise MissingXarrayError(
             f"open_nxstxm needs xarray ({error}): pip install 'suitcase-nxstxm[xarray]'"
         ) from error
-    contents = read_contents(path, external_roots=external_roots, readings=baseline)
-    tree = make_tree(contents)
-    return tree if chunks is None else _chunked(tree, chunks)
+    roots = list(external_roots)
+
+    def one(each: str | os.PathLike[str]) -> xr.DataTree:
+        return make_tree(read_contents(each, external_roots=roots, readings=baseline))
+
+    if isinstance(path, (str, os.PathLike)):
+        tree = one(path)
+        return tree if chunks is None else _chunked(tree, chunks)
+    return _several([one(each) for each in path], chunks or {})
+
+
+def _several(trees: Sequence[xr.DataTree], chunks: Mapping[str, int]) -> xr.DataTree:
+    from ._several import combine
+
+    if not trees:
+        raise NXstxmValueError("open_nxstxm was given an empty list; give it at least one file")
+
+    def close() -> None:
+        for tree in trees:
+            tree.close()
+
+    made = combine([_chunked(tree, chunks) for tree in trees])
+    made.set_close(close)
+    return made
 
 
 def _chunked(tree: xr.DataTree, chunks: Mapping[str, int]) -> xr.DataTree:
+    from dask.base import tokenize
 
     def chunk(dataset: xr.Dataset) -> xr.Dataset:
-        wanted: dict[Any, Any] = {d: n for d, n in chunks.items() if d in dataset.dims}
         made = {}
-        for name, variable in dataset.data_vars.items():
-            own = {d: n for d, n in wanted.items() if d in variable.dims}
-            made[name] = variable.chunk({**variable.encoding.get("preferred_chunks", {}), **own})
+        for name, array in dataset.data_vars.items():
+            variable, encoding = array.variable, array.encoding
+            own: dict[Any, int] = {d: n for d, n in chunks.items() if d in variable.dims}
+            # the same for the same file, so that dask knows what it has computed already
+            token = tokenize(encoding.get("token"), variable.dims, own)
+            made[name] = variable.chunk(
+                {**encoding.get("preferred_chunks", {}), **own}, name=f"{name}-{token}"
+            )
         chunked: xr.Dataset = dataset.assign(made)
         return chunked
 

@@ -139,6 +139,8 @@ class Reach:
         if links > _MOST_LINKS:
             raise RefusedError("its links lead in a circle")
         encoded = name.encode()
+        if not group.id.links.exists(encoded):
+            raise KeyError(name)
         kind = group.id.links.get_info(encoded).type
         if kind == h5py.h5l.TYPE_SOFT:
             return self._along(group, group.id.links.get_val(encoded).decode(), links + 1)

@@ -10,7 +10,7 @@ import xarray as xr
 from xarray.core.indexing import LazilyIndexedArray
 
 from ._contents import Channel, Contents, Coordinate, Entry, Variable
-from ._lazy import Files, StoredArray, blocks
+from ._lazy import Files, StoredArray, blocks, token_of
 
 #: Facts of an entry that its pictures carry, too: a picture is often all that is handed on.
 _CARRIED = ("scan_type", "title", "sample_name", "start_time", "region", "entry_identifier_uuid")
@@ -23,8 +23,8 @@ def make_tree(contents: Contents) -> xr.DataTree:
     for entry in contents.entries.values():
         for path, dataset in entry_nodes(contents, entry, files):
             nodes[f"/{path}"] = dataset
-    nodes["/"].set_close(files.close)
     tree: xr.DataTree = xr.DataTree.from_dict(nodes)
+    tree.set_close(files.close)
     return tree
 
 
@@ -83,6 +83,7 @@ def _variable(variable: Variable, files: Files) -> xr.Variable:
     made = xr.Variable(variable.dims, lazy, _attrs(variable.attrs))
     made.encoding = {
         "source": stored.file,
+        "token": token_of(stored),
         "preferred_chunks": dict(zip(variable.dims, blocks(stored), strict=True)),
     }
     return made
