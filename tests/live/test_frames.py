@@ -319,7 +319,7 @@ def test_a_recovery_that_dies_takes_no_frames_with_it(
 
 
 def test_a_journal_can_not_read_frames_outside_of_its_folder(tmp_path: Path) -> None:
-    from suitcase.nxstxm.exchange._placed_frames import PlacedFrames
+    from suitcase.nxstxm.documents import PlacedFrames
 
     (tmp_path / "secret").write_bytes(bytes(100))
     (tmp_path / "data").mkdir()

@@ -21,6 +21,7 @@ from ._live_queue import LiveQueue
 from ._live_scans import LiveScans
 from ._live_writer import LiveWriter
 from ._packing import ArrayRef, PlacedRef
+from ._placed_frames import PlacedFrames
 from ._raw_arrays import array_crc32
 from ._replay import StoredRun, replay, stored_runs
 from ._stream import REGION, Block
@@ -56,6 +57,7 @@ __all__ = [
     "Packed",
     "Pending",
     "Placed",
+    "PlacedFrames",
     "PlacedRef",
     "Room",
     "RoomWanted",

@@ -123,6 +123,14 @@ class JournalFolder:
             raise NXstxmOSError(f"the journal {path} can not be made ({error})") from error
         return cls(path, facts, lock, syncs=syncs)
 
+    @staticmethod
+    def look(path: Path) -> ScanFacts:
+        """Tell what is known of a scan that somebody else may be writing."""
+        try:
+            return _facts_of(path)
+        except (OSError, ValueError, TypeError):
+            return _facts_by_name(path)
+
     @classmethod
     def claim(cls, path: Path) -> JournalFolder | None:
         """Take a folder over that an earlier process left.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -11,14 +11,18 @@ from typing import Any
 from .. import euxfel
 from .._errors import NXstxmError, NXstxmFileExistsError, NXstxmValueError
 from .._log import logger
-from ..documents import ArrayRef, JournalFolder, read_archive, recover_each
-from ..nexus import H5_ERRORS, SUFFIX, RunStage, WriterOptions, archived_runs, read_documents
-from ._beside import RunBeside, RunsBeside
-from ._placed_frames import PlacedFrames
+from ..documents import JournalFolder, PlacedFrames, recover_each
+from ..nexus import (
+    H5_ERRORS,
+    SUFFIX,
+    JournalledRun,
+    WriterOptions,
+    archived_runs,
+    read_documents,
+)
+from ._beside import RunsBeside
 from ._scan_writer import ScanWriter
 
-#: Documents that could not be used and are named in an entry.
-_NAMED = 5
 #: Ends the name of the file that is being made; that of the dead process has frames.
 _AGAIN = ".again.tmp"
 
@@ -87,7 +91,7 @@ def _made(
 ) -> Path | None:
     """Make the file of what the journals have."""
     facts = folder.facts
-    runs = [run for path in folder.journals() if not (run := _Journalled(path)).is_empty]
+    runs = [run for path in folder.journals() if not (run := JournalledRun(path)).is_empty]
     for run in runs:
         if run.start is None:
             raise NXstxmValueError(
@@ -130,83 +134,7 @@ def _names(options: WriterOptions) -> set[str]:
     return set() if options.processors is None else {p.name for p in options.processors.processors}
 
 
-class _Journalled:
-    """A run as its journal has it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._messages: list[str] = []
-        with closing(self._documents(None)) as documents:
-            name, doc = next(documents, ("", {}))
-        self.start: Any = doc if name == "start" else None
-        self.is_empty = not name
-
-    def _documents(self, resolve: Callable[[ArrayRef], object] | None) -> Any:
-        with self.path.open("rb") as file:
-            yield from read_archive(
-                file, resolve=resolve, on_damage="skip", damage=self._messages, partial=True
-            )
-
-    def __iter__(self) -> Any:
-        self._messages.clear()
-        return self._documents(None)
-
-    def take(
-        self,
-        stage: RunStage,
-        options: WriterOptions,
-        frames: PlacedFrames,
-        beside: RunBeside | None,
-    ) -> None:
-        """Give its documents to a stage; what can not be used is left out, and told."""
-        n_wrong = 0
-        self._messages.clear()
-        with closing(options.filling()) as filling:
-            for name, doc in self._documents(frames.read):
-                if name == "start":
-                    continue
-                if name in ("event", "event_page"):
-                    _leave_out_lost(doc)
-                try:
-                    for each in filling(name, doc):
-                        stage.take(*each)
-                        if beside is not None:
-                            beside.take(*each)
-                except NXstxmError as error:
-                    n_wrong += 1
-                    if n_wrong <= _NAMED:
-                        stage.note(f"{_kind(name)} could not be used: {error}")
-            for message in filling.messages:
-                stage.note(message)
-            if beside is not None:
-                beside.end([*filling.messages, *self._messages])
-        if n_wrong > _NAMED:
-            stage.note(f"{n_wrong} documents could not be used in all")
-        for message in list(dict.fromkeys(self._messages))[:_NAMED]:
-            stage.note(f"the journal is damaged: {message}")
-        if len(self._messages) > _NAMED:
-            stage.note(f"the journal is damaged at {len(self._messages)} places in all")
-
-
-def _leave_out_lost(doc: dict[str, Any]) -> None:
-    """Leave out the readings of an event whose arrays are lost; a page loses the column."""
-    data = doc.get("data")
-    if not isinstance(data, Mapping):
-        return
-    lost = [
-        key
-        for key, value in data.items()
-        if any(isinstance(v, ArrayRef) for v in (value if isinstance(value, list) else (value,)))
-    ]
-    if lost:
-        doc["data"] = {key: value for key, value in data.items() if key not in lost}
-
-
-def _kind(name: str) -> str:
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name.replace('_', ' ')}"
-
-
-def _holds(path: Path, runs: list[_Journalled]) -> bool:
+def _holds(path: Path, runs: list[JournalledRun]) -> bool:
     """Tell whether a file has all the documents of runs."""
     try:
         known = archived_runs(path)

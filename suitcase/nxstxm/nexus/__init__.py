@@ -6,6 +6,7 @@ from ._archived import ArchivedRun, archived_runs, read_documents, runs_of_file
 from ._assemble import finish_file, finish_staged
 from ._checks import Problem, nexusformat_problems, validate
 from ._entry import EntryWriter
+from ._journalled import JournalledRun
 from ._options import Facility, WriterOptions
 from ._publish import publish
 from ._reading import (
@@ -43,6 +44,7 @@ __all__ = [
     "Facility",
     "Field",
     "Group",
+    "JournalledRun",
     "MissingXarrayError",
     "NXstxmStorage",
     "OptionError",

@@ -139,12 +139,15 @@ class Contents:
         The entry to be shown first.
     attrs : Mapping
         What is said of the file.
+    moment : object, optional
+        Keeps what there was of a running scan; it is gone when nobody has it any more.
     """
 
     path: Path
     entries: Mapping[str, Entry]
     default: str
     attrs: Mapping[str, Any]
+    moment: object | None = None
 
     def entry(self, name: str | None = None) -> Entry:
         """Give an entry; by default the one to be shown first.

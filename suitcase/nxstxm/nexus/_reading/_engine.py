@@ -41,7 +41,7 @@ class NXstxmBackend(BackendEntrypoint):
         """Open one picture: by default the one that the file would show first."""
         contents = read_contents(_path(filename_or_obj), external_roots=external_roots)
         chosen = contents.entry(entry)
-        files = Files()
+        files = Files(contents.moment)
         dataset = channel_dataset(contents, chosen, chosen.channel(channel), files)
         dataset.set_close(files.close)
         return _without(dataset, drop_variables)

@@ -20,9 +20,16 @@ _BLOCK_BYTES = 16 * 2**20
 
 
 class Files:
-    """The open files of one tree; each is opened when it is first read from."""
+    """The open files of one tree; each is opened when it is first read from.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    moment : object, optional
+        What keeps the file of a running scan.
+    """
+
+    def __init__(self, moment: object | None = None) -> None:
+        self.moment = moment
         self._managers: dict[str, CachingFileManager[h5py.File]] = {}
 
     def __getitem__(self, path: str) -> CachingFileManager[h5py.File]:
@@ -44,15 +51,20 @@ class StoredArray(BackendArray):
     ----------
     stored : Stored
         The dataset.
-    manager : CachingFileManager
+    files : Files
         Opens its file.
     """
 
-    def __init__(self, stored: Stored, manager: CachingFileManager[h5py.File]) -> None:
+    def __init__(self, stored: Stored, files: Files) -> None:
         self.stored = stored
         self.shape = stored.shape
         self.dtype = stored.dtype
-        self._manager = manager
+        self._manager = files[stored.file]
+        self._moment = files.moment
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Send it without what keeps the file of a running scan: that is of this process."""
+        return {**self.__dict__, "_moment": None}
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> AnyArray:
         """Read the selected values."""

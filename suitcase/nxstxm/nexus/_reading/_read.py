@@ -16,6 +16,7 @@ from ._contents import Contents, Entry
 from ._entry import EntryReader, nx_class
 from ._exchange import exchange_entry
 from ._reach import Reach, open_shared
+from ._running import is_running, moment_of
 from ._stored import attributes
 
 #: Begin the names of groups that are entries, in files without NeXus classes.
@@ -33,7 +34,8 @@ def read_contents(
     Parameters
     ----------
     path : path-like
-        The file, of this or of another program.
+        The file, of this or of another program; or the temporary file, or the folder of journals,
+        of a scan that is still measured.
     external_roots : iterable of path-like
         Folders, besides that of the file, in which other files may be opened that it leads to.
     readings : bool
@@ -50,22 +52,31 @@ def read_contents(
         It can not be opened as HDF5.
     NXstxmValueError
         It has nothing that a scan has.
+    NXstxmStateError
+        The scan has just begun, or is finished.
     """
     path = Path(path).absolute()
     roots = [Path(root).absolute() for root in external_roots]
-    with Reach(_opened(path), path, roots) as reach:
+    moment = moment_of(path) if is_running(path) else None
+    if moment is not None:
+        roots.append(path.parent)  # files of detectors are beside the one that will be
+    where = path if moment is None else moment.path
+    with Reach(_opened(where), where, roots) as reach:
         found = _entries(reach, readings=readings)
         if not found:
             raise _nothing(reach, path)
         attrs = attributes(reach.file)
         if reach.refused:
             attrs["left_out"] = list(reach.refused)
+        if moment is not None:
+            attrs["running"] = f"as of {attrs.get('file_time', 'now')}"
         default = attrs.get("default")
         return Contents(
             path=path,
             entries=found,
             default=default if default in found else next(iter(found)),
             attrs={k: v for k, v in attrs.items() if k not in ("default", "NX_class")},
+            moment=moment,
         )
 
 

@@ -18,7 +18,7 @@ _CARRIED = ("scan_type", "title", "sample_name", "start_time", "region", "entry_
 
 def make_tree(contents: Contents) -> xr.DataTree:
     """Make the tree; its arrays are read when somebody looks at them."""
-    files = Files()
+    files = Files(contents.moment)
     nodes: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs=_attrs(_root_attrs(contents)))}
     for entry in contents.entries.values():
         for path, dataset in entry_nodes(contents, entry, files):
@@ -79,7 +79,7 @@ def _apart(readings: tuple[Variable, ...]) -> Iterable[Variable]:
 
 def _variable(variable: Variable, files: Files) -> xr.Variable:
     stored = variable.stored
-    lazy = LazilyIndexedArray(StoredArray(stored, files[stored.file]))
+    lazy = LazilyIndexedArray(StoredArray(stored, files))
     made = xr.Variable(variable.dims, lazy, _attrs(variable.attrs))
     made.encoding = {
         "source": stored.file,

@@ -7,7 +7,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .._errors import NXstxmValueError
-from ..documents import ArrayRef, PlacedRef, read_placed
+from ._frame_file import read_placed
+from ._packing import ArrayRef, PlacedRef
 
 
 class PlacedFrames:
