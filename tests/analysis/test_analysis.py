@@ -471,6 +471,7 @@ def test_the_focus_is_found_in_noise_and_gaps():
     ("scan", "told"),
     [
         (focus_scan(-400.0), "wider range|no peak"),
+        (focus_scan(-690.0), "wider range|no peak"),
         (focus_scan(z=np.linspace(-900, -700, 4)), "five positions"),
         (focus_scan().isel(line=0), "needs the dimensions zoneplate_z, line"),
         (focus_scan() * np.nan, "fewer than five lines"),
