@@ -147,11 +147,11 @@ def test_many_entries_are_nine_panels_and_a_note(build: ModuleType, tmp_path: Pa
 def test_entry_and_data_choose_what_is_drawn(build: ModuleType, tmp_path: Path) -> None:
     path = build.build_file(tmp_path / "a.hdf5", detectors=("pmt", "diode"), entries=2)
     assert "pmt (counts)" in words(path, tmp_path)
-    assert "diode (counts)" in words(path, tmp_path, entry="entry1", data="diode")
+    assert "diode (counts)" in words(path, tmp_path, entry="entry1", channel="diode")
     with pytest.raises(NXstxmKeyError, match=r"'entry7' is no entry of .*: entry0, entry1"):
         plot_file(path, tmp_path / "a.png", entry="entry7")
-    with pytest.raises(NXstxmKeyError, match=r"'gold' is no NXdata of /entry0; .*: diode, pmt"):
-        plot_file(path, tmp_path / "a.png", data="gold")
+    with pytest.raises(NXstxmKeyError, match=r"'gold' is no channel of entry0; .*: diode, pmt"):
+        plot_file(path, tmp_path / "a.png", channel="gold")
 
 
 def test_axes_that_are_uneven_repeated_or_unknown_are_drawn(

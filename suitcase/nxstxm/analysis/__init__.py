@@ -11,7 +11,7 @@ from .._errors import NXstxmError
 
 if TYPE_CHECKING:
     from ._align import align_stack
-    from ._density import brightest, optical_density
+    from ._density import brightest, i0_of, optical_density
     from ._focus import focus_position
     from ._normalise import normalise
     from ._placed import placed_list
@@ -23,6 +23,7 @@ _NAMES = {
     "align_stack": "_align",
     "brightest": "_density",
     "focus_position": "_focus",
+    "i0_of": "_density",
     "normalise": "_normalise",
     "optical_density": "_density",
     "placed_list": "_placed",
@@ -37,6 +38,7 @@ __all__ = [
     "align_stack",
     "brightest",
     "focus_position",
+    "i0_of",
     "normalise",
     "optical_density",
     "placed_list",

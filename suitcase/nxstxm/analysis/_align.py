@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 from scipy import ndimage
 from skimage.registration import phase_cross_correlation

@@ -73,7 +73,7 @@ def optical_density(
     elif isinstance(i0, (int, float)):
         empty = xr.DataArray(float(i0))
     else:
-        empty = _fitting(array, array_of(i0))  # type: ignore[arg-type]
+        empty = i0_of(array, array_of(i0))  # type: ignore[arg-type]
     none = float(array_of(dark).mean()) if not isinstance(dark, (int, float)) else float(dark)
     light, full = number_type(array) - none, number_type(empty) - none
     ratio = light.where(light > 0) / full.where(full > 0)
@@ -88,8 +88,21 @@ def optical_density(
     )  # fmt: skip
 
 
-def _fitting(array: xr.DataArray, i0: xr.DataArray) -> xr.DataArray:
-    """Give an I0 of another picture or spectrum at the energies of a picture."""
+def i0_of(array: xr.DataArray, i0: xr.DataArray) -> xr.DataArray:
+    """Give an intensity without sample, of another picture or spectrum, as a picture needs it.
+
+    Parameters
+    ----------
+    array : DataArray
+        The picture.
+    i0 : DataArray
+        A spectrum or a picture: of the same points each has its own, of others the mean counts.
+
+    Raises
+    ------
+    NXstxmValueError
+        It lacks energies of the picture.
+    """
     space = [dim for dim in i0.dims if dim in SPACE]
     same_places = bool(space) and all(
         dim in array.dims

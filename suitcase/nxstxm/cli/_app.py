@@ -297,14 +297,46 @@ def plot(
     entry: Annotated[
         str | None, typer.Option(help="Only this NXentry.", show_default=False)
     ] = None,
-    data: Annotated[
-        str | None, typer.Option(help="This NXdata, not the default.", show_default=False)
+    channel: Annotated[
+        str | None,
+        typer.Option(
+            "--channel", "--data", help="This channel, not the first.", show_default=False
+        ),
+    ] = None,
+    energy: Annotated[
+        float | None,
+        typer.Option(metavar="EV", help="Only what is nearest to this energy.", show_default=False),
+    ] = None,
+    density: Annotated[bool, typer.Option("--od", help="Draw the optical density.")] = False,
+    i0: Annotated[
+        str | None,
+        typer.Option(
+            "--i0",
+            metavar="LIST|FILE",
+            help="The intensity without sample: a list or role of the file, or another file. "
+            "By default the brightest twentieth of the points.",
+            show_default=False,
+        ),
+    ] = None,
+    save_csv: Annotated[
+        Path | None,
+        typer.Option(metavar="CSV", help="Write the numbers, too.", show_default=False),
     ] = None,
 ) -> None:
     """Draw a file: images with a scale bar, stacks with their mean spectrum, spectra as curves."""
     from suitcase.nxstxm.cli._plot import plot_file
 
-    make_console().print(Text(str(plot_file(file, output, entry=entry, data=data))), soft_wrap=True)
+    made = plot_file(
+        file,
+        output,
+        entry=entry,
+        channel=channel,
+        energy=energy,
+        density=density,
+        i0=i0,
+        csv=save_csv,
+    )
+    make_console().print(Text(str(made)), soft_wrap=True)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from suitcase.nxstxm.cli._pictures import Floats, Line, Picture
+from suitcase.nxstxm.cli._pictures import Along, Floats, Line, Picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,28 +73,24 @@ def draw_map(axes: Axes, picture: Picture) -> None:
 
 
 def draw_mean_image(axes: Axes, picture: Picture) -> None:
-    """Draw the mean of a stack over all axes but the last two."""
-    leading = tuple(range(picture.data.ndim - 2))
-    mean = _mean(picture.data, leading)
-    _draw(axes, mean, picture.axes[-1], picture.axes[-2], _quantity(picture))
+    """Draw the mean image of a stack."""
+    draw_map(axes, picture)
     axes.set_title(mean_of(picture), fontsize=10)
 
 
 def mean_of(picture: Picture) -> str:
     """Tell how many images of a stack a mean is over: those of which anything was measured."""
-    measured = np.isfinite(picture.data).any(axis=(-2, -1))
-    whole = "" if measured.all() else f" of {measured.size}"
-    return f"mean of {measured.sum()}{whole} images"
+    along = picture.along
+    if along is None:
+        return picture.note
+    whole = "" if along.measured == along.n_images else f" of {along.n_images}"
+    return f"mean of {along.measured}{whole} images"
 
 
-def draw_mean_spectrum(axes: Axes, picture: Picture) -> None:
+def draw_mean_spectrum(axes: Axes, picture: Picture, along: Along) -> None:
     """Draw the mean of every image of a stack against the first axis."""
-    inner = tuple(range(1, picture.data.ndim))
-    values = _mean(picture.data, inner)
-    line = picture.axes[0]
+    line, values, partly = along.line, along.values, along.partly
     _curve(axes, line, values, label=None, colour="C0")
-    measured = np.isfinite(picture.data)
-    partly = measured.any(axis=inner) & ~measured.all(axis=inner)
     if partly.any():
         # The mean over half an image is no point of the spectrum of the whole.
         axes.plot(
@@ -241,16 +237,6 @@ def _scale_bar(axes: Axes) -> None:
             fontproperties=FontProperties(size=9),
         )
     )
-
-
-def _mean(data: Floats, dimensions: tuple[int, ...]) -> Floats:
-    """Average what was measured; NaN where nothing was."""
-    measured = np.isfinite(data)
-    count = measured.sum(axis=dimensions)
-    total = np.where(measured, data, 0.0).sum(axis=dimensions)
-    mean: Floats = np.full(np.shape(total), np.nan)
-    np.divide(total, count, out=mean, where=count > 0)
-    return mean
 
 
 def _note_nothing(axes: Axes, data: Floats) -> None:

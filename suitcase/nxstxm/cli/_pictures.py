@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
-from suitcase.nxstxm._errors import NXstxmKeyError, NXstxmOSError, NXstxmValueError
-from suitcase.nxstxm.cli._summary import entry_order, number_below
-from suitcase.nxstxm.nexus import H5_ERRORS, Field, Group, as_text, open_file, snapshot, why
+from suitcase.nxstxm._errors import NXstxmValueError
+from suitcase.nxstxm.nexus import Channel, Contents, Coordinate, Entry, Stored, read_contents
 
 Floats: TypeAlias = npt.NDArray[np.float64]
+#: Changes a plane of a stack, whose number is given.
+Change: TypeAlias = Callable[[tuple[int, ...], Floats], Floats]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,19 +34,46 @@ class Line:
 
 
 @dataclass(frozen=True, eq=False)
+class Along:
+    """What is left of a stack when each image becomes one number.
+
+    Attributes
+    ----------
+    line : Line
+        The first axis of the stack.
+    values : array of float
+        The mean of each image over what was measured.
+    partly : array of bool
+        The image is not whole.
+    measured, n_images : int
+        Of how many images, of how many, the mean image is.
+    """
+
+    line: Line
+    values: Floats
+    partly: npt.NDArray[np.bool_]
+    measured: int
+    n_images: int
+
+
+@dataclass(frozen=True, eq=False)
 class Picture:
-    """The array of one NXdata, with its axes.
+    """What is drawn of one channel: a curve, an image, or the mean image of a stack.
 
     Attributes
     ----------
     entry, name : str
-        The NXentry and the NXdata.
-    data : array of float
+        The entry and the channel.
+    data : array of float, of rank 1 or 2
         NaN where nothing arrived.
     axes : tuple of Line
         One for each dimension of `data`, of matching length.
     positions : mapping of str to Line
-        The other lists beside the data: ``sample_x`` of a spectrum, for example.
+        Other lists beside the data: ``sample_x`` of a spectrum, for example.
+    along : Along, optional
+        Of a stack.
+    note : str
+        What was chosen of it: an energy.
     """
 
     entry: str
@@ -58,13 +84,17 @@ class Picture:
     axes: tuple[Line, ...]
     positions: Mapping[str, Line]
     rotation_angle: float | None
+    along: Along | None = None
+    note: str = ""
 
 
 def load_pictures(
     path: str | os.PathLike[str],
     *,
     entry: str | None = None,
-    data: str | None = None,
+    channel: str | None = None,
+    energy: float | None = None,
+    change: Callable[[Contents, Entry, Channel], tuple[Change, str, str]] | None = None,
     most: int | None = None,
 ) -> tuple[list[Picture], int]:
     """Read the pictures of a file.
@@ -72,111 +102,143 @@ def load_pictures(
     Parameters
     ----------
     path : path-like
-        An NXstxm file.
+        A file of scans, of this or of another program.
     entry : str, optional
-        Only this NXentry; by default all.
-    data : str, optional
-        This NXdata of each; by default the one that @default leads to.
+        Only this entry; by default all.
+    channel : str, optional
+        This channel of each; by default the one that the file shows first.
+    energy : float, optional
+        Of stacks and line spectra only what was measured nearest to this photon energy, eV.
+    change : callable, optional
+        Gives what is done to each plane, and the name and the unit of the result.
     most : int, optional
         Read no more than so many images or stacks; curves are always read.
 
     Returns
     -------
     pictures : list of Picture
-        In the order of the entries' names. Dimensions of length 1 before an image are left out,
-        as some writers add them.
+        In the order in which people count. A stack is read image by image.
     left_out : int
         How many entries were not read because of `most`.
 
     Raises
     ------
     NXstxmKeyError
-        When there is no such entry or NXdata; the message names those there are.
+        When there is no such entry or channel; the message names those there are.
     NXstxmOSError, NXstxmValueError
         When the file can not be read, or holds nothing that can be drawn.
     """
-    path = Path(path)
-    with open_file(path) as file:
-        root, _ = snapshot(file, touch=False)
-        in_order = sorted(root.of_class("NXentry"), key=entry_order)
-        entries = {group.path.strip("/"): group for group in in_order}
-        if not entries:
-            raise NXstxmValueError(f"{path} has no NXentry; it is not an NXstxm file")
-        chosen = [_chosen(entries, entry, f"entry of {path}")] if entry else list(entries.values())
-        found = [(group, *_signal(file, group, data)) for group in chosen]
-        large = [group for group, _, signal in found if len(signal.shape) > 1]
-        skipped = large[most:] if most is not None else []
-        return [
-            _picture(file, group, picture, signal)
-            for group, picture, signal in found
-            if group not in skipped
-        ], len(skipped)
+    contents = read_contents(path)
+    entries = [contents.entry(entry)] if entry else list(contents.entries.values())
+    found = [(each, _channel(contents, each, channel)) for each in entries]
+    large = [each for each, shown in found if shown.data.stored.ndim > 1]
+    skipped = large[most:] if most is not None else []
+    pictures = []
+    for each, shown in found:
+        if any(each is other for other in skipped):
+            continue
+        how = change(contents, each, shown) if change is not None else None
+        pictures.append(_picture(each, shown, energy, how))
+    return pictures, len(skipped)
 
 
-def _chosen(groups: Mapping[str, Group], name: str, what: str) -> Group:
-    if name not in groups:
-        raise NXstxmKeyError(f"{name!r} is no {what}; there are: {', '.join(groups) or 'none'}")
-    return groups[name]
+def _channel(contents: Contents, entry: Entry, name: str | None) -> Channel:
+    if not entry.channels and name is None:
+        raise NXstxmValueError(f"{entry.name} of {contents.path} has no data that can be drawn")
+    return entry.channel(name)
 
 
-def _signal(file: h5py.File, entry: Group, wanted: str | None) -> tuple[Group, Field]:
-    """Find the NXdata to be drawn, and the dataset in it."""
-    pictures = {group.path.rpartition("/")[2]: group for group in entry.of_class("NXdata")}
-    default = as_text(entry.attrs.get("default"))
-    name = wanted or (default if default in pictures else next(iter(pictures), ""))
-    group = _chosen(pictures, name or "", f"NXdata of {entry.path}")
-    signal = group.fields.get(as_text(group.attrs.get("signal")) or "data")
-    if signal is None or not signal.is_number:
-        raise NXstxmValueError(f"{group.path} of {file.filename} has no data that can be drawn")
-    return group, signal
-
-
-def _picture(file: h5py.File, entry: Group, group: Group, signal: Field) -> Picture:
+def _picture(
+    entry: Entry, channel: Channel, energy: float | None, how: tuple[Change, str, str] | None
+) -> Picture:
+    data = channel.data
     lines = {
-        field.path.rpartition("/")[2]: Line(
-            field.path.rpartition("/")[2],
-            _numbers(file, field.path),
-            as_text(field.attrs.get("units")) or "",
-        )
-        for field in group.fields.values()
-        if field is not signal and field.is_number and len(field.shape) == 1
+        each.name: _line(each) for each in channel.coordinates if each.values.dtype.kind in "iuf"
     }
-    names = [as_text(axis) for axis in np.asarray(group.attrs.get("axes", ()), object).ravel()]
-    values = _numbers(file, signal.path)
-    if values.size == 0:
-        raise NXstxmValueError(f"{signal.path} of {file.filename} is empty: nothing to draw")
-    while values.ndim > max(len(names), 1) and values.shape[0] == 1:
-        values = values[0]
-    if values.ndim == 0:
-        values = values.reshape(1)
-    axes = tuple(_axis(lines, names, values.shape, number) for number in range(values.ndim))
-    label = group.fields.get("stxm_scan_type")
-    return Picture(
-        entry=entry.path.strip("/"),
-        name=group.path.rpartition("/")[2],
-        scan_type=((label.text() if label else None) or "generic scan").lower(),
-        data=values,
-        units=as_text(signal.attrs.get("units")) or "",
-        axes=axes,
-        positions={key: line for key, line in lines.items() if key not in names},
-        rotation_angle=number_below(entry, "NXsample", "rotation_angle"),
+    axes = [lines[dim] for dim in data.dims] or [_single()]
+    angle = lines.get("theta")
+    made = Picture(
+        entry=entry.name,
+        name=channel.name if how is None else how[1],
+        scan_type=entry.scan_type,
+        data=np.empty(0),
+        units=str(data.attrs.get("units", "")) if how is None else how[2],
+        axes=tuple(axes),
+        positions={name: line for name, line in lines.items() if name not in data.dims},
+        rotation_angle=float(angle.values[0]) if angle is not None and angle.values.size else None,
     )
+    change = how[0] if how is not None else lambda _, plane: plane
+    stored = data.stored
+    if energy is not None:
+        number, told = _nearest(entry, channel, energy)
+        at = data.dims.index("energy")
+        # a plane is known by its number among all: those of other energies are not read
+        rest = tuple(line for place, line in enumerate(axes) if place != at)
+        plane = _floats(
+            stored.read(tuple(number if d == "energy" else slice(None) for d in data.dims))
+        )
+        return replace(made, data=change((number,), plane), axes=rest, note=told)
+    if stored.ndim < 3:
+        values = _floats(stored.read())
+        if stored.ndim == 2 and data.dims[0] == "energy":
+            values = np.stack([change((n,), row) for n, row in enumerate(values)])
+        else:
+            values = change((), values)
+        return replace(made, data=np.atleast_1d(values))
+    image, along = _means(stored, axes[0], change)
+    return replace(made, data=image, axes=tuple(axes[-2:]), along=along)
 
 
-def _axis(
-    lines: Mapping[str, Line], names: list[str | None], shape: tuple[int, ...], number: int
-) -> Line:
-    """Give the axis of a dimension; where the file has none that fits, the points are counted."""
-    line = lines.get(names[number] or "") if number < len(names) else None
-    if line is not None and line.values.size == shape[number] and np.isfinite(line.values).all():
-        return line
-    return Line(
-        line.name if line else f"dimension {number}", np.arange(shape[number], dtype=float), "point"
-    )
+def _means(stored: Stored, line: Line, change: Change) -> tuple[Floats, Along]:
+    """Give the mean image of a stack, and the mean of each of its images."""
+    total = np.zeros(stored.shape[-2:])
+    count = np.zeros(stored.shape[-2:], np.int64)
+    sums, known = np.zeros(stored.shape[0]), np.zeros(stored.shape[0], np.int64)
+    n_images = measured = 0
+    for index, plane in stored.planes():
+        values = change(index, _floats(plane))
+        there = np.isfinite(values)
+        filled = np.where(there, values, 0.0)
+        total += filled
+        count += there
+        sums[index[0]] += filled.sum()
+        known[index[0]] += there.sum()
+        n_images += 1
+        measured += bool(there.any())
+    whole = n_images // stored.shape[0] * total.size
+    with np.errstate(invalid="ignore"):
+        image = np.where(count, total / np.maximum(count, 1), np.nan)
+        values = np.where(known, sums / np.maximum(known, 1), np.nan)
+    partly = (known > 0) & (known < whole)
+    return image, Along(line, values, partly, measured, n_images)
 
 
-def _numbers(file: h5py.File, path: str) -> Floats:
-    try:
-        return np.asarray(file[path][()], dtype=np.float64)
-    except H5_ERRORS as error:
-        raise NXstxmOSError(f"{path} of {file.filename} can not be read: {why(error)}") from error
+def _nearest(entry: Entry, channel: Channel, energy: float) -> tuple[int, str]:
+    energies = channel.coordinate("energy")
+    if energies is None or energies.dims != ("energy",) or "energy" not in channel.data.dims:
+        raise NXstxmValueError(
+            f"{channel.name} of {entry.name} has no energies to choose from; it is a "
+            f"{entry.scan_type} of {', '.join(channel.data.dims) or 'one point'}"
+        )
+    values = energies.values.astype(float)
+    number = int(np.nanargmin(np.abs(values - energy)))
+    return number, f"{values[number]:g} eV"
+
+
+def _line(coordinate: Coordinate) -> Line:
+    """Give a coordinate under the name of what moved; a line is called a line."""
+    named = str(coordinate.attrs.get("long_name", coordinate.name))
+    name = "line_position" if coordinate.dims == ("line",) == (coordinate.name,) else named
+    values = np.atleast_1d(coordinate.values.astype(np.float64))
+    units = str(coordinate.attrs.get("units", ""))
+    if coordinate.dims and not np.isfinite(values).all():
+        return Line(name, np.arange(values.size, dtype=float), "point")
+    return Line(name, values, units)
+
+
+def _single() -> Line:
+    return Line("point", np.zeros(1), "")
+
+
+def _floats(values: npt.NDArray[np.generic]) -> Floats:
+    return np.asarray(values, dtype=np.float64)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from suitcase.nxstxm._errors import NXstxmOSError, NXstxmValueError
+from suitcase.nxstxm.cli._csv import write_csv
+from suitcase.nxstxm.cli._density import density_of
 from suitcase.nxstxm.cli._drawing import (
     draw_map,
     draw_mean_image,
@@ -24,7 +26,7 @@ from suitcase.nxstxm.cli._drawing import (
     plain,
 )
 from suitcase.nxstxm.cli._extras import require
-from suitcase.nxstxm.cli._pictures import Picture, load_pictures
+from suitcase.nxstxm.cli._pictures import Along, Picture, load_pictures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +41,11 @@ def plot_file(
     png: str | os.PathLike[str],
     *,
     entry: str | None = None,
-    data: str | None = None,
+    channel: str | None = None,
+    energy: float | None = None,
+    density: bool = False,
+    i0: str | None = None,
+    csv: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Draw what an NXstxm file holds.
 
@@ -56,8 +62,17 @@ def plot_file(
         knows, such as .pdf and .svg, give that format.
     entry : str, optional
         Only this NXentry.
-    data : str, optional
-        Another NXdata than the default one.
+    channel : str, optional
+        Another channel than the one that the file shows first.
+    energy : float, optional
+        Of stacks and line spectra, only what was measured nearest to this photon energy, eV.
+    density : bool
+        Draw the optical density.
+    i0 : str, optional
+        The intensity without sample, for the optical density: the name or role of a list of the
+        file, or another file; by default the brightest twentieth of the points is taken for empty.
+    csv : path-like, optional
+        Write what is drawn into this file, too; one of that name is replaced.
 
     Returns
     -------
@@ -69,13 +84,16 @@ def plot_file(
     MissingExtraError
         When matplotlib is not installed.
     NXstxmKeyError
-        When there is no such entry or NXdata.
+        When there is no such entry or channel.
     NXstxmOSError, NXstxmValueError
         When the file can not be read or drawn, or the picture can not be written.
     """
     require("matplotlib", "plot", "plotting")
     target = Path(png)
-    pictures, left_out = load_pictures(path, entry=entry, data=data, most=MOST_PANELS)
+    change = density_of(i0) if density or i0 is not None else None
+    pictures, left_out = load_pictures(
+        path, entry=entry, channel=channel, energy=energy, change=change, most=MOST_PANELS
+    )
     figure = _figure(pictures)
     if left_out:
         note = f"and {left_out} more entr{'y' if left_out == 1 else 'ies'}, not shown"
@@ -83,6 +101,8 @@ def plot_file(
     kinds = sorted({picture.scan_type for picture in pictures})
     figure.suptitle(plain(f"{', '.join(kinds)}  ·  {Path(path).name}"), fontsize=12)
 
+    if csv is not None:
+        write_csv(pictures, Path(csv))
     ending = target.suffix.lstrip(".").lower()
     known = figure.canvas.get_supported_filetypes()
     if ending not in known:
@@ -104,7 +124,8 @@ def _figure(pictures: Sequence[Picture]) -> Figure:
         return _spectra(pictures)
     if len(pictures) > 1:
         return _grid(pictures)
-    return _stack(pictures[0]) if pictures[0].data.ndim > 2 else _single(pictures[0])
+    along = pictures[0].along
+    return _single(pictures[0]) if along is None else _stack(pictures[0], along)
 
 
 def _new(width: float, height: float) -> Figure:
@@ -129,15 +150,17 @@ def _height(picture: Picture, width: float) -> float:
 
 def _single(picture: Picture) -> Figure:
     figure = _new(6.8, _height(picture, 5.0) + 1.1)
-    draw_map(figure.add_subplot(), picture)
+    axes = figure.add_subplot()
+    draw_map(axes, picture)
+    axes.set_title(picture.note, fontsize=10)
     return figure
 
 
-def _stack(picture: Picture) -> Figure:
+def _stack(picture: Picture, along: Along) -> Figure:
     figure = _new(11.5, 5)
     left, right = figure.subplots(1, 2)
     draw_mean_image(left, picture)
-    draw_mean_spectrum(right, picture)
+    draw_mean_spectrum(right, picture, along)
     return figure
 
 
@@ -150,7 +173,7 @@ def _grid(pictures: Sequence[Picture]) -> Figure:
     figure = _new(4.2 * columns, (height + 0.9) * rows + 0.6)
     for number, picture in enumerate(pictures, start=1):
         axes = figure.add_subplot(rows, columns, number)
-        _PANEL[min(picture.data.ndim, 3)](axes, picture)
+        _PANEL[picture.data.ndim](axes, picture)
         axes.set_title(plain(_caption(picture, turned)), fontsize=10)
     return figure
 
@@ -159,7 +182,6 @@ def _grid(pictures: Sequence[Picture]) -> Figure:
 _PANEL: dict[int, Callable[..., None]] = {
     1: lambda axes, picture: draw_spectra(axes, [picture]),
     2: draw_map,
-    3: draw_mean_image,
 }
 
 
@@ -167,6 +189,6 @@ def _caption(picture: Picture, turned: bool) -> str:
     parts = [picture.entry]
     if turned and picture.rotation_angle is not None:
         parts.append(f"{picture.rotation_angle:.4g}°")
-    if picture.data.ndim > 2:
+    if mean_of(picture):
         parts.append(mean_of(picture))
     return ",  ".join(parts)

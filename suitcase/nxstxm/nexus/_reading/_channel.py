@@ -15,7 +15,7 @@ from ._along import as_line
 from ._axes import Axes, find_axes
 from ._contents import Channel, Coordinate, Variable
 from ._reach import Reach
-from ._stored import MOST_VALUES, AnyArray, Stored, attributes, plain
+from ._stored import MOST_VALUES, AnyArray, Stored, attributes, plain, units_of
 from ._words import COUNTED, dim_of, expected_axes, natural_unit
 
 #: Attributes of a signal or axis that only place it, and say nothing of its values.
@@ -299,7 +299,6 @@ def _numbers(given: Any) -> list[int]:
 def _said(attrs: Mapping[str, Any]) -> dict[str, Any]:
     """Give what attributes say of the values themselves."""
     said = {name: value for name, value in attrs.items() if name not in _PLACING}
-    units = next((attrs[n] for n in ("units", "unit", "NX_units") if n in attrs), None)
-    if isinstance(units, str):
+    if units := units_of(attrs):
         said["units"] = units
     return said

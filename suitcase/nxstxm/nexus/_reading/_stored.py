@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -140,6 +140,23 @@ class Stored:
             values = np.transpose(values, [order.index(number) for number in left])
         return np.asarray(values)
 
+    def planes(self) -> Iterator[tuple[tuple[int, ...], AnyArray]]:
+        """Read it image by image: the last two dimensions are rows and columns.
+
+        Yields
+        ------
+        index : tuple of int
+            Along the dimensions before them.
+        plane : ndarray
+            The image.
+        """
+        try:
+            with open_shared(self.file) as h5:
+                for index in np.ndindex(*self.shape[:-2]):
+                    yield index, self.read_from(h5, (*index, slice(None), slice(None)))
+        except H5_ERRORS as error:
+            raise self.unreadable(error) from error
+
     def unreadable(self, error: BaseException) -> RefusedError:
         """Give the error that says where it is and what is wrong."""
         if isinstance(error, RefusedError):
@@ -252,7 +269,8 @@ def plain(value: Any) -> Any:
 def units_of(attrs: Mapping[str, Any]) -> str:
     """Give the unit that attributes tell of; writers have three names for it."""
     for name in ("units", "unit", "NX_units"):
-        if isinstance(value := attrs.get(name), str):
+        # "NX_ANY" is a kind of unit: one program of 2019 writes it where a unit should be
+        if isinstance(value := attrs.get(name), str) and not value.startswith("NX_"):
             return value
     return ""
 
