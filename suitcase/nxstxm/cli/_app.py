@@ -289,6 +289,32 @@ def validate(
 
 
 @app.command()
+def browse(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The folder with the files.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="HTML",
+            help="The page; by default scans.html in the folder.",
+            show_default=False,
+        ),
+    ] = None,
+    jobs: Jobs = 1,
+) -> None:
+    """Write one page of all scans below a folder: small pictures in a table that can be sorted."""
+    from suitcase.nxstxm.cli._browse import browse_folder
+
+    made = browse_folder(directory, output, jobs=jobs)
+    console = make_console()
+    console.print(Text(str(made.page)), soft_wrap=True)
+    unread = f", {made.failed} can not be read" if made.failed else ""
+    told = f"{made.files} files, {made.read} of them new or changed{unread}"
+    console.print(Text(told), soft_wrap=True)
+
+
+@app.command()
 def plot(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="An NXstxm file.")],
     output: Annotated[

@@ -10,6 +10,7 @@ from ._journalled import JournalledRun
 from ._options import Facility, WriterOptions
 from ._publish import publish
 from ._reading import (
+    COUNTED,
     Channel,
     Contents,
     Coordinate,
@@ -20,6 +21,7 @@ from ._reading import (
     in_order,
     open_nxstxm,
     read_contents,
+    thumbnail,
 )
 from ._record import RunRecord
 from ._scanfile import (
@@ -35,6 +37,7 @@ from ._staging import RunStage
 from ._storage import NXstxmStorage
 
 __all__ = [
+    "COUNTED",
     "H5_ERRORS",
     "OWN",
     "SUFFIX",
@@ -75,6 +78,7 @@ __all__ = [
     "runs_of_file",
     "snapshot",
     "temporary_file",
+    "thumbnail",
     "validate",
     "why",
 ]

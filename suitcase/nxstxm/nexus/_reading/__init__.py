@@ -5,6 +5,7 @@ from ._open import MissingXarrayError, open_nxstxm
 from ._reach import RefusedError
 from ._read import in_order, read_contents
 from ._stored import Stored
+from ._thumbnail import thumbnail
 from ._words import COUNTED
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "in_order",
     "open_nxstxm",
     "read_contents",
+    "thumbnail",
 ]

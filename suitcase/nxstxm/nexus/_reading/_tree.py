@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from xarray.core.indexing import LazilyIndexedArray
 
+from . import _accessor as _accessor  # registers itself with xarray
 from ._contents import Channel, Contents, Coordinate, Entry, Variable
 from ._lazy import Files, StoredArray, blocks, token_of
 

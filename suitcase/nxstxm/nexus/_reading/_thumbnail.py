@@ -1,0 +1,159 @@
+"""Small pictures of channels: grey as they were measured, with a colour where nothing was."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ._contents import Channel
+from ._stored import AnyArray
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Floats = npt.NDArray[np.float64]
+#: Where nothing was measured: no grey, so that it is never taken for data.
+NOT_MEASURED = (0xE8, 0xB3, 0x6B)
+_CURVE, _PAPER = (0x1F, 0x77, 0xB4), (255, 255, 255)
+#: A strip thinner than this part of its length would not be seen.
+_THINNEST = 0.2
+
+
+def thumbnail(channel: Channel, size: int = 128) -> bytes:
+    """Draw a channel small.
+
+    Parameters
+    ----------
+    channel : Channel
+        Of a stack one image is drawn, in the middle of what was measured; of a spectrum the curve.
+    size : int
+        Of the longer side, pixels.
+
+    Returns
+    -------
+    bytes
+        A PNG picture.
+
+    Raises
+    ------
+    ImportError
+        Pillow is not installed.
+    NXstxmOSError
+        The data can not be read.
+    """
+    values = _shown(channel)
+    if values.ndim < 2:
+        return curve(values, size)
+    down, across = (_places(channel, dim) for dim in channel.data.dims[-2:])
+    if channel.data.dims[-2:] == ("energy", "line"):
+        values, down, across = values.T, across, down
+    return draw(values, size, down, across)
+
+
+def draw(values: AnyArray, size: int, down: Floats | None, across: Floats | None) -> bytes:
+    """Draw an image small, as a PNG picture.
+
+    Parameters
+    ----------
+    values : ndarray of shape (rows, columns)
+        NaN where nothing was measured.
+    size : int
+        Of the longer side, pixels.
+    down, across : ndarray, optional
+        Positions of rows and columns, in one unit; the larger are above and to the right. Without
+        them pixels are square.
+    """
+    from PIL import Image
+
+    shown = _upright(np.asarray(values, dtype=float), down, across)
+    height, width = (
+        _extent(places, n) for places, n in zip((down, across), shown.shape, strict=True)
+    )
+    longest = max(height, width)
+    target = tuple(max(round(size * max(e / longest, _THINNEST)), 1) for e in (width, height))
+    picture = Image.fromarray(_colours(_thinned(shown, size)), "RGB")
+    smaller = picture.width > target[0] or picture.height > target[1]
+    how = Image.Resampling.BOX if smaller else Image.Resampling.NEAREST
+    return _png(picture.resize((target[0], target[1]), how))
+
+
+def _shown(channel: Channel) -> Floats:
+    """Read one image of a stack, or all of an image or curve."""
+    stored = channel.data.stored
+    if stored.ndim < 3:
+        return np.asarray(stored.read(), dtype=np.float64)
+    leading = stored.shape[:-2]
+    middle = int(np.prod(leading)) // 2
+    for number in (middle, 0):
+        place = [int(index) for index in np.unravel_index(number, leading)]
+        key: tuple[int | slice, ...] = (*place, slice(None), slice(None))
+        plane = np.asarray(stored.read(key), dtype=np.float64)
+        if np.isfinite(plane).any():
+            break
+    return plane
+
+
+def _places(channel: Channel, dim: str) -> Floats | None:
+    found = channel.coordinate(dim)
+    # only lengths on the sample, or of what was moved, have a scale in common
+    return found.values.astype(float) if found is not None and dim in ("y", "x") else None
+
+
+def _upright(values: Floats, down: Floats | None, across: Floats | None) -> Floats:
+    """Put large positions above and to the right, as everybody draws them."""
+    if down is None or down.size < 2 or down[-1] >= down[0]:
+        values = values[::-1]
+    if across is not None and across.size > 1 and across[-1] < across[0]:
+        values = values[:, ::-1]
+    return values
+
+
+def _extent(places: Floats | None, n: int) -> float:
+    if places is None or n < 2 or not np.isfinite(places).all():
+        return float(n)
+    return float(np.ptp(places)) * n / (n - 1) or float(n)
+
+
+def _thinned(values: Floats, size: int) -> Floats:
+    """Leave out rows and columns of which a thumbnail shows nothing."""
+    rows, columns = (max(n // (2 * size), 1) for n in values.shape)
+    return values[::rows, ::columns]
+
+
+def _colours(values: Floats) -> npt.NDArray[np.uint8]:
+    known = np.isfinite(values)
+    picture = np.empty((*values.shape, 3), np.uint8)
+    picture[...] = NOT_MEASURED
+    if known.any():
+        # a few hot pixels must not make all others black
+        low, high = np.quantile(values[known], (0.005, 0.995))
+        scaled = np.clip((values[known] - low) / ((high - low) or 1.0), 0, 1)
+        picture[known] = np.rint(scaled * 255).astype(np.uint8)[:, None]
+    return picture
+
+
+def curve(values: Floats, size: int) -> bytes:
+    """Draw a curve small, as a PNG picture."""
+    from PIL import Image, ImageDraw
+
+    width, height = size, round(size * 0.6)
+    picture = Image.new("RGB", (width, height), _PAPER)
+    known = np.isfinite(values) if values.ndim else np.zeros(0, bool)
+    if known.any():
+        at = np.flatnonzero(known)
+        heights = values[known]
+        spread = float(np.ptp(heights)) or 1.0
+        x = 3 + (width - 7) * at / max(values.size - 1, 1)
+        y = height - 4 - (height - 8) * (heights - heights.min()) / spread
+        points = list(zip(x.tolist(), y.tolist(), strict=True))
+        ImageDraw.Draw(picture).line(points * (2 if len(points) == 1 else 1), _CURVE, 1)
+    return _png(picture)
+
+
+def _png(picture: Image) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue()
