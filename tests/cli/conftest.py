@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -21,18 +20,3 @@ def build() -> ModuleType:
     sys.modules[spec.name] = module  # dataclasses look their module up there
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture
-def nxstxm(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Run the command in this process; give its exit status and what it wrote."""
-    pytest.importorskip("typer")
-    from suitcase.nxstxm.cli import main
-
-    def run(*argv: object) -> tuple[int, str, str]:
-        capfd.readouterr()
-        status = main([str(arg) for arg in argv])
-        out, err = capfd.readouterr()
-        return status, out, err
-
-    return run

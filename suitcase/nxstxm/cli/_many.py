@@ -22,6 +22,7 @@ from suitcase.nxstxm.exchange import (
     export_scans,
 )
 from suitcase.nxstxm.exchange._scan_in import Patience
+from suitcase.nxstxm.nexus import DescribedRun
 
 
 @dataclass(frozen=True)
@@ -96,11 +97,12 @@ def export_each(
             return not report.failures
         asking = replace(patience, progress=report.waiting)
 
-        def export(scan: FoundScan) -> Path:
-            return export_scan(scan.runs(asking), output, file_prefix=prefix, overwrite=overwrite)
+        def export(scan: FoundScan) -> tuple[Path, list[str]]:
+            path = export_scan(scan.runs(asking), output, file_prefix=prefix, overwrite=overwrite)
+            return path, _notes(scan)
 
         for scan in scans:
-            report.attempt(scan.name, partial(export, scan))
+            report.attempt(scan.name, partial(_noted, partial(export, scan)))
     return not report.failures
 
 
@@ -121,7 +123,15 @@ def _export_in_processes(
         if source.name in failures:
             report.failed(scan.name, failures[source.name])
         else:
-            report.wrote(scan.name, next(written))
+            path = next(written)
+            report.wrote(scan.name, path)
+            _tell(path, _notes(scan))
+
+
+def _notes(scan: FoundScan) -> list[str]:
+    """Give what a file of another program lacked, and what was guessed of it."""
+    runs = scan.source.runs if isinstance(scan.source, StoredScan) else ()
+    return [note for run in runs if isinstance(run, DescribedRun) for note in run.notes]
 
 
 def archive_each(
@@ -159,6 +169,10 @@ def archive_each(
 
 def _noted(write: Callable[[], tuple[Path, list[str]]]) -> Path:
     path, notes = write()
+    _tell(path, notes)
+    return path
+
+
+def _tell(path: Path, notes: Sequence[str]) -> None:
     for note in notes:
         say(f"{path}: {note}", "note", "yellow")
-    return path

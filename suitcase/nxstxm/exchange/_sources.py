@@ -13,7 +13,7 @@ from .._errors import NXstxmTypeError, NXstxmValueError
 from ..documents import StoredRun, stored_runs
 from ..euxfel import StoredRun as EuXFELRun
 from ..euxfel import runs_in
-from ..nexus import ArchivedRun, runs_of_file
+from ..nexus import ArchivedRun, DescribedRun, described_runs, runs_of_file
 from ..scans import group_runs, read_plan, run_uid
 from ._catalog import Catalog, Document, Documents, Run, comes_from, opened, register_source
 from ._databroker import open_databroker
@@ -65,13 +65,13 @@ class StoredScan:
 
     Attributes
     ----------
-    runs : tuple of StoredRun, ArchivedRun or EuXFELRun
-        In the order of time.
+    runs : tuple of StoredRun, ArchivedRun, DescribedRun or EuXFELRun
+        In the order of time; of a file without documents, in that of its entries.
     source : str
         The file they are in, or the folder.
     """
 
-    runs: tuple[StoredRun | ArchivedRun | EuXFELRun, ...]
+    runs: tuple[StoredRun | ArchivedRun | DescribedRun | EuXFELRun, ...]
     source: str
 
     @property
@@ -109,7 +109,8 @@ def scans_in(paths: str | Path | Iterable[str | Path]) -> list[StoredScan]:
     Parameters
     ----------
     paths : path or iterable of paths
-        Recorded JSON, JSON lines, msgpack, archives or our own NXstxm files; gzip too. Folders of
+        Recorded JSON, JSON lines, msgpack, archives, NXstxm files of this and of other programs;
+        gzip too. Folders of
         EuXFEL runs, or of proposals with such.
 
     Returns
@@ -127,13 +128,9 @@ def scans_in(paths: str | Path | Iterable[str | Path]) -> list[StoredScan]:
     found: list[StoredScan] = []
     for path in listed:
         if _is_hdf5(path):
-            archived = runs_of_file(path)
-            if not archived:
-                raise NXstxmValueError(
-                    f"{path} is an HDF5 file without an archive of documents; only files that "
-                    f"this package wrote can be read back"
-                )
-            found.append(StoredScan(tuple(archived), str(path)))
+            # a file of another program has no documents: they are made of what is in it
+            runs_here = runs_of_file(path) or described_runs(path)
+            found.append(StoredScan(tuple(runs_here), str(path)))
             continue
         folders = runs_in(path)
         runs = [] if folders else stored_runs(path)

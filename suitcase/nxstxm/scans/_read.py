@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .._errors import NXstxmError
-from . import _plain, _pystxm, _stxm
+from . import _described, _plain, _pystxm, _stxm
 from ._metadata import MetadataError, short
 from ._plan import ScanPlan
 
@@ -15,6 +15,7 @@ DIALECTS: tuple[
     tuple[Callable[[Mapping[str, Any]], bool], Callable[[Mapping[str, Any]], ScanPlan]], ...
 ] = (
     (_stxm.speaks, _stxm.read),
+    (_described.speaks, _described.read),
     (_pystxm.speaks, _pystxm.read),
     (_plain.speaks, _plain.read),
 )
@@ -26,8 +27,8 @@ def read_plan(start: Mapping[str, Any]) -> ScanPlan:
     Parameters
     ----------
     start : Mapping
-        A Bluesky start document. An ``stxm`` block is read first, then pyStxm's ``metadata``; a
-        run with neither becomes a generic scan.
+        A Bluesky start document. An ``stxm`` block is read first, then the description of a
+        file, then pyStxm's ``metadata``; a run with none of them becomes a generic scan.
 
     Returns
     -------

@@ -1,6 +1,7 @@
 """Files of this and of other programs, read as plain descriptions and as xarray."""
 
 from ._contents import Channel, Contents, Coordinate, Entry, Variable
+from ._documents import DescribedRun, described_runs
 from ._open import MissingXarrayError, open_nxstxm
 from ._reach import RefusedError
 from ._read import in_order, read_contents
@@ -13,11 +14,13 @@ __all__ = [
     "Channel",
     "Contents",
     "Coordinate",
+    "DescribedRun",
     "Entry",
     "MissingXarrayError",
     "RefusedError",
     "Stored",
     "Variable",
+    "described_runs",
     "in_order",
     "open_nxstxm",
     "read_contents",

@@ -185,6 +185,8 @@ class ChannelReader:
         told = _numbers(self.attrs.get(f"{name}_indices"))
         if len(told) == 1 and told[0] < len(dims) and dims[told[0]] in fitting:
             fitting = [dims[told[0]]]
+        if "line" in dims and "line" in _RUNS_ALONG.get(name, ()):
+            fitting = [dim for dim in fitting if dim == "line"]
         like = [dim for dim in fitting if dim in _RUNS_ALONG.get(name, ())]
         values = self._values(line)
         if values is None:

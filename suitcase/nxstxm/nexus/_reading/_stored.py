@@ -266,12 +266,31 @@ def plain(value: Any) -> Any:
     return array.item() if array.size == 1 else array.ravel()
 
 
+#: Spellings of units that are not those of NeXus.
+_UNITS = {
+    "ev": "eV",
+    "kev": "keV",
+    "\N{MICRO SIGN}m": "um",
+    "\N{GREEK SMALL LETTER MU}m": "um",
+    "micron": "um",
+    "microns": "um",
+    "micrometer": "um",
+    "micrometers": "um",
+    "ma": "mA",
+    "degrees": "deg",
+    "degree": "deg",
+    "sec": "s",
+    "seconds": "s",
+}
+
+
 def units_of(attrs: Mapping[str, Any]) -> str:
     """Give the unit that attributes tell of; writers have three names for it."""
     for name in ("units", "unit", "NX_units"):
         # "NX_ANY" is a kind of unit: one program of 2019 writes it where a unit should be
         if isinstance(value := attrs.get(name), str) and not value.startswith("NX_"):
-            return value
+            plain = value.strip("() ")
+            return _UNITS.get(plain.lower(), plain)
     return ""
 
 
