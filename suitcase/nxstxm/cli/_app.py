@@ -289,6 +289,34 @@ def validate(
 
 
 @app.command()
+def convert(
+    files: Files,
+    to: Annotated[str, typer.Option("--to", metavar="ncb|xim|tiff|csv", help="The format.")],
+    output: Output,
+    entry: Annotated[str | None, typer.Option(help="Only this entry.", show_default=False)] = None,
+    channel: Annotated[
+        str | None, typer.Option(help="This channel, not the first.", show_default=False)
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write files for aXis2000 and Mantis (ncb, xim), ImageJ (tiff) or spreadsheets (csv)."""
+    from suitcase.nxstxm.cli._telling import say
+    from suitcase.nxstxm.exchange import convert
+
+    console = make_console()
+
+    def do(file: Path) -> bool:
+        made = convert(file, to, output, entry=entry, channel=channel, overwrite=overwrite)
+        for path in made.paths:
+            console.print(Text(str(path)), soft_wrap=True)
+        for note in made.notes:
+            say(f"{file}: {note}", "note", "yellow")
+        return True
+
+    _for_each(files, do)
+
+
+@app.command()
 def browse(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The folder with the files.")],
     output: Annotated[

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from ..documents import RecoverError
 from ._catalog import Catalog, Run, register_source
 from ._export import export, finish_export
+from ._formats import FORMATS, Converted, convert
 from ._names import PrefixError, name_of_scan, resolve_prefix, safe_file_name
 from ._paths import DayFolders, PathProvider
 from ._recover import recover
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from ._serializer import Serializer
 
 __all__ = [
+    "FORMATS",
     "Catalog",
     "CatalogScan",
+    "Converted",
     "DayFolders",
     "ExportError",
     "NXstxmWriter",
@@ -29,6 +32,7 @@ __all__ = [
     "Serializer",
     "StoredScan",
     "UnfinishedError",
+    "convert",
     "export",
     "export_scan",
     "export_scans",
