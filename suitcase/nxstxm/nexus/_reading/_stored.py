@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ..._errors import NXstxmValueError
 from ..._h5tree import H5_ERRORS, as_text, refuse_type, why
+from ._columns import read_columns
 from ._reach import RefusedError, check_sources, open_shared
 
 AnyArray: TypeAlias = npt.NDArray[Any]
@@ -122,14 +123,21 @@ class Stored:
 
     def read_from(self, h5: h5py.File, key: Key = ...) -> AnyArray:
         """Read values from its file, which is open."""
-        dataset = h5[self.path]
-        check_sources(dataset, self.roots)
+        dataset = h5py.Dataset(h5py.h5d.open(h5.id, self.path.encode()))
+        how = dataset.id.get_create_plist()
+        layout = how.get_layout()
+        if layout == h5py.h5d.VIRTUAL or how.get_external_count():
+            check_sources(dataset, self.roots)
         wanted: tuple[Any, ...] = (slice(None),) * self.ndim if key is ... else tuple(key)
         self._check_extent(dataset, wanted)
         stored: list[Any] = [0] * len(self.stored_shape)
         for number, each in zip(self.kept, wanted, strict=True):
             stored[number] = each
-        values = dataset[tuple(stored)]
+        values = None
+        if layout == h5py.h5d.CONTIGUOUS and not how.get_external_count():
+            values = read_columns(h5, dataset, stored)
+        if values is None:
+            values = dataset[tuple(stored)]
         left = [
             n
             for n, each in zip(self.kept, wanted, strict=True)
