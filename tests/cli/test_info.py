@@ -133,15 +133,16 @@ def test_a_file_of_another_writer_is_told_as_far_as_it_goes(tmp_path: Path) -> N
         data["stxm_scan_type"] = np.array([b"sample image"])
         entry.create_group("empty").attrs["NX_class"] = "NXdata"
     (found,) = describe(path).entries
-    assert (found.name, found.scan_type, found.shape) == ("entry1", "sample image", (1, 3, 4))
+    assert (found.name, found.scan_type, found.shape) == ("entry1", "sample image", (3, 4))
     assert found.duration is None  # one time has no offset
     assert "sample image" in shown(path)
+    assert "guessed: sample_x, the axis of dimension 2 (of 4), is missing" in shown(path)
 
 
 def test_files_that_hold_no_scan_are_refused(tmp_path: Path) -> None:
     empty = tmp_path / "empty.hdf5"
     h5py.File(empty, "w").close()
-    with pytest.raises(NXstxmValueError, match=r"empty\.hdf5 has no NXentry"):
+    with pytest.raises(NXstxmValueError, match=r"empty\.hdf5 is empty"):
         describe(empty)
     with pytest.raises(NXstxmOSError, match=r"missing\.hdf5 is not a file"):
         describe(tmp_path / "missing.hdf5")

@@ -23,6 +23,24 @@ DIMS = {
     "detector_x": "x", "line_position": "line",
 }  # fmt: skip
 STACK = "pystxm2019-sample_image_stack-lines"
+#: One request for each label, and what is odd; the others take their time.
+SOME = (
+    STACK,
+    "pystxm2019-detector_image-points",
+    "pystxm2019-osa_image-lines",
+    "pystxm-osa_focus-points",
+    "pystxm2019-sample_focus-lines",
+    "pystxm-channels-point-spectra",
+    "line-spectra-with-motors",
+    "image-two-detectors",
+    "image-motors-and-ring-current-by-line",
+    "image-aborted-before-the-first-line",
+    "stxm-stack-two-detectors",
+    "stack-two-regions-aborted",
+    "stack-repeated-energies",
+    "pystxm2019-ptychography_scan-points",
+    "generic-2d",
+)
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +64,10 @@ def name_of(entry: xr.DataTree, signal: str) -> str:
     return next(name for name in names if name in entry["instrument"].data_vars)
 
 
-@pytest.mark.parametrize("request_name", REQUESTS)
+@pytest.mark.parametrize(
+    "request_name",
+    [n if n in SOME else pytest.param(n, marks=pytest.mark.slow) for n in REQUESTS],
+)
 def test_every_value_is_in_its_place(path_of, request_name):
     tree = open_nxstxm(path_of(request_name))
     wanted = sim.expected(REQUESTS[request_name])

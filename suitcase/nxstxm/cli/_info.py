@@ -60,7 +60,18 @@ def render(summary: FileSummary) -> RenderableType:
     detectors = [(entry.name, detector) for entry in entries for detector in entry.detectors]
     if detectors:
         parts.append(_grouped_table("Detectors", _DETECTOR_COLUMNS, detectors))
+    parts += _guesses(entries)
     return Group(*parts)
+
+
+def _guesses(entries: Iterable[EntrySummary]) -> Iterable[RenderableType]:
+    """Say what the file does not: once, also when all entries lack it."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    guessed = dict.fromkeys(each for entry in entries for each in entry.guessed)
+    for each in guessed:
+        yield Padding(Text(f"guessed: {each}", style="yellow"), (0, 0, 0, 2))
 
 
 # --- what is told of an entry -------------------------------------------------------------

@@ -26,7 +26,10 @@ _NO_STREAMS = ("bluesky", "baseline")
 
 def lists_of(reach: Reach, name: str, group: h5py.Group) -> Iterator[Variable]:
     """Give the lists of one group of the instrument: its main one, and those beside it."""
-    said: dict[str, Any] = {k: v for k, v in attributes(group).items() if k in _OF_LIST}
+    own = attributes(group)
+    said: dict[str, Any] = {k: v for k, v in own.items() if k in _OF_LIST}
+    if isinstance(own.get("NX_class"), str):
+        said["nx_class"] = own["NX_class"]
     found: dict[str, Stored] = {}
     for key, member in reach.members(group):
         if not isinstance(member, h5py.Dataset):
