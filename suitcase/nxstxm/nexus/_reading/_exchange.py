@@ -25,7 +25,7 @@ def exchange_entry(reach: Reach) -> Entry | None:
     Other programs have tomograms under the same name; these have no energies.
     """
     for place in _PLACES:
-        group = reach.at(reach.file["/"], NAME, *place)
+        group = reach.at(reach.root, NAME, *place)
         if not isinstance(group, h5py.Group):
             continue
         members = members_of(reach, group)
@@ -52,5 +52,5 @@ def exchange_entry(reach: Reach) -> Entry | None:
 
 
 def _information(reach: Reach) -> Mapping[str, object]:
-    group = reach.member(reach.file["/"], "information")
+    group = reach.member(reach.root, "information")
     return facts_of(reach, group) if isinstance(group, h5py.Group) else {}

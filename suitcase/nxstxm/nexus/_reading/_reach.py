@@ -89,6 +89,22 @@ class Reach:
         for other in (*self._others.values(), self.file):
             other.close()
 
+    @property
+    def root(self) -> h5py.Group:
+        """The root of the file.
+
+        Raises
+        ------
+        NXstxmOSError
+            It is damaged.
+        """
+        try:
+            return self.file["/"]
+        except H5_ERRORS as error:
+            raise NXstxmOSError(
+                f"{self.file.filename} is damaged: its root can not be read ({why(error)})"
+            ) from error
+
     def members(self, group: h5py.Group) -> Iterator[tuple[str, Member]]:
         """Give the members of a group, in the order of their names.
 
@@ -229,7 +245,7 @@ def _check_sources(
         if len(seen) > _MOST_SOURCES:
             raise RefusedError(f"{dataset.name} is made of more than {_MOST_SOURCES} files")
         with Reach(open_shared(path), path, roots) as reach:
-            found = reach.at(reach.file["/"], *name.strip("/").split("/"))
+            found = reach.at(reach.root, *name.strip("/").split("/"))
             if isinstance(found, h5py.Dataset):
                 _check_sources(found, roots, seen)
             elif reach.refused:

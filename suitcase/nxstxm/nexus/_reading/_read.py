@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 
 from ..._errors import NXstxmOSError, NXstxmValueError
+from ..._h5heap import refuse_broken_heaps
 from ..._h5tree import H5_ERRORS, why
 from ._contents import Contents, Entry
 from ._entry import EntryReader, nx_class
@@ -19,6 +20,8 @@ from ._reach import Reach, open_shared
 from ._running import is_running, moment_of
 from ._stored import attributes
 
+#: Files up to this size are looked through for what would hold HDF5 for ever; that takes 3 ms.
+_LOOKED_THROUGH = 16 * 2**20
 #: Begin the names of groups that are entries, in files without NeXus classes.
 _LIKE_ENTRIES = ("entry", "measurement")
 
@@ -84,7 +87,11 @@ def _opened(path: Path) -> h5py.File:
     if not path.is_file():
         raise NXstxmOSError(f"{path} is not a file; give the path of an NXstxm file")
     try:
+        if path.stat().st_size <= _LOOKED_THROUGH:
+            refuse_broken_heaps(path)
         return open_shared(path)
+    except NXstxmOSError:
+        raise
     except H5_ERRORS as error:
         raise NXstxmOSError(
             f"{path} can not be opened as HDF5 ({why(error)}): it is damaged, was cut short, "
@@ -95,7 +102,7 @@ def _opened(path: Path) -> h5py.File:
 def _entries(reach: Reach, *, readings: bool) -> dict[str, Entry]:
     groups = {
         name: member
-        for name, member in reach.members(reach.file["/"])
+        for name, member in reach.members(reach.root)
         if isinstance(member, h5py.Group)
     }
     entries = {name: group for name, group in groups.items() if nx_class(group) == "NXentry"}
@@ -114,7 +121,7 @@ def _entries(reach: Reach, *, readings: bool) -> dict[str, Entry]:
 
 def _nothing(reach: Reach, path: Path) -> NXstxmValueError:
     """Give the error of a file that has no scan; it says what it has instead."""
-    names = [name for name, _ in reach.members(reach.file["/"])]
+    names = [name for name, _ in reach.members(reach.root)]
     if not names:
         return NXstxmValueError(f"{path} is empty: its program has not written anything yet")
     told = "; ".join(reach.refused) or f"it has {', '.join(names[:10])}"
