@@ -7,7 +7,7 @@ else HDF5 reads as quickly as anything can.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import h5py
@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 AnyArray = npt.NDArray[Any]
+#: Reads a file at an offset, whatever others do with it; Windows has no such function.
+_PREAD: Callable[[int, int, int], bytes] | None = getattr(os, "pread", None)
 #: HDF5 is quicker with more rows of an image than these, and with longer pieces of them.
 _MOST_ROWS, _MOST_BYTES = 2, 1024
 #: ... and with fewer images.
@@ -41,7 +43,7 @@ def read_columns(h5: h5py.File, dataset: h5py.Dataset, key: Sequence[Any]) -> An
         None when HDF5 should read it.
     """
     shape, dtype = dataset.shape, dataset.dtype
-    if len(shape) < 3 or dtype.kind not in "iuf" or not hasattr(os, "pread"):
+    if len(shape) < 3 or dtype.kind not in "iuf" or _PREAD is None:
         return None
     row, column = (_few(each, size) for each, size in zip(key[-2:], shape[-2:], strict=True))
     if row is None or column is None:
@@ -56,13 +58,13 @@ def read_columns(h5: h5py.File, dataset: h5py.Dataset, key: Sequence[Any]) -> An
     if numbers.size < _LEAST_IMAGES or offset is None:
         return None
     descriptor = h5.id.get_vfd_handle()
-    if os.pread(descriptor, len(_SIGNATURE), 0) != _SIGNATURE:
+    if _PREAD(descriptor, len(_SIGNATURE), 0) != _SIGNATURE:
         return None
     row_bytes = shape[-1] * dtype.itemsize
     start = int(offset) + first_row * row_bytes + first * dtype.itemsize
     step = shape[-2] * row_bytes
     read = b"".join(
-        os.pread(descriptor, size, start + number * step + line * row_bytes)
+        _PREAD(descriptor, size, start + number * step + line * row_bytes)
         for number in numbers.ravel().tolist()
         for line in range(n_rows)
     )
