@@ -240,7 +240,7 @@ class ScanPlan:
     time : float
         When it started, seconds since the epoch.
     dialect : str
-        Which dialect read it: ``pystxm``, ``stxm`` or ``plain``.
+        Which dialect read it: ``pystxm``, ``stxm``, ``nxstxm`` (a file) or ``plain``.
     scan_type : ScanType
         What is scanned.
     entries : tuple of EntryPlan

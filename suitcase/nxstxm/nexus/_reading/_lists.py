@@ -53,7 +53,12 @@ def with_points(lists: Sequence[Variable]) -> tuple[Variable, ...]:
     lengths = Counter(each.stored.shape[0] for each in lists if each.stored.ndim)
     usual = lengths.most_common(1)[0][0] if lengths else 0
     made = []
-    for each in lists:
+    names: Counter[str] = Counter()
+    for found in lists:
+        names[found.name] += 1
+        number = names[found.name]
+        # the monochromator and a detector of that name both have energies
+        each = found if number == 1 else replace(found, name=f"{found.name}_{number}")
         length, *inner = each.stored.shape
         first = POINT if length == usual else f"{POINT}_{each.name}"
         dims = (first, *(f"{each.name}_dim_{number}" for number in range(len(inner))))

@@ -101,9 +101,7 @@ def _opened(path: Path) -> h5py.File:
 
 def _entries(reach: Reach, *, readings: bool) -> dict[str, Entry]:
     groups = {
-        name: member
-        for name, member in reach.members(reach.root)
-        if isinstance(member, h5py.Group)
+        name: member for name, member in reach.members(reach.root) if isinstance(member, h5py.Group)
     }
     entries = {name: group for name, group in groups.items() if nx_class(group) == "NXentry"}
     if not entries:
