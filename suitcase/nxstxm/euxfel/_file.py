@@ -14,6 +14,7 @@ import numpy as np
 
 from .._errors import NXstxmFileExistsError, NXstxmOSError
 from .._publish import publish
+from ._chunks import placed, write_chunks
 from ._columns import AnyArray, Reading, as_column, as_text, set_attributes, write_column
 from ._options import Version
 
@@ -94,6 +95,7 @@ class SequenceFile:
         self._of_run: dict[str, tuple[str, AnyArray, int, Mapping[str, Any]]] = {}
         self._n_held = 0
         self._held: dict[tuple[str, str], list[AnyArray]] = {}
+        self._datasets: dict[str, h5py.Dataset] = {}
         try:
             self.h5 = h5py.File(self.temporary, "w" if facts.overwrite else "x")
         except OSError as error:
@@ -116,10 +118,7 @@ class SequenceFile:
             n, n_new = len(dataset), sum(len(rows) for rows in held)
             dataset.resize(n + n_new, 0)
             if dataset.chunks[0] == 1 and held[0].dtype.kind != "O":
-                write, rest = dataset.id.write_direct_chunk, (0,) * (dataset.ndim - 1)
-                for row in (row for rows in held for row in rows):
-                    write((n, *rest), np.ascontiguousarray(row))
-                    n += 1
+                write_chunks(self.h5, dataset, n, [row for rows in held for row in rows])
             elif n_new:
                 new = np.concatenate(held) if len(held) > 1 else held[0]
                 dataset[n:] = as_text(new) if new.dtype.kind == "O" else new
@@ -130,13 +129,15 @@ class SequenceFile:
     ) -> h5py.Dataset:
         """Give a dataset, made where there is none, for rows of a shape."""
         path = f"INSTRUMENT/{source}/{key}"
-        if path not in self.h5:
+        known = self._datasets.get(path)
+        if known is None:
             stored = h5py.string_dtype() if dtype.kind == "O" else dtype
-            self.h5.create_dataset(
-                path, (0, *shape), stored, maxshape=(None, *shape),
-                chunks=_chunks(shape, stored.itemsize),
+            chunks = _chunks(shape, stored.itemsize)
+            known = self._datasets[path] = self.h5.create_dataset(
+                path, (0, *shape), stored, maxshape=(None, *shape), chunks=chunks,
+                dcpl=placed() if chunks[0] == 1 else None,
             )  # fmt: skip
-        return self.h5[path]
+        return known
 
     def close_rows(
         self, source: str, key: str, empty: AnyArray, counts: AnyArray, facts: Mapping[str, Any]

@@ -1,0 +1,76 @@
+"""Frames written to the places of their chunks, by the system and without the interpreter.
+
+HDF5 gives rows their places when a dataset grows, and has no more to do with them. Writing them by
+itself it would hold the interpreter for as long as it takes, and whoever makes checksums meanwhile
+would wait.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+import h5py
+import numpy as np
+
+from ._columns import AnyArray
+
+#: Writes several pieces one after the other; Windows has no such function.
+_PWRITEV: Callable[[int, Sequence[memoryview], int], int] | None = getattr(os, "pwritev", None)
+#: Pieces that the operating system takes at once.
+_MOST_PIECES = 512
+
+
+def placed() -> h5py.h5p.PropDCID:
+    """Give the properties of a dataset whose rows have their places before they are written."""
+    made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    made.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    made.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    return made
+
+
+def write_chunks(
+    h5: h5py.File, dataset: h5py.Dataset, first: int, rows: Sequence[AnyArray]
+) -> None:
+    """Write rows, each of which is a chunk that is not compressed.
+
+    Parameters
+    ----------
+    h5 : h5py.File
+        The file.
+    dataset : h5py.Dataset
+        The dataset, which has grown already.
+    first : int
+        Where the first of them belongs.
+    rows : sequence of ndarray
+        Of the dataset's dtype.
+    """
+    rest = (0,) * (dataset.ndim - 1)
+    if _PWRITEV is None or h5.userblock_size:
+        for number, row in enumerate(rows, first):
+            dataset.id.write_direct_chunk((number, *rest), np.ascontiguousarray(row))
+        return
+    place_of = dataset.id.get_chunk_info_by_coord
+    descriptor = h5.id.get_vfd_handle()
+    pieces: list[memoryview] = []
+    start = end = 0
+    for number, row in enumerate(rows, first):
+        place = place_of((number, *rest)).byte_offset
+        if place != end or len(pieces) == _MOST_PIECES:
+            _write(descriptor, pieces, start)
+            pieces, start, end = [], place, place
+        data = np.ascontiguousarray(row).reshape(-1).view(np.uint8).data
+        pieces.append(data)
+        end += data.nbytes
+    _write(descriptor, pieces, start)
+
+
+def _write(descriptor: int, pieces: list[memoryview], start: int) -> None:
+    """Write pieces to neighbouring places; the system may take them in several goes."""
+    while pieces and _PWRITEV is not None:
+        n = _PWRITEV(descriptor, pieces, start)
+        start += n
+        while pieces and n >= pieces[0].nbytes:
+            n -= pieces.pop(0).nbytes
+        if pieces and n:
+            pieces[0] = pieces[0][n:]
