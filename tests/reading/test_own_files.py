@@ -123,12 +123,12 @@ def test_reads_what_is_selected(path_of, key):
 
 
 def test_nothing_is_read_before_it_is_wanted(path_of, monkeypatch):
-    from suitcase.nxstxm.nexus._reading._stored import Stored
+    from suitcase.nxstxm.nexus._reading._stored import Opened
 
     read = []
-    original = Stored.read_from
+    original = Opened.read
     monkeypatch.setattr(
-        Stored, "read_from", lambda self, *rest: (read.append(self.path), original(self, *rest))[1]
+        Opened, "read", lambda self, *key: (read.append(self._stored.path), original(self, *key))[1]
     )
     tree = open_nxstxm(path_of(STACK))
     data = tree["entry0/counter0"]["data"]

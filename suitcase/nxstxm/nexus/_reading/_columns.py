@@ -42,15 +42,15 @@ def read_columns(h5: h5py.File, dataset: h5py.Dataset, key: Sequence[Any]) -> An
     ndarray or None
         None when HDF5 should read it.
     """
-    shape, dtype = dataset.shape, dataset.dtype
-    if len(shape) < 3 or dtype.kind not in "iuf" or _PREAD is None:
+    if len(key) < 3 or _PREAD is None:
         return None
+    shape, dtype = dataset.shape, dataset.dtype
     row, column = (_few(each, size) for each, size in zip(key[-2:], shape[-2:], strict=True))
     if row is None or column is None:
         return None
     (first_row, n_rows), (first, n_columns) = row, column
     size = n_columns * dtype.itemsize
-    if n_rows > _MOST_ROWS or size > _MOST_BYTES:
+    if n_rows > _MOST_ROWS or size > _MOST_BYTES or dtype.kind not in "iuf":
         return None
     outer = [np.arange(n)[each] for each, n in zip(key[:-2], shape[:-2], strict=True)]
     numbers = np.ravel_multi_index(np.ix_(*(np.atleast_1d(o) for o in outer)), shape[:-2])

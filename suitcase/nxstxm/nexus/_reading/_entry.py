@@ -20,7 +20,7 @@ from ._energies import energies_of, with_energies
 from ._facts import PREFIXES, TOLD, facts_of, polarization_of
 from ._lists import lists_of, readings_of, with_points
 from ._reach import Reach
-from ._stored import MOST_VALUES, AnyArray, Stored, attributes
+from ._stored import MOST_VALUES, AnyArray, Stored, attribute, attributes
 from ._words import UNKNOWN, label_by_dims, label_of
 
 #: Groups of an entry that are read for themselves.
@@ -273,7 +273,7 @@ def _read(what: str, energies: Stored) -> Iterator[tuple[str, AnyArray]]:
 
 def nx_class(group: h5py.Group) -> str | None:
     """Give the NeXus class of a group, in whatever form it is stored; None where there is none."""
-    value = attributes(group).get("NX_class")
+    value = attribute(group, "NX_class")
     return value if isinstance(value, str) and value else None
 
 

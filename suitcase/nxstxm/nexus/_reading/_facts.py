@@ -12,7 +12,7 @@ import numpy as np
 from ..._errors import NXstxmValueError
 from ..._h5tree import H5_ERRORS
 from ._reach import Reach
-from ._stored import attributes, small, units_of
+from ._stored import small, unit_of
 
 #: Classes of groups whose values are facts, and what their names begin with.
 PREFIXES: Mapping[str, str] = {
@@ -69,7 +69,7 @@ def facts_of(
             continue  # as if it were not there: other facts are
         called = f"{prefix}_{name}" if prefix else name
         found[called] = value
-        if units := units_of(attributes(member)):
+        if units := unit_of(member):
             found[f"{called}_units"] = units
     return found
 

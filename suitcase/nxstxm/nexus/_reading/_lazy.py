@@ -13,7 +13,7 @@ from xarray.core import indexing
 
 from ..._h5tree import H5_ERRORS
 from ._reach import open_shared
-from ._stored import AnyArray, Stored
+from ._stored import AnyArray, Opened, Stored
 
 #: Blocks of about so many bytes are read at a time where nothing on the disk suggests others.
 _BLOCK_BYTES = 16 * 2**20
@@ -61,10 +61,11 @@ class StoredArray(BackendArray):
         self.dtype = stored.dtype
         self._manager = files[stored.file]
         self._moment = files.moment
+        self._opened: Opened | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Send it without what keeps the file of a running scan: that is of this process."""
-        return {**self.__dict__, "_moment": None}
+        """Send it without what is open, and what keeps the file of a running scan."""
+        return {**self.__dict__, "_moment": None, "_opened": None}
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> AnyArray:
         """Read the selected values."""
@@ -76,7 +77,11 @@ class StoredArray(BackendArray):
 
     def _read(self, key: tuple[Any, ...]) -> AnyArray:
         try:
-            return self.stored.read_from(self._manager.acquire(), tuple(key))
+            h5 = self._manager.acquire()
+            opened = self._opened
+            if opened is None or opened.h5 is not h5 or not h5:
+                opened = self._opened = Opened(self.stored, h5)
+            return opened.read(tuple(key))
         except H5_ERRORS as error:
             raise self.stored.unreadable(error) from error
 

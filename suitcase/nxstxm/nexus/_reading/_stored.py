@@ -123,30 +123,7 @@ class Stored:
 
     def read_from(self, h5: h5py.File, key: Key = ...) -> AnyArray:
         """Read values from its file, which is open."""
-        dataset = h5py.Dataset(h5py.h5d.open(h5.id, self.path.encode()))
-        how = dataset.id.get_create_plist()
-        layout = how.get_layout()
-        if layout == h5py.h5d.VIRTUAL or how.get_external_count():
-            check_sources(dataset, self.roots)
-        wanted: tuple[Any, ...] = (slice(None),) * self.ndim if key is ... else tuple(key)
-        self._check_extent(dataset, wanted)
-        stored: list[Any] = [0] * len(self.stored_shape)
-        for number, each in zip(self.kept, wanted, strict=True):
-            stored[number] = each
-        values = None
-        if layout == h5py.h5d.CONTIGUOUS and not how.get_external_count():
-            values = read_columns(h5, dataset, stored)
-        if values is None:
-            values = dataset[tuple(stored)]
-        left = [
-            n
-            for n, each in zip(self.kept, wanted, strict=True)
-            if not isinstance(each, (int, np.integer))
-        ]
-        if left != sorted(left):
-            order = sorted(left)
-            values = np.transpose(values, [order.index(number) for number in left])
-        return np.asarray(values)
+        return Opened(self, h5).read(key)
 
     def planes(self) -> Iterator[tuple[tuple[int, ...], AnyArray]]:
         """Read it image by image: the last two dimensions are rows and columns.
@@ -160,8 +137,9 @@ class Stored:
         """
         try:
             with open_shared(self.file) as h5:
+                opened = Opened(self, h5)
                 for index in np.ndindex(*self.shape[:-2]):
-                    yield index, self.read_from(h5, (*index, slice(None), slice(None)))
+                    yield index, opened.read((*index, slice(None), slice(None)))
         except H5_ERRORS as error:
             raise self.unreadable(error) from error
 
@@ -170,22 +148,6 @@ class Stored:
         if isinstance(error, RefusedError):
             return error
         return RefusedError(f"{self.path} of {self.file} can not be read: {why(error)}")
-
-    def _check_extent(self, dataset: h5py.Dataset, wanted: tuple[Any, ...]) -> None:
-        """Refuse gigabytes that nobody wrote: they would be nothing but fill values."""
-        lengths = (_length(each, n) for each, n in zip(wanted, self.shape, strict=True))
-        asked = prod(lengths) * self.dtype.itemsize
-        if asked <= _BELIEVED_BYTES or dataset.is_virtual:
-            return
-        there = int(dataset.id.get_storage_size())
-        if dataset.chunks is not None:
-            there = dataset.id.get_num_chunks() * prod(dataset.chunks) * self.dtype.itemsize
-        if there < _LEAST_PART * asked:
-            raise RefusedError(
-                f"{self.path} of {self.file} declares a shape of {self.stored_shape}, and next to "
-                f"nothing was written ({there} bytes): it is damaged, or nothing was measured. "
-                f"Read a part of it, if you want what is there"
-            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,9 +187,80 @@ class Held(Stored):
         """Give values."""
         return self.read(key)
 
+    def planes(self) -> Iterator[tuple[tuple[int, ...], AnyArray]]:
+        """Give it image by image."""
+        for index in np.ndindex(*self.shape[:-2]):
+            yield index, self.read((*index, slice(None), slice(None)))
+
     @property
     def _dropped(self) -> tuple[int, ...]:
         return tuple(n for n in range(len(self.stored_shape)) if n not in self.kept)
+
+
+class Opened:
+    """A dataset that is open: what has to be looked at before it is read was looked at.
+
+    Parameters
+    ----------
+    stored : Stored
+        The dataset.
+    h5 : h5py.File
+        Its file, open for reading.
+
+    Raises
+    ------
+    RefusedError
+        Its values lie where nobody may look.
+    """
+
+    def __init__(self, stored: Stored, h5: h5py.File) -> None:
+        self.h5, self._stored = h5, stored
+        self._dataset = h5py.Dataset(h5py.h5d.open(h5.id, stored.path.encode()))
+        how = self._dataset.id.get_create_plist()
+        layout, elsewhere = how.get_layout(), bool(how.get_external_count())
+        self._is_virtual = layout == h5py.h5d.VIRTUAL
+        if self._is_virtual or elsewhere:
+            check_sources(self._dataset, stored.roots)
+        self._is_one_piece = layout == h5py.h5d.CONTIGUOUS and not elsewhere
+
+    def read(self, key: Key = ...) -> AnyArray:
+        """Read values, as `Stored.read` does."""
+        stored = self._stored
+        wanted: tuple[Any, ...] = (slice(None),) * stored.ndim if key is ... else tuple(key)
+        self._check_extent(wanted)
+        at: list[Any] = [0] * len(stored.stored_shape)
+        for number, each in zip(stored.kept, wanted, strict=True):
+            at[number] = each
+        values = read_columns(self.h5, self._dataset, at) if self._is_one_piece else None
+        if values is None:
+            values = self._dataset[tuple(at)]
+        left = [
+            n
+            for n, each in zip(stored.kept, wanted, strict=True)
+            if not isinstance(each, (int, np.integer))
+        ]
+        if left != sorted(left):
+            order = sorted(left)
+            values = np.transpose(values, [order.index(number) for number in left])
+        return np.asarray(values)
+
+    def _check_extent(self, wanted: tuple[Any, ...]) -> None:
+        """Refuse gigabytes that nobody wrote: they would be nothing but fill values."""
+        stored, dataset = self._stored, self._dataset
+        lengths = (_length(each, n) for each, n in zip(wanted, stored.shape, strict=True))
+        asked = prod(lengths) * stored.dtype.itemsize
+        if asked <= _BELIEVED_BYTES or self._is_virtual:
+            return
+        there = int(dataset.id.get_storage_size())
+        if dataset.chunks is not None:
+            there = dataset.id.get_num_chunks() * prod(dataset.chunks) * stored.dtype.itemsize
+        if there < _LEAST_PART * asked:
+            raise RefusedError(
+                f"{stored.path} of {stored.file} declares a shape of {stored.stored_shape}, and "
+                f"next to nothing was written ({there} bytes): it is damaged, or nothing was "
+                f"measured. "
+                f"Read a part of it, if you want what is there"
+            )
 
 
 def _length(each: Any, size: int) -> int:
@@ -255,6 +288,28 @@ def attributes(item: h5py.HLObject) -> dict[str, Any]:
     return found
 
 
+def attribute(item: h5py.HLObject, name: str) -> Any:
+    """Read one attribute as a plain value; None where there is none, or an odd one."""
+    encoded = name.encode()
+    try:
+        if not h5py.h5a.exists(item.id, encoded):
+            return None
+        found = h5py.h5a.open(item.id, encoded)
+        is_small = prod(found.shape or ()) <= MOST_VALUES
+        return plain(item.attrs[name]) if is_small and _is_plain(found.dtype) else None
+    except H5_ERRORS:
+        return None
+
+
+def unit_of(item: h5py.HLObject) -> str:
+    """Read the unit of a dataset, without its other attributes."""
+    for name in _UNIT_NAMES:
+        value = attribute(item, name)
+        if isinstance(value, str):
+            return units_of({name: value})
+    return ""
+
+
 def _is_plain(dtype: np.dtype[Any]) -> bool:
     if dtype.kind == "O" and h5py.check_string_dtype(dtype) is None:
         return False  # references of dimension scales, for example
@@ -274,6 +329,8 @@ def plain(value: Any) -> Any:
     return array.item() if array.size == 1 else array.ravel()
 
 
+#: Under which names writers have units.
+_UNIT_NAMES = ("units", "unit", "NX_units")
 #: Spellings of units that are not those of NeXus.
 _UNITS = {
     "ev": "eV",
@@ -294,7 +351,7 @@ _UNITS = {
 
 def units_of(attrs: Mapping[str, Any]) -> str:
     """Give the unit that attributes tell of; writers have three names for it."""
-    for name in ("units", "unit", "NX_units"):
+    for name in _UNIT_NAMES:
         # "NX_ANY" is a kind of unit: one program of 2019 writes it where a unit should be
         if isinstance(value := attrs.get(name), str) and not value.startswith("NX_"):
             plain = value.strip("() ")
@@ -318,5 +375,7 @@ def small(dataset: h5py.Dataset, roots: tuple[Path, ...]) -> Any:
             f"{dataset.name} of {dataset.file.filename} has a shape of {shape}; nothing that "
             f"describes a scan is so long"
         )
-    check_sources(dataset, roots)
+    how = dataset.id.get_create_plist()
+    if how.get_layout() == h5py.h5d.VIRTUAL or how.get_external_count():
+        check_sources(dataset, roots)
     return plain(dataset[()])

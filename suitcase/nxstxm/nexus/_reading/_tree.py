@@ -12,6 +12,7 @@ from xarray.core.indexing import LazilyIndexedArray
 from . import _accessor as _accessor  # registers itself with xarray
 from ._contents import Channel, Contents, Coordinate, Entry, Variable
 from ._lazy import Files, StoredArray, blocks, token_of
+from ._stored import Held
 
 #: Facts of an entry that its pictures carry, too: a picture is often all that is handed on.
 _CARRIED = ("scan_type", "title", "sample_name", "start_time", "region", "entry_identifier_uuid")
@@ -80,6 +81,8 @@ def _apart(readings: tuple[Variable, ...]) -> Iterable[Variable]:
 
 def _variable(variable: Variable, files: Files) -> xr.Variable:
     stored = variable.stored
+    if isinstance(stored, Held):
+        return xr.Variable(variable.dims, stored.read(), _attrs(variable.attrs))
     lazy = LazilyIndexedArray(StoredArray(stored, files))
     made = xr.Variable(variable.dims, lazy, _attrs(variable.attrs))
     made.encoding = {
