@@ -223,7 +223,7 @@ def test_runs_may_be_picked_from_a_file_of_several_scans(tmp_path: Path) -> None
         ("nowhere.jsonl", NXstxmOSError, "nowhere.jsonl does not exist"),
         (Path("nowhere.hdf5"), NXstxmOSError, "nowhere.hdf5 does not exist"),
     ],
-    ids=str,
+    ids=lambda value: str(value).partition(" at 0x")[0],
 )
 def test_what_is_no_source_is_told_and_makes_no_file(
     source: Any, error: type[Exception], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
