@@ -368,7 +368,10 @@ def test_a_run_router_takes_the_documents(tmp_path):
         (b"\x89HDF\r\n\x1a\n....", "is an HDF5 file"),
         (b"PK\x03\x04....", "is a zip file"),
         (b"\x1f\x8b....", "gzip compression is damaged"),
-        (gzip.compress(b'["start", {"uid": "s"}]' * 9, mtime=0)[:-9], "gzip compression is damaged"),
+        (
+            gzip.compress(b'["start", {"uid": "s"}]' * 9, mtime=0)[:-9],
+            "gzip compression is damaged",
+        ),
         (b"{}", "holds no run"),
         (b"[]", "holds no run"),
         (b"{", "is not recorded JSON"),
