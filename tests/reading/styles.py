@@ -725,3 +725,18 @@ def axes_missing_and_wrong(file: h5py.File) -> Expected:
         coords,
         guessed=("sample_y, the axis of dimension 0 (of 4), is missing", "sample_x"),
     )
+
+
+@style
+def other_units(file: h5py.File) -> Expected:
+    """Energies in keV, positions in mm and nm, dwells in ms."""
+    _, data = _pixelator(file, "sample image stack")
+    data.attrs["axes"] = fixed("energy", "sample_y", "sample_x")
+    put(data, data=STACK, energy=ENERGY / 1000, sample_y=Y / 1000, sample_x=X * 1000)
+    del data["count_time"]
+    data["count_time"] = np.full(NE, 2.0)
+    for name, unit in (("energy", "keV"), ("sample_y", "mm"), ("sample_x", "nm")):
+        data[name].attrs["units"] = unit
+    data["count_time"].attrs["units"] = "ms"
+    coords = {**_STACK_COORDS, "count_time": np.full(NE, 0.002)}
+    return Expected("sample image stack", ("energy", "y", "x"), STACK, coords, nothing_guessed=True)

@@ -11,7 +11,7 @@ from .._errors import NXstxmError
 
 if TYPE_CHECKING:
     from ._align import align_stack
-    from ._density import brightest, i0_of, optical_density
+    from ._density import absorbance, brightest, i0_of, optical_density
     from ._focus import focus_position
     from ._normalise import normalise
     from ._placed import placed_list
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ._xmcd import xmcd
 
 _NAMES = {
+    "absorbance": "_density",
     "align_stack": "_align",
     "brightest": "_density",
     "focus_position": "_focus",
@@ -35,6 +36,7 @@ _NAMES = {
 
 __all__ = [
     "MissingAnalysisError",
+    "absorbance",
     "align_stack",
     "brightest",
     "focus_position",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numpy as np
 import xarray as xr
 
 from .._errors import NXstxmValueError
-from ._arrays import SPACE, Picture, Region, array_of, call, mask_of, number_type, told
+from ._arrays import SPACE, Floats, Picture, Region, array_of, call, mask_of, number_type, told
 from ._placed import placed_list
 from ._spectra import at_energies, region_spectrum
+
+_T = TypeVar("_T", xr.DataArray, Floats)
 
 
 def optical_density(
@@ -76,8 +80,7 @@ def optical_density(
         empty = i0_of(array, array_of(i0))  # type: ignore[arg-type]
     none = float(array_of(dark).mean()) if not isinstance(dark, (int, float)) else float(dark)
     light, full = number_type(array) - none, number_type(empty) - none
-    ratio = light.where(light > 0) / full.where(full > 0)
-    made = -np.log(ratio)
+    made = absorbance(light, full)
     return told(
         made.transpose(*array.dims),
         array,
@@ -86,6 +89,20 @@ def optical_density(
         units="1",
         long_name="optical density",
     )  # fmt: skip
+
+
+def absorbance(light: _T, full: Any) -> _T:
+    """Give ``-ln(light / full)``, NaN where one of them is not positive.
+
+    Parameters
+    ----------
+    light, full : DataArray or ndarray
+        Intensities with and without the sample, both without darks.
+    """
+    where: Any = xr.where  # takes arrays of both kinds
+    ratio = where(light > 0, light, np.nan) / where(full > 0, full, np.nan)
+    made: _T = -np.log(ratio)
+    return made
 
 
 def i0_of(array: xr.DataArray, i0: xr.DataArray) -> xr.DataArray:

@@ -16,17 +16,22 @@ from rich.text import Text
 from suitcase.nxstxm._errors import NXstxmError
 from suitcase.nxstxm.cli._extras import MissingExtraError
 from suitcase.nxstxm.cli._options import (
+    Channel,
+    Energy,
     Files,
     Incomplete,
     Jobs,
+    OneEntry,
     Output,
     Overwrite,
+    SaveCsv,
     ScanIds,
     Since,
     Sources,
     Timeout,
     Uids,
     Until,
+    WithoutSample,
 )
 from suitcase.nxstxm.cli._telling import UsageError, complain, make_console, tell_problems
 
@@ -293,10 +298,8 @@ def convert(
     files: Files,
     to: Annotated[str, typer.Option("--to", metavar="ncb|xim|tiff|csv", help="The format.")],
     output: Output,
-    entry: Annotated[str | None, typer.Option(help="Only this entry.", show_default=False)] = None,
-    channel: Annotated[
-        str | None, typer.Option(help="This channel, not the first.", show_default=False)
-    ] = None,
+    entry: OneEntry = None,
+    channel: Channel = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Write files for aXis2000 and Mantis (ncb, xim), ImageJ (tiff) or spreadsheets (csv)."""
@@ -348,34 +351,12 @@ def plot(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="PNG", help="The picture to write.")
     ],
-    entry: Annotated[
-        str | None, typer.Option(help="Only this NXentry.", show_default=False)
-    ] = None,
-    channel: Annotated[
-        str | None,
-        typer.Option(
-            "--channel", "--data", help="This channel, not the first.", show_default=False
-        ),
-    ] = None,
-    energy: Annotated[
-        float | None,
-        typer.Option(metavar="EV", help="Only what is nearest to this energy.", show_default=False),
-    ] = None,
+    entry: OneEntry = None,
+    channel: Channel = None,
+    energy: Energy = None,
     density: Annotated[bool, typer.Option("--od", help="Draw the optical density.")] = False,
-    i0: Annotated[
-        str | None,
-        typer.Option(
-            "--i0",
-            metavar="LIST|FILE",
-            help="The intensity without sample: a list or role of the file, or another file. "
-            "By default the brightest twentieth of the points.",
-            show_default=False,
-        ),
-    ] = None,
-    save_csv: Annotated[
-        Path | None,
-        typer.Option(metavar="CSV", help="Write the numbers, too.", show_default=False),
-    ] = None,
+    i0: WithoutSample = None,
+    save_csv: SaveCsv = None,
 ) -> None:
     """Draw a file: images with a scale bar, stacks with their mean spectrum, spectra as curves."""
     from suitcase.nxstxm.cli._plot import plot_file

@@ -28,6 +28,7 @@ def density_of(
         empty.
     """
     require("xarray", "xarray", "the optical density")
+    from suitcase.nxstxm.analysis import absorbance
 
     def change(contents: Contents, entry: Entry, channel: Channel) -> tuple[Change, str, str]:
         full = _of_brightest(channel) if i0 is None else _of_other(contents, entry, channel, i0)
@@ -36,10 +37,7 @@ def density_of(
         def density(index: tuple[int, ...], plane: Floats) -> Floats:
             # a spectrum comes whole, everything else one energy at a time
             empty = full[index[0]] if has_energies and full.ndim and index else full
-            with np.errstate(invalid="ignore", divide="ignore"):
-                ratio = plane / np.where(empty > 0, empty, np.nan)
-                made: Floats = -np.log(np.where(ratio > 0, ratio, np.nan))
-            return made
+            return absorbance(plane, empty)
 
         return density, f"optical density of {channel.name}", ""
 

@@ -86,3 +86,25 @@ Incomplete = Annotated[
     ),
 ]
 Jobs = Annotated[int, typer.Option(metavar="N", min=1, help="Processes that share the scans.")]
+OneEntry = Annotated[Optional[str], typer.Option(help="Only this entry.", show_default=False)]
+Channel = Annotated[
+    Optional[str],
+    typer.Option("--channel", "--data", help="This channel, not the first.", show_default=False),
+]
+Energy = Annotated[
+    Optional[float],
+    typer.Option(metavar="EV", help="Only what is nearest to this energy.", show_default=False),
+]
+WithoutSample = Annotated[
+    Optional[str],
+    typer.Option(
+        "--i0",
+        metavar="LIST|FILE",
+        help="The intensity without sample: a list or role of the file, or another file. "
+        "By default the brightest twentieth of the points.",
+        show_default=False,
+    ),
+]
+SaveCsv = Annotated[
+    Optional[Path], typer.Option(metavar="CSV", help="Write the numbers, too.", show_default=False)
+]

@@ -128,7 +128,7 @@ def load_pictures(
     NXstxmOSError, NXstxmValueError
         When the file can not be read, or holds nothing that can be drawn.
     """
-    contents = read_contents(path)
+    contents = read_contents(path, entry=entry)
     entries = [contents.entry(entry)] if entry else list(contents.entries.values())
     found = [(each, _channel(contents, each, channel)) for each in entries]
     large = [each for each, shown in found if shown.data.stored.ndim > 1]

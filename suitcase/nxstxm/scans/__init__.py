@@ -20,7 +20,16 @@ from ._plan import (
 from ._raster import as_raster, may_be_raster, moving_keys
 from ._read import read_plan
 from ._roles import ROLE_UNITS, polarization_from_code, role_of
-from ._sampling import BY_ORDER, BY_POSITION, LineAxis, binned, by_order, is_line, line_axes
+from ._sampling import (
+    BY_ORDER,
+    BY_POSITION,
+    LineAxis,
+    binned,
+    by_order,
+    is_line,
+    line_axes,
+    means_near,
+)
 from ._start import run_uid
 from ._streams import BASELINE, PRIMARY, may_measure
 from ._types import (
@@ -41,6 +50,7 @@ from ._types import (
     stack_type_scans,
     two_posner_scans,
 )
+from ._units import canonical, factor
 
 __all__ = [
     "BASELINE",
@@ -74,7 +84,9 @@ __all__ = [
     "binned",
     "by_order",
     "by_region",
+    "canonical",
     "detector_columns",
+    "factor",
     "fastest_loop",
     "focus_scans",
     "group_runs",
@@ -86,6 +98,7 @@ __all__ = [
     "make_standard_metadata",
     "may_be_raster",
     "may_measure",
+    "means_near",
     "moving_keys",
     "multi_entry_scans",
     "place",

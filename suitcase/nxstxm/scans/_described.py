@@ -24,15 +24,12 @@ from ._metadata import (
     text_or_none,
     texts,
 )
-from ._plan import Axis, Detector, Device, EntryPlan, Loop, Role, ScanPlan, ZonePlate
-from ._roles import ROLE_UNITS, polarization_from_any
+from ._plan import Axis, Detector, Device, EntryPlan, Loop, ScanPlan, ZonePlate
+from ._roles import DETECTOR_ROLES, ROLE_UNITS, polarization_from_any
 from ._start import common_fields, run_uid
 from ._types import scan_type
 
 _KEYS = ("scan_type", "axes", "energies")
-_ROLES: dict[str, Role] = {
-    "signal": "signal", "i0": "i0", "reference": "reference", "camera": "camera",
-}  # fmt: skip
 _OF_ZONE_PLATE = (
     "outer_diameter",
     "central_stop_diameter",
@@ -119,7 +116,7 @@ def _detectors(block: Mapping[str, Any], *, per_line: bool) -> tuple[Detector, .
         key = text_or_none(said.get("data_key")) or text_or_none(said.get("name"))
         if key is None:
             raise MetadataError(f"a detector of the nxstxm block has no name: {short(item)}")
-        role = _ROLES.get(text_or_none(said.get("role")) or "", "signal")
+        role = DETECTOR_ROLES.get(text_or_none(said.get("role")) or "", "signal")
         units = text_or_none(said.get("units")) or "counts"
         label = text_or_none(said.get("name")) or key
         found.append(Detector(label, role, key, units, "line" if per_line else "point"))

@@ -10,7 +10,12 @@ import re
 from collections.abc import Mapping
 
 from ._metadata import optional_number, short
-from ._plan import Device, Polarization
+from ._plan import Device, Polarization, Role
+
+#: What people may say that a detector is for.
+DETECTOR_ROLES: dict[str, Role] = {
+    "signal": "signal", "i0": "i0", "reference": "reference", "camera": "camera",
+}  # fmt: skip
 
 #: Role -> names under which control programs know the device, best first.
 ROLE_NAMES: dict[str, tuple[str, ...]] = {

@@ -96,10 +96,31 @@ def binned(line: LineAxis, samples: AnyArray, positions: AnyArray | None, along:
     if line.setpoints is None or positions is None or not len(positions):
         found = by_order(samples[np.newaxis], line.size)[0]
         return found
-    rank = np.argsort(np.argsort(line.setpoints, kind="stable"), kind="stable")
-    rising = _means(samples, line.scale * positions.astype(float), _edges(line.setpoints))
-    found = rising[rank[np.minimum(along, line.size - 1)]]
+    near = means_near(samples, line.scale * positions.astype(float), line.setpoints)
+    found = near[np.minimum(along, line.size - 1)]
     return found
+
+
+def means_near(samples: AnyArray, positions: Floats, setpoints: Floats) -> Floats:
+    """Give the mean of the samples of a line that are nearest to each of its points.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (m,)
+        The samples.
+    positions : ndarray, shape (k,)
+        Where the line was read; of another number than the samples they are taken to be at equal
+        steps of the same time.
+    setpoints : ndarray, shape (size,)
+        The points, two at least.
+
+    Returns
+    -------
+    ndarray of float64, shape (size,)
+        NaN where no sample is near.
+    """
+    rank = np.argsort(np.argsort(setpoints, kind="stable"), kind="stable")
+    return _means(samples, positions, _edges(setpoints))[rank]
 
 
 def by_order(samples: AnyArray, size: int) -> Floats:

@@ -27,15 +27,12 @@ from ._metadata import (
     text_or_none,
     texts,
 )
-from ._plan import Axis, Detector, Device, EntryPlan, Loop, Polarization, Role, ScanPlan
-from ._roles import ROLE_NAMES, ROLE_UNITS, axis_name, polarization_from_any
+from ._plan import Axis, Detector, Device, EntryPlan, Loop, Polarization, ScanPlan
+from ._roles import DETECTOR_ROLES, ROLE_NAMES, ROLE_UNITS, axis_name, polarization_from_any
 from ._start import common_fields, run_uid, scan_group
 from ._types import ScanType, scan_type
 
 _KEYS = ("shape", "energies", "x_extent", "y_extent")
-_ROLES_OF_DETECTORS: dict[str, Role] = {
-    "signal": "signal", "i0": "i0", "reference": "reference", "camera": "camera",
-}  # fmt: skip
 
 
 def speaks(start: Mapping[str, Any]) -> bool:
@@ -321,7 +318,7 @@ def _detectors(block: Mapping[str, Any]) -> tuple[Detector, ...]:
         name = stated(said, "data_key", said.get("name"))
         if not isinstance(name, str) or not name:
             raise MetadataError(f"a detector of the stxm block is {short(item)}; give a data key")
-        role = _ROLES_OF_DETECTORS.get(text_or_none(said.get("role")) or "", "signal")
+        role = DETECTOR_ROLES.get(text_or_none(said.get("role")) or "", "signal")
         label = text_or_none(said.get("name")) or name
         units = text_or_none(said.get("units")) or "counts"
         # frames of a camera belong to a point; anything else comes line by line

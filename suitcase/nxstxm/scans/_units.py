@@ -14,6 +14,8 @@ _FACTORS: dict[str, dict[str, float]] = {
     "mA": {"a": 1e3, "ma": 1.0, "ua": 1e-3, "amp": 1e3, "amps": 1e3, "ampere": 1e3},
     "deg": {"deg": 1.0, "degree": 1.0, "degrees": 1.0, "rad": 57.29577951308232, "mrad":
             0.05729577951308232, "radian": 57.29577951308232, "radians": 57.29577951308232},
+    "s": {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6,
+          "min": 60.0},
 }  # fmt: skip
 
 
@@ -25,6 +27,15 @@ def factor(units: str, wanted: str) -> float:
     units : str
         The unit of what was read.
     wanted : str
-        ``um``, ``eV``, ``mA`` or ``deg``.
+        ``um``, ``eV``, ``mA``, ``deg`` or ``s``.
     """
     return _FACTORS.get(wanted, {}).get(units.strip().lower(), 1.0)
+
+
+def canonical(units: str) -> str:
+    """Give the spelling of the house for a unit that only has another name: ``um`` for micron."""
+    name = units.strip("() ")
+    for wanted, known in _FACTORS.items():
+        if known.get(name.lower()) == 1.0:
+            return wanted
+    return name

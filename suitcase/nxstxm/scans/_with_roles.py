@@ -10,12 +10,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ._plan import Axis, Detector, Device, EntryPlan, Role, ScanPlan
+from ._plan import Axis, Detector, Device, EntryPlan, ScanPlan
+from ._roles import DETECTOR_ROLES
 from ._types import LAYOUTS, ScanType
 
-_DETECTORS: dict[str, Role] = {
-    "signal": "signal", "i0": "i0", "reference": "reference", "camera": "camera",
-}  # fmt: skip
 #: What the axes of a plain plan may make of it; the first whose axes are the same.
 _KINDS = (
     ScanType.SAMPLE_IMAGE,
@@ -35,7 +33,7 @@ def with_devices(plan: ScanPlan, devices: Mapping[str, str]) -> ScanPlan:
     detectors = list(plan.detectors)
     names: dict[str, str] = {}
     for role, key in devices.items():
-        kind = _DETECTORS.get(role)
+        kind = DETECTOR_ROLES.get(role)
         if kind is not None:
             detectors = [d for d in detectors if d.name != key and d.data_key != key]
             detectors.append(Detector(key, kind))
@@ -61,7 +59,7 @@ def with_hinted_roles(plan: ScanPlan, hints: Any) -> ScanPlan:
         fields = hint.get("fields")
         if role is None or not isinstance(fields, (list, tuple)) or not fields:
             continue
-        told = {d.data_key or d.name for d in plan.detectors} if role in _DETECTORS else set()
+        told = {d.data_key or d.name for d in plan.detectors} if role in DETECTOR_ROLES else set()
         if not (_is_told(plan, role) or role in found or fields[0] in told):
             found[role] = str(fields[0])
     return with_devices(plan, found) if found else plan

@@ -122,8 +122,7 @@ def _ascending(channel: Channel, dim: str) -> tuple[Floats, bool]:
     size = channel.data.stored.shape[channel.data.dims.index(dim)]
     if coordinate is None or coordinate.attrs.get("units") == COUNTED:
         return np.arange(size, dtype=float), False
-    factor = {"mm": 1e3, "nm": 1e-3, "m": 1e6}.get(str(coordinate.attrs.get("units")), 1.0)
-    values = coordinate.values.astype(float) * factor
+    values = coordinate.values.astype(float)
     turned = values.size > 1 and values[-1] < values[0]
     return (values[::-1] if turned else values), bool(turned)
 

@@ -4,7 +4,7 @@ from ._contents import Channel, Contents, Coordinate, Entry, Variable
 from ._documents import DescribedRun, described_runs
 from ._open import MissingXarrayError, open_nxstxm
 from ._reach import RefusedError
-from ._read import in_order, read_contents
+from ._read import read_contents
 from ._stored import Stored
 from ._thumbnail import thumbnail
 from ._words import COUNTED
@@ -21,7 +21,6 @@ __all__ = [
     "Stored",
     "Variable",
     "described_runs",
-    "in_order",
     "open_nxstxm",
     "read_contents",
     "thumbnail",

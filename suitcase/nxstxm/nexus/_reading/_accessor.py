@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ._thumbnail import draw
+from ._thumbnail import draw, middle
 
 _SIZE = 128
 _STYLE = "padding: 2px 10px; text-align: left; vertical-align: top"
@@ -90,10 +90,6 @@ def _image(data: xr.DataArray) -> str:
 
 
 def _thumbnail(data: xr.DataArray) -> bytes:
-    from ._thumbnail import curve
-
-    if data.ndim < 2:
-        return curve(data.values.astype(float), _SIZE)
-    plane = data.isel({dim: size // 2 for dim, size in list(data.sizes.items())[:-2]})
-    places = [plane[dim].values.astype(float) if dim in ("y", "x") else None for dim in plane.dims]
-    return draw(plane.values, _SIZE, places[0], places[1])
+    dims = [str(dim) for dim in data.dims]
+    places = {str(dim): data[dim].values for dim in data.dims if dim in data.coords}
+    return draw(dims, middle(data.shape, lambda key: data[key].values), places, _SIZE)

@@ -14,10 +14,11 @@ from typing import Any
 import h5py
 import numpy as np
 
+from ...scans import means_near
 from ._channel import members_of
 from ._contents import Channel
 from ._reach import Reach
-from ._stored import AnyArray, Held, Stored
+from ._stored import Held, Stored
 
 #: Its files say who did the experiment in this member, and those of no other program do.
 _MARK = "experimenters"
@@ -111,20 +112,7 @@ def _binned(own: Mapping[str, Stored], grid: Mapping[str, Stored]) -> Held | Non
         return None
     if np.prod(shape) > _MOST_SAMPLES or x.stored_shape[0] < 2:
         return None
-    return Held.made(counts, _means(counts.read(), places.read(), x.read()), counts.attrs)
-
-
-def _means(counts: AnyArray, places: AnyArray, points: AnyArray) -> AnyArray:
-    """Give the mean of the samples nearest to each point of every line."""
-    order = np.argsort(points, kind="stable")
-    ascending = points[order]
-    borders = (ascending[1:] + ascending[:-1]) / 2
-    lines, samples = int(np.prod(counts.shape[:-1])), counts.shape[-1]
-    nearest = order[np.searchsorted(borders, places.reshape(lines, samples))]
-    number = np.arange(lines)[:, None] * points.size + nearest
-    size = lines * points.size
-    sums = np.bincount(number.ravel(), counts.reshape(-1).astype(float), size)
-    hits = np.bincount(number.ravel(), minlength=size)
-    with np.errstate(invalid="ignore"):
-        means: AnyArray = np.where(hits, sums / np.maximum(hits, 1), np.nan)
-    return means.reshape(*counts.shape[:-1], points.size)
+    samples, positions = (each.read().reshape(-1, shape[-1]) for each in (counts, places))
+    points = x.read().astype(float)
+    means = [means_near(*line, points) for line in zip(samples, positions, strict=True)]
+    return Held.made(counts, np.reshape(means, (*shape[:-1], points.size)), counts.attrs)

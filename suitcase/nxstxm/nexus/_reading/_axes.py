@@ -90,13 +90,15 @@ class _Search:
     def found(self, named: Names) -> tuple[tuple[int, ...], Names, tuple[str | None, ...]]:
         """Give dimensions, names of axes, and members."""
         for names in dict.fromkeys(each for each in (named, self.expected) if each):
-            for order, kept in self._fitting(names):
+            fitting = self._fitting(names)
+            if fitting is not None:
+                order, kept = fitting
                 self._tell(named, names, order)
                 return kept, order, order
         return self._partly(named)
 
-    def _fitting(self, names: Names) -> Iterable[tuple[Names, tuple[int, ...]]]:
-        """Give the ways in which names fit all dimensions; the first is the best.
+    def _fitting(self, names: Names) -> tuple[Names, tuple[int, ...]] | None:
+        """Give the best way in which names fit all dimensions; None when there is none.
 
         A way in another order than that of the names counts only where there is no other such.
         """
@@ -106,8 +108,7 @@ class _Search:
                     continue  # only an axis of length 1 can be left out
                 ways = [kept for kept in self._kept(count) if self._fits(chosen, kept)]
                 if ways:
-                    yield chosen, ways[0]
-                    return
+                    return chosen, ways[0]
                 if 1 < count <= _MOST_TRIED:
                     turned = [
                         (order, kept)
@@ -116,8 +117,8 @@ class _Search:
                         if self._fits(order, kept)
                     ]
                     if len({order for order, _ in turned}) == 1:
-                        yield turned[0]
-                        return
+                        return turned[0]
+        return None
 
     def _kept(self, count: int) -> Iterable[tuple[int, ...]]:
         """Give the choices of so many dimensions in which only those of length 1 are left out."""

@@ -11,11 +11,13 @@ import numpy as np
 
 from ..._errors import NXstxmValueError
 from ..._h5tree import H5_ERRORS, why
+from ...scans import factor
 from ._along import as_line
+from ._attributes import MOST_VALUES, attributes, plain, units_of
 from ._axes import Axes, find_axes
 from ._contents import Channel, Coordinate, Variable
 from ._reach import Reach
-from ._stored import MOST_VALUES, AnyArray, Stored, attributes, plain, units_of
+from ._stored import AnyArray, Stored
 from ._words import COUNTED, dim_of, expected_axes, natural_unit
 
 #: Attributes of a signal or axis that only place it, and say nothing of its values.
@@ -146,8 +148,8 @@ class ChannelReader:
                 continue
             moved = self._moved(source)
             attrs = {**_said(lines[source].attrs), "long_name": moved}
-            attrs["units"] = self._unit(lines[source], dim if moved == source else "")
-            found.append(Coordinate(dim, (dim,), values, attrs))
+            unit, times = self._unit(lines[source], dim if moved == source else "")
+            found.append(Coordinate(dim, (dim,), values * times, {**attrs, "units": unit}))
         columns = _split(self.attrs.get("columns", ()))
         along = dict(zip(axes.dims, axes.sources, strict=True)).get("line")
         for name, line in lines.items():
@@ -157,14 +159,18 @@ class ChannelReader:
                 found += self._beside(name, line, axes.dims, shape, name in columns)
         return found
 
-    def _unit(self, line: Stored, name: str) -> str:
-        """Give the unit of a list; where none is said, the one that all these programs use."""
-        if line.units:
-            return line.units
+    def _unit(self, line: Stored, name: str) -> tuple[str, float]:
+        """Give the unit that a list is given in, and how many of it one of its own is.
+
+        Where no unit is said, it is the one that all these programs use.
+        """
         unit = natural_unit(name)
+        if line.units and unit:
+            times = factor(line.units, unit)
+            return (unit, times) if times != 1 else (line.units, 1)
         if unit:
             self._without_unit[line.name] = unit
-        return unit
+        return unit or line.units, 1
 
     def _moved(self, source: str) -> str:
         """Name what moved along an axis: some writers call it sample_x whatever it was."""
@@ -191,7 +197,10 @@ class ChannelReader:
         values = self._values(line)
         if values is None:
             return []
-        attrs = {**_said(line.attrs), "units": self._unit(line, name)}
+        unit, times = self._unit(line, name)
+        attrs = {**_said(line.attrs), "units": unit}
+        if line.is_number and times != 1:
+            values = values * times
         if size == 1 and not like:
             return [Coordinate(name, (), values.reshape(()), attrs)]
         if like or len(fitting) == 1:

@@ -99,7 +99,7 @@ class _Maker:
 
     def __init__(self, run: DescribedRun) -> None:
         self._run = run
-        self._contents: Contents = read_contents(run.path, readings=True)
+        self._contents: Contents = read_contents(run.path, readings=True, entry=run.entry)
         self._entry: Entry = self._contents.entry(run.entry)
         self._channel: Channel = self._entry.channel()
         self._messages = [*self._entry.guessed, *self._channel.guessed]

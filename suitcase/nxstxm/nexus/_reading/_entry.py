@@ -14,13 +14,14 @@ import numpy as np
 
 from ..._errors import NXstxmError
 from ._als import in_seconds, is_pystxmcontrol, picture_of
+from ._attributes import MOST_VALUES, attribute, attributes
 from ._channel import ChannelReader
 from ._contents import Channel, Coordinate, Entry, Variable
 from ._energies import energies_of, with_energies
 from ._facts import PREFIXES, TOLD, facts_of, polarization_of
 from ._lists import lists_of, readings_of, with_points
 from ._reach import Reach
-from ._stored import MOST_VALUES, AnyArray, Stored, attribute, attributes
+from ._stored import AnyArray, Stored
 from ._words import UNKNOWN, label_by_dims, label_of
 
 #: Groups of an entry that are read for themselves.

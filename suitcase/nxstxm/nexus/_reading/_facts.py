@@ -11,8 +11,8 @@ import numpy as np
 
 from ..._errors import NXstxmValueError
 from ..._h5tree import H5_ERRORS
+from ._attributes import small, unit_of
 from ._reach import Reach
-from ._stored import small, unit_of
 
 #: Classes of groups whose values are facts, and what their names begin with.
 PREFIXES: Mapping[str, str] = {

@@ -11,9 +11,10 @@ import h5py
 
 from ..._errors import NXstxmValueError
 from ..._h5tree import H5_ERRORS
+from ._attributes import attributes, small
 from ._contents import Variable
 from ._reach import Member, Reach
-from ._stored import Stored, attributes, small
+from ._stored import Stored
 
 #: Members of a group that are its list, the likeliest first.
 _MAIN = ("data", "value", "energy", "raw_value")

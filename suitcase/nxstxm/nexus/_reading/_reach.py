@@ -231,6 +231,9 @@ def check_sources(dataset: h5py.Dataset, roots: tuple[Path, ...]) -> None:
 def _check_sources(
     dataset: h5py.Dataset, roots: tuple[Path, ...], seen: set[tuple[Path, str]]
 ) -> None:
+    how = dataset.id.get_create_plist()
+    if how.get_layout() != h5py.h5d.VIRTUAL and not how.get_external_count():
+        return  # in its own file, as nearly all are
     home = Path(_name_of(dataset))
     for name, _, _ in dataset.external or ():
         _allowed_source(home, str(name), roots)

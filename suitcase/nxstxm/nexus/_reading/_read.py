@@ -13,12 +13,12 @@ import h5py
 from ..._errors import NXstxmOSError, NXstxmValueError
 from ..._h5heap import refuse_broken_heaps
 from ..._h5tree import H5_ERRORS, why
+from ._attributes import attributes
 from ._contents import Contents, Entry
 from ._entry import EntryReader, nx_class
 from ._exchange import exchange_entry
 from ._reach import Reach, open_shared
 from ._running import is_running, moment_of
-from ._stored import attributes
 
 #: Files up to this size are looked through for what would hold HDF5 for ever; that takes 3 ms.
 _LOOKED_THROUGH = 16 * 2**20
@@ -31,6 +31,7 @@ def read_contents(
     *,
     external_roots: Iterable[str | os.PathLike[str]] = (),
     readings: bool = False,
+    entry: str | None = None,
 ) -> Contents:
     """Read what a file holds, without its arrays.
 
@@ -43,6 +44,8 @@ def read_contents(
         Folders, besides that of the file, in which other files may be opened that it leads to.
     readings : bool
         Read what the baseline and other streams have, too.
+    entry : str, optional
+        Look at no other entry.
 
     Returns
     -------
@@ -65,7 +68,7 @@ def read_contents(
         roots.append(path.parent)  # files of detectors are beside the one that will be
     where = path if moment is None else moment.path
     with Reach(_opened(where), where, roots) as reach:
-        found = _entries(reach, readings=readings)
+        found = _entries(reach, readings=readings, only=entry)
         if not found:
             raise _nothing(reach, path)
         attrs = attributes(reach.file)
@@ -99,7 +102,7 @@ def _opened(path: Path) -> h5py.File:
         ) from error
 
 
-def _entries(reach: Reach, *, readings: bool) -> dict[str, Entry]:
+def _entries(reach: Reach, *, readings: bool, only: str | None) -> dict[str, Entry]:
     groups = {
         name: member for name, member in reach.members(reach.root) if isinstance(member, h5py.Group)
     }
@@ -107,7 +110,9 @@ def _entries(reach: Reach, *, readings: bool) -> dict[str, Entry]:
     if not entries:
         entries = {n: g for n, g in groups.items() if n.lower().startswith(_LIKE_ENTRIES)}
     found: dict[str, Entry] = {}
-    for name in sorted(entries, key=in_order):
+    # one that is not there is told by who asks for it, with the names of the others
+    wanted = [only] if only in entries else entries
+    for name in sorted(wanted, key=in_order):
         entry = EntryReader(reach, name, entries[name], readings=readings).entry()
         if entry is not None:
             found[name] = entry

@@ -13,8 +13,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ..._errors import NXstxmValueError
-from ..._h5tree import H5_ERRORS, as_text, refuse_type, why
+from ..._h5tree import H5_ERRORS, why
+from ._attributes import attributes, units_of
 from ._columns import read_columns
 from ._reach import RefusedError, check_sources, open_shared
 
@@ -25,8 +25,6 @@ Key: TypeAlias = tuple[int | slice | AnyArray, ...] | EllipsisType
 _BELIEVED_BYTES = 2**30
 #: Of more, this part must have been written: a scan that broke off early has that.
 _LEAST_PART = 1e-4
-#: No scan has more values along an axis, nor a longer text.
-MOST_VALUES = 4 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,8 +217,7 @@ class Opened:
         how = self._dataset.id.get_create_plist()
         layout, elsewhere = how.get_layout(), bool(how.get_external_count())
         self._is_virtual = layout == h5py.h5d.VIRTUAL
-        if self._is_virtual or elsewhere:
-            check_sources(self._dataset, stored.roots)
+        check_sources(self._dataset, stored.roots)
         self._is_one_piece = layout == h5py.h5d.CONTIGUOUS and not elsewhere
 
     def read(self, key: Key = ...) -> AnyArray:
@@ -268,114 +265,3 @@ def _length(each: Any, size: int) -> int:
     if isinstance(each, slice):
         return len(range(*each.indices(size)))
     return int(np.size(each))
-
-
-def attributes(item: h5py.HLObject) -> dict[str, Any]:
-    """Read the attributes of a group or dataset as plain values; odd ones are left out."""
-    found: dict[str, Any] = {}
-    names: list[bytes] = []
-    try:
-        h5py.h5a.iterate(item.id, names.append)
-    except H5_ERRORS:
-        return found
-    for encoded in names:
-        try:
-            attribute = h5py.h5a.open(item.id, encoded)
-            if _is_plain(attribute.dtype) and prod(attribute.shape or ()) <= MOST_VALUES:
-                found[encoded.decode()] = plain(item.attrs[encoded.decode()])
-        except H5_ERRORS:
-            continue
-    return found
-
-
-def attribute(item: h5py.HLObject, name: str) -> Any:
-    """Read one attribute as a plain value; None where there is none, or an odd one."""
-    encoded = name.encode()
-    try:
-        if not h5py.h5a.exists(item.id, encoded):
-            return None
-        found = h5py.h5a.open(item.id, encoded)
-        is_small = prod(found.shape or ()) <= MOST_VALUES
-        return plain(item.attrs[name]) if is_small and _is_plain(found.dtype) else None
-    except H5_ERRORS:
-        return None
-
-
-def unit_of(item: h5py.HLObject) -> str:
-    """Read the unit of a dataset, without its other attributes."""
-    for name in _UNIT_NAMES:
-        value = attribute(item, name)
-        if isinstance(value, str):
-            return units_of({name: value})
-    return ""
-
-
-def _is_plain(dtype: np.dtype[Any]) -> bool:
-    if dtype.kind == "O" and h5py.check_string_dtype(dtype) is None:
-        return False  # references of dimension scales, for example
-    refuse_type(dtype)
-    return dtype.kind in "iufcbSUO"
-
-
-def plain(value: Any) -> Any:
-    """Give a value of a file as text, number, list of texts or array of numbers."""
-    if isinstance(value, h5py.Empty):
-        return ""
-    array = np.asarray(value)
-    if array.dtype.kind in "SOU":
-        # some writers pad: with zeros, with blanks
-        texts = [(as_text(item) or "").rstrip("\0 ") for item in array.ravel()]
-        return texts[0] if array.ndim == 0 or array.size == 1 else texts
-    return array.item() if array.size == 1 else array.ravel()
-
-
-#: Under which names writers have units.
-_UNIT_NAMES = ("units", "unit", "NX_units")
-#: Spellings of units that are not those of NeXus.
-_UNITS = {
-    "ev": "eV",
-    "kev": "keV",
-    "\N{MICRO SIGN}m": "um",
-    "\N{GREEK SMALL LETTER MU}m": "um",
-    "micron": "um",
-    "microns": "um",
-    "micrometer": "um",
-    "micrometers": "um",
-    "ma": "mA",
-    "degrees": "deg",
-    "degree": "deg",
-    "sec": "s",
-    "seconds": "s",
-}
-
-
-def units_of(attrs: Mapping[str, Any]) -> str:
-    """Give the unit that attributes tell of; writers have three names for it."""
-    for name in _UNIT_NAMES:
-        # "NX_ANY" is a kind of unit: one program of 2019 writes it where a unit should be
-        if isinstance(value := attrs.get(name), str) and not value.startswith("NX_"):
-            plain = value.strip("() ")
-            return _UNITS.get(plain.lower(), plain)
-    return ""
-
-
-def small(dataset: h5py.Dataset, roots: tuple[Path, ...]) -> Any:
-    """Read a small dataset at once: text, a number, or an array of them.
-
-    Raises
-    ------
-    NXstxmValueError
-        It is larger than anything that is read at once.
-    """
-    shape = dataset.shape
-    if shape is None:
-        return ""
-    if prod(shape) > MOST_VALUES:
-        raise NXstxmValueError(
-            f"{dataset.name} of {dataset.file.filename} has a shape of {shape}; nothing that "
-            f"describes a scan is so long"
-        )
-    how = dataset.id.get_create_plist()
-    if how.get_layout() == h5py.h5d.VIRTUAL or how.get_external_count():
-        check_sources(dataset, roots)
-    return plain(dataset[()])

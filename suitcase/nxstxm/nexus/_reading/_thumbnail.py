@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,16 +45,59 @@ def thumbnail(channel: Channel, size: int = 128) -> bytes:
     NXstxmOSError
         The data can not be read.
     """
-    values = _shown(channel)
+    dims = channel.data.dims
+    places = {dim: found.values for dim in dims if (found := channel.coordinate(dim)) is not None}
+    stored = channel.data.stored
+    return draw(dims, middle(stored.shape, stored.read), places, size)
+
+
+def draw(dims: Sequence[str], values: AnyArray, places: Mapping[str, AnyArray], size: int) -> bytes:
+    """Draw a curve, or an image, small.
+
+    Parameters
+    ----------
+    dims : sequence of str
+        Names of dimensions; of those of `values` the last.
+    values : ndarray, of rank 2 or less
+        NaN where nothing was measured.
+    places : mapping of str to ndarray
+        Positions along dimensions.
+    size : int
+        Of the longer side, pixels.
+    """
+    values = np.asarray(values, dtype=np.float64)
     if values.ndim < 2:
         return curve(values, size)
-    down, across = (_places(channel, dim) for dim in channel.data.dims[-2:])
-    if channel.data.dims[-2:] == ("energy", "line"):
-        values, down, across = values.T, across, down
-    return draw(values, size, down, across)
+    # only lengths on the sample, or of what was moved, have a scale in common
+    known = {dim: np.asarray(places[dim], float) for dim in ("y", "x") if dim in places}
+    down, across = (known.get(dim) for dim in dims[-2:])
+    if tuple(dims[-2:]) == ("energy", "line"):
+        values = values.T  # spectra are read from left to right
+    return _image(values, size, down, across)
 
 
-def draw(values: AnyArray, size: int, down: Floats | None, across: Floats | None) -> bytes:
+def middle(shape: Sequence[int], read: Callable[[tuple[int | slice, ...]], AnyArray]) -> AnyArray:
+    """Read one image of a stack, in the middle of what was measured; all of anything else.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of the array.
+    read : callable
+        Gives the part that a key selects.
+    """
+    leading = tuple(shape[:-2])
+    numbers = (int(np.prod(leading)) // 2, 0) if len(shape) > 2 else (0,)
+    for number in numbers:
+        place = [int(index) for index in np.unravel_index(number, leading)] if leading else []
+        inner: list[int | slice] = [slice(None)] * min(len(shape), 2)
+        plane = np.asarray(read((*place, *inner)), dtype=np.float64)
+        if np.isfinite(plane).any():
+            break
+    return plane
+
+
+def _image(values: AnyArray, size: int, down: Floats | None, across: Floats | None) -> bytes:
     """Draw an image small, as a PNG picture.
 
     Parameters
@@ -78,28 +122,6 @@ def draw(values: AnyArray, size: int, down: Floats | None, across: Floats | None
     smaller = picture.width > target[0] or picture.height > target[1]
     how = Image.Resampling.BOX if smaller else Image.Resampling.NEAREST
     return _png(picture.resize((target[0], target[1]), how))
-
-
-def _shown(channel: Channel) -> Floats:
-    """Read one image of a stack, or all of an image or curve."""
-    stored = channel.data.stored
-    if stored.ndim < 3:
-        return np.asarray(stored.read(), dtype=np.float64)
-    leading = stored.shape[:-2]
-    middle = int(np.prod(leading)) // 2
-    for number in (middle, 0):
-        place = [int(index) for index in np.unravel_index(number, leading)]
-        key: tuple[int | slice, ...] = (*place, slice(None), slice(None))
-        plane = np.asarray(stored.read(key), dtype=np.float64)
-        if np.isfinite(plane).any():
-            break
-    return plane
-
-
-def _places(channel: Channel, dim: str) -> Floats | None:
-    found = channel.coordinate(dim)
-    # only lengths on the sample, or of what was moved, have a scale in common
-    return found.values.astype(float) if found is not None and dim in ("y", "x") else None
 
 
 def _upright(values: Floats, down: Floats | None, across: Floats | None) -> Floats:
