@@ -279,6 +279,17 @@ def test_a_drift_within_a_region_and_without_borders():
     assert aligned.sizes["x"] in range(64 - 8, 64 - 5)
 
 
+def test_phase_correlation_of_images_that_are_sharp_to_the_pixel():
+    chance = np.random.default_rng(5)
+    big = chance.poisson(50, (80, 90)).astype(float)
+    moved = [(0, 0), (3, -2), (-4, 5)]
+    stack = drifting([(0, 0)] * 3)
+    values = [np.roll(big, (-y, -x), axis=(0, 1))[16:64, 13:77] for y, x in moved]
+    _, shifts = align_stack(stack.copy(data=np.stack(values)), reference="first", method="phase")
+    found = np.stack([shifts["shift_y"] / 0.05, shifts["shift_x"] / 0.04], axis=1)
+    np.testing.assert_allclose(found, moved, atol=0.1)
+
+
 def test_nothing_moves_where_nothing_drifts():
     aligned, shifts = align_stack(drifting([(0, 0)] * 3), reference="mean")
     np.testing.assert_array_equal(aligned.values, drifting([(0, 0)] * 3).values)
@@ -298,9 +309,11 @@ def test_alignment_refuses(change, told):
         align_stack(change(drifting(DRIFT)))
 
 
-@pytest.mark.parametrize("options", [{"reference": 9}, {"reference": "best"}, {"precision": 0}])
+@pytest.mark.parametrize(
+    "options", [{"reference": 9}, {"reference": "best"}, {"precision": 0}, {"method": "eye"}]
+)
 def test_alignment_refuses_options(options):
-    with pytest.raises(NXstxmError, match=r"reference=|precision="):
+    with pytest.raises(NXstxmError, match=r"reference=|precision=|method="):
         align_stack(drifting(DRIFT), **options)
 
 

@@ -45,6 +45,19 @@ def test_says_what_was_guessed(name, tmp_path):
         assert guessed == ""
 
 
+def test_lists_of_unequal_length_stay_apart(tmp_path):
+    """A detector of pystxmcontrol samples more often than its motors, and nobody knows when."""
+    path, _ = build_style("als-version-3", tmp_path)
+    with open_nxstxm(path) as tree, h5py.File(path) as file:
+        lists = tree["entry0/instrument"]
+        for name in ("default", "xrf", "sample_x", "sample_y"):
+            stored = file[f"entry0/instrument/{name}/data"]
+            np.testing.assert_array_equal(lists[name].values, stored[()])
+        assert lists["default"].shape == (3, 80)
+        assert lists["sample_x"].shape == (3, 7)
+        assert lists["default"].dims[1] != lists["sample_x"].dims[1]
+
+
 def test_axes_have_the_units_of_the_field(tmp_path):
     path, _ = build_style("other-units", tmp_path)
     with open_nxstxm(path) as tree:

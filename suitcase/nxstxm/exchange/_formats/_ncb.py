@@ -32,7 +32,7 @@ def write_ncb(stack: Stack, folder: Path, name: str) -> list[Path]:
         raise NXstxmValueError(
             f"an .ncb of {columns} x {rows} points can not be read again; it needs two of each"
         )
-    scale = _scale(max(float(np.abs(image).max()) for image in stack.images()))
+    scale = _scale(stack.largest)
     binary, text = folder / f"{name}.ncb", folder / f"{name}.dat"
     with binary.open("wb") as file:
         for image in stack.images():

@@ -31,6 +31,8 @@ class Stack:
         Milliseconds.
     notes : list of str
         What was left out or guessed.
+    largest : float
+        The largest value of whole images, without its sign.
     """
 
     contents: Contents
@@ -41,6 +43,7 @@ class Stack:
     across: Floats
     dwells: Floats
     notes: list[str] = field(default_factory=list)
+    largest: float = 0.0
     _numbers: list[int] = field(default_factory=list)
     _flips: tuple[bool, bool] = (False, False)
 
@@ -103,7 +106,11 @@ class Stack:
             yield np.asarray(plane, dtype=np.float64)
 
     def _leave_out_partial(self) -> None:
-        whole = [n for n, image in enumerate(self._all()) if np.isfinite(image).all()]
+        whole: list[int] = []
+        for number, image in enumerate(self._all()):
+            if np.isfinite(image).all():
+                whole.append(number)
+                self.largest = max(self.largest, float(np.abs(image).max()))
         total = self.energies.size
         if not whole:
             raise NXstxmValueError(
