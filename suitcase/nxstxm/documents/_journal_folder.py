@@ -123,13 +123,13 @@ class JournalFolder:
             raise NXstxmOSError(f"the journal {path} can not be made ({error})") from error
         return cls(path, facts, lock, syncs=syncs)
 
-    @staticmethod
-    def look(path: Path) -> ScanFacts:
-        """Tell what is known of a scan that somebody else may be writing."""
+    @classmethod
+    def look(cls, path: Path) -> JournalFolder:
+        """Give a folder that somebody else may be writing, to read it and no more."""
         try:
-            return _facts_of(path)
+            return cls(path, _facts_of(path), None)
         except (OSError, ValueError, TypeError):
-            return _facts_by_name(path)
+            return cls(path, _facts_by_name(path), None)
 
     @classmethod
     def claim(cls, path: Path) -> JournalFolder | None:

@@ -80,7 +80,8 @@ def _journals_of(path: Path) -> Path | None:
 
 
 def _of_journals(path: Path) -> Moment:
-    facts = JournalFolder.look(path)
+    folder = JournalFolder.look(path)
+    facts = folder.facts
     options = replace(
         WriterOptions.of(**facts.options), on_error="leave_out", overwrite=True, compression="none"
     )
@@ -90,9 +91,9 @@ def _of_journals(path: Path) -> Moment:
     try:
         with file.opened("w"):
             pass  # an empty file, to which frames are moved first
-        with closing(PlacedFrames(path.parent, path / "frames")) as frames:
+        with closing(PlacedFrames(path.parent, folder.rescue)) as frames:
             records = []
-            for journal in sorted(path.glob("*.nxdocs")):
+            for journal in folder.journals():
                 with suppress(FileNotFoundError):  # it was finished meanwhile
                     run = JournalledRun(journal)
                     if run.start is None:
