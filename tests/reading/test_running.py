@@ -101,8 +101,17 @@ def test_looking_leaves_nothing_behind(tmp_path, monkeypatch):
     writer = NXstxmWriter(folder)
     for name, document in frame_run(10)[:-1]:
         writer(name, document)
+    journal = next(folder.glob("*.journal"))
+
+    def arrived():
+        with open_nxstxm(journal) as tree:
+            assert np.isfinite(tree["entry0/camera"]["data"].values).any()
+
+    eventually(arrived)
+    gc.collect()
+    assert list(scratch.iterdir()) == []
     before = {p for p in folder.rglob("*") if p.name != "lock"}
-    data = eventually(lambda: open_nxstxm(next(folder.glob("*.journal")))["entry0/camera"]["data"])
+    data = open_nxstxm(journal)["entry0/camera"]["data"]
     assert list(scratch.iterdir())
     gc.collect()
     assert np.isfinite(data.values).any(), "what is held can be read, also when the tree is gone"
