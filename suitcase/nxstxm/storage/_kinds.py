@@ -1,0 +1,414 @@
+"""What can be stored: arrays, labelled arrays, tables; taken apart for pieces and put together."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from .._errors import NXstxmError
+from ._attributes import of_json, to_json
+from ._dtypes import AnyArray
+from ._errors import DataCorrupted, FormatError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Kind = Literal["array", "dataarray", "dataset", "table", "frame"]
+#: The only array of an unlabelled one, and of a DataArray without a name.
+DATA = "data"
+#: Dimensions that chunks are made along, where nobody chose one.
+_AXES = ("energy", "time", "y", "line")
+_ARROW = "arrow"
+
+
+class MissingArrowError(NXstxmError, ImportError):
+    """A table can only be stored and read with pyarrow."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable of labelled data.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    dims : tuple of str
+        Its dimensions.
+    is_coord : bool
+        Whether it is a coordinate.
+    attrs : Mapping
+        Its attributes, as JSON.
+    dtype : str
+        What chunks must agree in.
+    """
+
+    name: str
+    dims: tuple[str, ...]
+    is_coord: bool = False
+    attrs: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    dtype: str = ""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What all chunks of data have in common.
+
+    Attributes
+    ----------
+    kind : str
+        What they are.
+    axis : str, optional
+        The dimension that chunks follow each other along; None where there is but one chunk.
+    name : str, optional
+        The name of a DataArray.
+    variables : tuple of Variable
+        Of labelled data.
+    attrs : Mapping
+        Of a dataset, as JSON.
+    """
+
+    kind: Kind
+    axis: str | None = None
+    name: str | None = None
+    variables: tuple[Variable, ...] = ()
+    attrs: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it as the metadata have it."""
+        return {
+            "kind": self.kind,
+            "axis": self.axis,
+            "name": self.name,
+            "attrs": dict(self.attrs),
+            "variables": [
+                {
+                    "name": v.name,
+                    "dims": list(v.dims),
+                    "coord": v.is_coord,
+                    "attrs": dict(v.attrs),
+                    "dtype": v.dtype,
+                }
+                for v in self.variables
+            ],
+        }
+
+    @classmethod
+    def of_json(cls, made: Mapping[str, Any]) -> Schema:
+        """Undo `as_json`."""
+        return cls(
+            made["kind"],
+            made["axis"],
+            made["name"],
+            tuple(
+                Variable(v["name"], tuple(v["dims"]), v["coord"], v["attrs"], v["dtype"])
+                for v in made["variables"]
+            ),
+            made["attrs"],
+        )
+
+    def along(self) -> list[Variable]:
+        """Give the variables that have the axis."""
+        return [v for v in self.variables if self.axis in v.dims]
+
+    def constant(self) -> list[Variable]:
+        """Give the variables that all chunks share."""
+        return [v for v in self.variables if self.axis not in v.dims]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A chunk taken apart.
+
+    Attributes
+    ----------
+    schema : Schema
+        What it has in common with others.
+    arrays : dict of str to ndarray
+        What has the axis, which is first.
+    constants : dict of str to ndarray
+        What has not.
+    rows : int
+        Its length along the axis.
+    """
+
+    schema: Schema
+    arrays: dict[str, AnyArray]
+    constants: dict[str, AnyArray]
+    rows: int
+
+
+# -- taking apart ---------------------------------------------------------------------------------
+
+
+def taken_apart(data: Any, axis: str | None = None) -> Parts:
+    """Take a chunk apart.
+
+    Parameters
+    ----------
+    data : ndarray, DataArray, Dataset, table
+        The chunk; a table is pyarrow's, or anything that gives its columns to Arrow, as pandas'
+        and polars' do.
+    axis : str, optional
+        The dimension that chunks follow each other along.
+
+    Raises
+    ------
+    FormatError
+        It is of another kind, has no such dimension, or holds what can not be stored.
+    """
+    if _is(data, "xarray", "Dataset"):
+        return _dataset(data, axis)
+    if _is(data, "xarray", "DataArray"):
+        return _data_array(data, axis)
+    if hasattr(data, "__arrow_c_stream__"):
+        return _table(data)
+    if isinstance(data, Framed):
+        schema = Schema("frame", "0", variables=(Variable(DATA, ("0",)),))
+        return Parts(schema, {DATA: np.asarray(data.data)}, {}, 1)
+    if isinstance(data, (np.ndarray, np.generic, int, float, complex, list, tuple)):
+        array = np.asarray(data)
+        rows = len(array) if array.ndim else 1
+        where = "arrays" if array.ndim else "constants"
+        parts: dict[str, Any] = {"arrays": {}, "constants": {}, where: {DATA: array}}
+        described = Variable(DATA, ("0",) if array.ndim else (), dtype=_alike(array))
+        schema = Schema("array", "0" if array.ndim else None, variables=(described,))
+        return Parts(schema, parts["arrays"], parts["constants"], rows)
+    raise FormatError(
+        f"a {type(data).__name__} can not be stored; give an array of numpy, a DataArray or a "
+        f"Dataset of xarray, or a table of Arrow or pandas"
+    )
+
+
+@dataclass(frozen=True)
+class Framed:
+    """A chunk that is one array, of a shape and dtype of its own.
+
+    Attributes
+    ----------
+    data : ndarray
+        The array.
+    """
+
+    data: AnyArray
+
+
+def _alike(array: AnyArray) -> str:
+    """Give what arrays of several chunks must agree in: dtype and all lengths but the first."""
+    kind = array.dtype.kind
+    text = {"U": "text", "T": "string", "O": "object"}.get(kind, str(array.dtype.descr))
+    return f"{text} {list(array.shape[1:])}"
+
+
+def _is(data: Any, package: str, name: str) -> bool:
+    return any(
+        cls.__name__ == name and cls.__module__.partition(".")[0] == package
+        for cls in type(data).__mro__
+    )
+
+
+def _axis_of(sizes: Mapping[Any, int], dims: Sequence[Any], axis: str | None) -> str | None:
+    if axis is not None:
+        if axis not in sizes:
+            raise FormatError(
+                f"the data have no dimension {axis!r} to make chunks along; they have "
+                f"{', '.join(map(str, sizes)) or 'none'}"
+            )
+        return axis
+    known = [name for name in _AXES if name in sizes]
+    return known[0] if known else (str(dims[0]) if dims else None)
+
+
+def _dataset(data: xr.Dataset, axis: str | None) -> Parts:
+    first = next((v.dims for v in data.data_vars.values() if v.dims), tuple(data.sizes))
+    axis = _axis_of(data.sizes, first, axis)
+    variables, arrays, constants = [], {}, {}
+    for name, variable in data.variables.items():
+        if not isinstance(name, str):
+            raise FormatError(f"a variable is named {name!r}; names are text")
+        values = np.asarray(variable.values)
+        dims = tuple(str(dim) for dim in variable.dims)
+        if axis in dims:
+            arrays[name] = values = np.moveaxis(values, dims.index(axis), 0)
+        else:
+            constants[name] = values
+        # chunks may differ in how long the axis is, not in another dimension
+        attrs = to_json(dict(variable.attrs), f"attributes of {name}")
+        variables.append(Variable(name, dims, name in data.coords, attrs, _alike(values)))
+    schema = Schema(
+        "dataset", axis, None, tuple(variables), to_json(dict(data.attrs), "attributes")
+    )
+    return Parts(schema, arrays, constants, data.sizes[axis] if axis is not None else 1)
+
+
+def _data_array(data: xr.DataArray, axis: str | None) -> Parts:
+    if data.name is not None and not isinstance(data.name, str):
+        raise FormatError(f"the array is named {data.name!r}; names are text")
+    axis = _axis_of(data.sizes, data.dims, axis)
+    own = _own_name(data)
+    parts = _dataset(data.to_dataset(name=own), axis)
+    return replace(parts, schema=replace(parts.schema, kind="dataarray", name=data.name))
+
+
+def _own_name(data: xr.DataArray) -> str:
+    """Name the array among its coordinates, of which one may have the same name."""
+    own = DATA
+    while own in data.coords:
+        own = f"_{own}"
+    return own
+
+
+def _table(data: Any) -> Parts:
+    pa = _arrow()
+    table = data if isinstance(data, pa.Table) else pa.table(data)
+    if _is(data, "pandas", "DataFrame"):
+        table = pa.Table.from_pandas(data)
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    stream = np.frombuffer(sink.getbuffer(), np.uint8)
+    described = Variable(_ARROW, ("0",), dtype=str(table.schema.remove_metadata()))
+    return Parts(Schema("table", "0", variables=(described,)), {_ARROW: stream}, {}, table.num_rows)
+
+
+def _arrow() -> Any:
+    try:
+        import pyarrow as pa
+        import pyarrow.ipc
+    except ImportError as error:
+        raise MissingArrowError(
+            f"tables are stored and read with pyarrow ({error}): pip install pyarrow"
+        ) from error
+    return pa
+
+
+# -- putting together -----------------------------------------------------------------------------
+
+
+def put_together(
+    schema: Schema, arrays: Mapping[str, AnyArray], constants: Mapping[str, AnyArray]
+) -> Any:
+    """Make data of their arrays, those with the axis in full length.
+
+    Raises
+    ------
+    DataCorrupted
+        An array is missing.
+    """
+    try:
+        if schema.kind == "array":
+            return {**arrays, **constants}[DATA]
+        if schema.kind == "table":
+            return _as_table(arrays[_ARROW])
+        if schema.kind == "frame":
+            return Framed(arrays[DATA])
+        return _labelled(schema, arrays, constants)
+    except KeyError as error:
+        raise DataCorrupted(f"the array {error} is not among what was stored") from error
+
+
+def _labelled(schema: Schema, arrays: Mapping[str, Any], constants: Mapping[str, AnyArray]) -> Any:
+    import xarray as xr
+
+    coords: dict[str, xr.Variable] = {}
+    variables: dict[str, xr.Variable] = {}
+    for v in schema.variables:
+        values = arrays[v.name] if schema.axis in v.dims else constants[v.name]
+        dims = list(v.dims)
+        if schema.axis in dims:
+            dims.remove(schema.axis)
+            dims.insert(0, schema.axis)
+        made = xr.Variable(dims, values, attrs=of_json(v.attrs)).transpose(*v.dims)
+        (coords if v.is_coord else variables)[v.name] = made
+    dataset = xr.Dataset(variables, coords, of_json(schema.attrs))
+    if schema.kind == "dataset":
+        return dataset
+    (own,) = variables
+    return dataset[own].rename(schema.name)
+
+
+def _as_table(stream: AnyArray) -> Any:
+    pa = _arrow()
+    return pa.ipc.open_stream(pa.py_buffer(stream)).read_all()
+
+
+def joined(schema: Schema, chunks: Sequence[Any]) -> Any:
+    """Join chunks of one schema.
+
+    Raises
+    ------
+    FormatError
+        There are none.
+    """
+    if not chunks:
+        raise FormatError("there is nothing to join")
+    if len(chunks) == 1:
+        return chunks[0]
+    if schema.kind == "array":
+        return np.concatenate(chunks)
+    if schema.kind == "table":
+        return _arrow().concat_tables(chunks)
+    if schema.kind == "frame":
+        return list(chunks)
+    import xarray as xr
+
+    made = xr.concat(
+        chunks,
+        dim=schema.axis,
+        data_vars="minimal",
+        coords="minimal",
+        compat="override",
+        join="override",
+        combine_attrs="override",
+    )
+    return made
+
+
+def _labels(data: Any, axis: str | None) -> str | None:
+    """Choose the axis of labelled data that were not taken apart."""
+    dims = getattr(data, "dims", ())
+    if _is(data, "xarray", "Dataset"):
+        dims = next((v.dims for v in data.data_vars.values() if v.dims), tuple(data.sizes))
+    return _axis_of(data.sizes, list(dims), axis)
+
+
+def _is_labelled(data: Any) -> bool:
+    return _is(data, "xarray", "Dataset") or _is(data, "xarray", "DataArray")
+
+
+def length(data: Any, axis: str | None = None) -> tuple[int, int]:
+    """Give rows and bytes of data that were not taken apart, lazy ones included."""
+    if _is_labelled(data):
+        axis = _labels(data, axis)
+        return (data.sizes[axis] if axis is not None else 1), int(data.nbytes)
+    if hasattr(data, "__arrow_c_stream__"):
+        table = data if hasattr(data, "num_rows") else _arrow().table(data)
+        return table.num_rows, int(table.nbytes)
+    array = np.asarray(data)
+    return (len(array) if array.ndim else 1), array.nbytes
+
+
+def part(data: Any, begin: int, end: int, axis: str | None = None) -> Any:
+    """Give some rows of data, as lazy as they are."""
+    if _is_labelled(data):
+        axis = _labels(data, axis)
+        return data if axis is None else data.isel({axis: slice(begin, end)})
+    if hasattr(data, "__arrow_c_stream__"):
+        table = data if hasattr(data, "num_rows") else _arrow().table(data)
+        return table.slice(begin, end - begin)
+    array = np.asarray(data)
+    return array[begin:end] if array.ndim else array
+
+
+def split(data: Any, rows: int, axis: str | None = None) -> Iterator[Any]:
+    """Cut data into chunks of some rows."""
+    total, _ = length(data, axis)
+    if total <= rows:
+        yield data
+        return
+    for begin in range(0, total, rows):
+        yield part(data, begin, min(begin + rows, total), axis)

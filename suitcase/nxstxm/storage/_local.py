@@ -1,0 +1,372 @@
+"""Data in folders of a local disk.
+
+The folder of data has one of three names: its own when they are whole, ``_temp`` behind it while
+they are written, ``_broken`` when that failed. Whoever renames or removes one holds the lock of the
+run's folder for that moment; whoever writes holds the lock inside the ``_temp`` folder, which the
+system takes from him when he dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
+
+from .._disk import sync
+from .._errors import NXstxmOSError
+from .._log import logger
+from ._errors import DataCorrupted, DataExistsError, DataLockedError, DataNotAvailable
+from ._metadata import StoredMetadata
+from ._piece_data import LOG, METADATA, PieceBackend
+from ._pieces import Fetch
+
+TEMP, BROKEN, OLD, REMOVED = "_temp", "_broken", "_old", "_removed"
+_WRITER, _WRITER_LOCK = "writer.json", "writer.lock"
+_RUN_LOCK = ".lock"
+#: Seconds that somebody may need to rename and to remove folders.
+_PATIENCE = 120.0
+
+
+class LocalBackend(PieceBackend):
+    """Loads and saves data in folders under one folder.
+
+    Parameters
+    ----------
+    root : Path
+        The folder; nothing is written outside.
+    durable : bool
+        Flush everything to disk before data get their name, so that a power cut leaves all or
+        nothing. A process that is killed does that anyway.
+    """
+
+    def __init__(self, root: Path, *, durable: bool = True) -> None:
+        self.root = Path(root)
+        self.durable = durable
+        self.name = str(self.root)
+
+    # -- where things are --------------------------------------------------------------------------
+
+    def folder(self, backend_key: str) -> Path:
+        """Give the folder that whole data have.
+
+        Raises
+        ------
+        DataNotAvailable
+            The key leads out of the root.
+        """
+        parts = backend_key.split("/")
+        if any(part in ("", ".", "..") or "\\" in part or ":" in part for part in parts):
+            raise DataNotAvailable(f"{backend_key!r} is no key of {self.root}")
+        return self.root.joinpath(*parts)
+
+    def state(self, backend_key: str) -> Path | None:
+        """Give the folder in which data are now: whole, being written, or broken."""
+        folder = self.folder(backend_key)
+        for path in (folder, beside(folder, TEMP), beside(folder, BROKEN)):
+            if path.is_dir():
+                return path
+        return None
+
+    def describe(self, backend_key: str) -> str:
+        """Say where data are."""
+        return str(self.folder(backend_key))
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def _read_file(self, backend_key: str, name: str) -> bytes:
+        tries = 3  # the folder may be renamed between two looks
+        while True:
+            folder, tries = self.state(backend_key), tries - 1
+            if folder is None:
+                raise DataNotAvailable(f"there are no data in {self.describe(backend_key)}")
+            try:
+                return (folder / name).read_bytes()
+            except FileNotFoundError as error:
+                missing = error
+                if not tries:
+                    break
+            except OSError as error:
+                raise DataCorrupted(f"{folder / name} can not be read ({error})") from error
+        if folder.name.endswith(TEMP) and name == METADATA:
+            raise DataNotAvailable(f"{folder} has just been begun")
+        if folder.name.endswith(TEMP) and name == LOG:
+            return b""
+        raise DataCorrupted(f"{folder / name} is missing") from missing
+
+    @contextmanager
+    def _reading(self, backend_key: str, name: str) -> Iterator[Fetch]:
+        folder = self.state(backend_key) or self.folder(backend_key)
+        try:
+            file = (folder / name).open("rb", buffering=0)
+        except OSError as error:
+            raise DataCorrupted(f"{folder / name} can not be read ({error})") from error
+        pread, lock = getattr(os, "pread", None), Lock()
+
+        def fetch(offset: int, size: int) -> bytes:
+            if pread is not None:
+                return bytes(pread(file.fileno(), size, offset))
+            with lock:
+                file.seek(offset)
+                return file.read(size) or b""
+
+        with file:
+            yield fetch
+
+    def _logs(self, backend_key: str, metadata: StoredMetadata) -> Sequence[str]:
+        folder = self.state(backend_key)
+        if metadata.is_whole or folder is None:
+            return [LOG]
+        return sorted({LOG, *(path.name for path in folder.glob("chunks*.jsonl"))})
+
+    # -- writing -----------------------------------------------------------------------------------
+
+    def make_saver(
+        self,
+        backend_key: str,
+        metadata: StoredMetadata,
+        *,
+        overwrite: str,
+        wait: float,
+        **options: Any,
+    ) -> Any:
+        """Make a saver; see `StorageBackend.make_saver`."""
+        from ._local_saver import LocalSaver
+
+        LocalSaver.check(**options)
+        lock = self.begin(backend_key, overwrite, wait)
+        return LocalSaver(self, backend_key, metadata, lock, overwrite=overwrite, **options)
+
+    def begin(self, backend_key: str, overwrite: str, wait: float) -> FileLock:
+        """Make the ``_temp`` folder and take its lock; see `StorageBackend.make_saver`."""
+        folder = self.folder(backend_key)
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise NXstxmOSError(f"{folder.parent} can not be made ({error})") from error
+        deadline = time.monotonic() + wait
+        while True:
+            seen = self._check_overwrite(backend_key, overwrite)
+            with guard(folder.parent):
+                self._restore(folder)
+                if _identity(folder) == seen:
+                    lock = _take(beside(folder, TEMP))
+                    if lock is not None:
+                        return lock
+            if time.monotonic() >= deadline:
+                raise DataLockedError(
+                    f"{self.describe(backend_key)} is being written by "
+                    f"{_writer(beside(folder, TEMP))}; wait for it with wait=SECONDS"
+                )
+            time.sleep(0.02)
+
+    def _check_overwrite(self, backend_key: str, overwrite: str) -> Any:
+        """Refuse to replace what is protected; give what was looked at."""
+        folder = self.folder(backend_key)
+        seen = _identity(folder)
+        if seen is None or overwrite == "always":
+            return seen
+        if overwrite == "if_broken":
+            try:
+                self.open(backend_key).verify()
+            except (DataCorrupted, DataNotAvailable) as error:
+                logger.warning("broken data will be replaced: %s", error)
+                return seen
+        raise DataExistsError(
+            f"{folder} is there already, and overwrite={overwrite!r} protects it", str(folder)
+        )
+
+    def publish(self, backend_key: str, lock: FileLock) -> None:
+        """Give finished data their name, in place of those that were there."""
+        folder = self.folder(backend_key)
+        temp, old = beside(folder, TEMP), beside(folder, f"{OLD}-{uuid4().hex[:8]}")
+        with guard(folder.parent):
+            if folder.exists():
+                folder.rename(old)
+            (temp / _WRITER).unlink(missing_ok=True)
+            _let_go(lock)
+            try:
+                temp.rename(folder)
+            except OSError:
+                if old.exists():
+                    old.rename(folder)
+                raise
+            for left in (old, beside(folder, BROKEN)):
+                shutil.rmtree(left, ignore_errors=True)
+        if self.durable:
+            sync(folder.parent)
+
+    def abandon(self, backend_key: str, lock: FileLock) -> None:
+        """Set unfinished data aside."""
+        folder = self.folder(backend_key)
+        temp, broken = beside(folder, TEMP), beside(folder, BROKEN)
+        with guard(folder.parent):
+            if broken.exists():
+                shutil.rmtree(broken)
+            (temp / _WRITER).unlink(missing_ok=True)
+            _let_go(lock)
+            temp.rename(broken)
+
+    def remove(self, backend_key: str) -> None:
+        """Remove data."""
+        folder = self.folder(backend_key)
+        with guard(folder.parent):
+            temp = beside(folder, TEMP)
+            if temp.is_dir() and not _is_stale(temp):
+                raise DataLockedError(f"{folder} is being written by {_writer(temp)}")
+            for path in (folder, temp, beside(folder, BROKEN)):
+                if path.is_dir():
+                    away = beside(folder, f"{REMOVED}-{uuid4().hex[:8]}")
+                    path.rename(away)
+                    shutil.rmtree(away)
+
+    # -- what dead writers left --------------------------------------------------------------------
+
+    def _restore(self, folder: Path) -> bool:
+        """Give data back their name that lost it to a writer who died replacing them."""
+        if folder.exists():
+            return False
+        for old in folder.parent.glob(f"{glob_escape(folder.name)}{OLD}-*"):
+            old.rename(folder)
+            logger.warning("%s is there again: whoever was to replace it died", folder)
+            return True
+        return False
+
+    def clean(self, *, broken: bool = False, dry_run: bool = False) -> list[Path]:
+        """Remove what dead writers left.
+
+        Parameters
+        ----------
+        broken : bool
+            Data that could not be finished as well, with the error that they tell.
+        dry_run : bool
+            Only look.
+
+        Returns
+        -------
+        list of Path
+            What was, or would be, removed or given back its name.
+        """
+        found: list[Path] = []
+        for run in self.run_folders():
+            with guard(run):
+                for path in sorted(run.iterdir()):
+                    base, _, mark = path.name.rpartition("-")
+                    letters, _, state = mark.partition("_")
+                    if not path.is_dir() or not base:
+                        continue
+                    folder = run / f"{base}-{letters}"
+                    if base.endswith((OLD, REMOVED)):
+                        folder = run / base.removesuffix(OLD).removesuffix(REMOVED)
+                        if base.endswith(OLD) and not folder.exists():
+                            found.append(folder)
+                            if not dry_run:
+                                path.rename(folder)
+                            continue
+                    elif not (
+                        (f"_{state}" == TEMP and _is_stale(path))
+                        or (f"_{state}" == BROKEN and broken)
+                    ):
+                        continue
+                    found.append(path)
+                    if not dry_run:
+                        shutil.rmtree(path)
+        return found
+
+    def run_folders(self) -> Iterator[Path]:
+        """Give the folders of runs."""
+        if self.root.is_dir():
+            for fan in sorted(self.root.iterdir()):
+                if fan.is_dir() and len(fan.name) == 2:
+                    yield from (path for path in sorted(fan.iterdir()) if path.is_dir())
+
+
+def beside(folder: Path, mark: str) -> Path:
+    """Give the folder of the same data in another state."""
+    return folder.with_name(folder.name + mark)
+
+
+def glob_escape(name: str) -> str:
+    """Write a name so that a pattern matches only it."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
+@contextmanager
+def guard(run: Path) -> Iterator[None]:
+    """Hold the lock of a run's folder: for renaming and removing, never while data are written."""
+    lock = FileLock(run / _RUN_LOCK, timeout=_PATIENCE, poll_interval=0.005, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise DataLockedError(f"{run / _RUN_LOCK} was held for {_PATIENCE:g} s") from error
+    except OSError as error:
+        raise NXstxmOSError(f"{run} can not be written ({error})") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _lock_of(temp: Path) -> FileLock:
+    return FileLock(temp / _WRITER_LOCK, timeout=0, thread_local=False)
+
+
+def _take(temp: Path) -> FileLock | None:
+    """Make a ``_temp`` folder and lock it; None when a living writer has it."""
+    if temp.exists():
+        if not _is_stale(temp):
+            return None
+        logger.info("%s is removed: its writer died", temp)
+        shutil.rmtree(temp)
+    temp.mkdir()
+    lock = _lock_of(temp)
+    lock.acquire()
+    about = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
+    (temp / _WRITER).write_text(json.dumps(about), encoding="utf-8")
+    return lock
+
+
+def _is_stale(temp: Path) -> bool:
+    """Tell whether nobody holds the lock in a ``_temp`` folder any more."""
+    lock = _lock_of(temp)
+    try:
+        lock.acquire()
+    except Timeout:
+        return False
+    except FileNotFoundError:
+        return True
+    lock.release()
+    return True
+
+
+def _writer(temp: Path) -> str:
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        about = json.loads((temp / _WRITER).read_text(encoding="utf-8"))
+        since = time.strftime("%H:%M:%S", time.localtime(about["since"]))
+        return f"process {about['pid']} on {about['host']}, since {since}"
+    return "another writer"
+
+
+def _let_go(lock: FileLock) -> None:
+    path = Path(lock.lock_file)
+    lock.release(force=True)
+    path.unlink(missing_ok=True)
+
+
+def _identity(folder: Path) -> Any:
+    """Tell data that were looked at from others that took their place."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return (found.st_ino, found.st_mtime_ns)
