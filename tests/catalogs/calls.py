@@ -85,6 +85,22 @@ class Calls:
         """Export one scan in the first way, and let its errors be told."""
         self._export(catalog, next(iter(self.ways[catalog])), uids, Path(target), **options)
 
+    def as_storage(self, catalog: str, scan: str, folder: str) -> dict[str, Any]:
+        """Look at the first way's catalog as a frontend of storage; have a scan exported by it."""
+        from suitcase.nxstxm.storage import CatalogFrontend, DataKey
+
+        uids = uids_of(self.scans[scan])
+        source, _ = self.ways[catalog][next(iter(self.ways[catalog]))](uids)
+        frontend = CatalogFrontend(source, directory=folder)
+        at = frontend.find(DataKey(uids[0], "scan", {"scan": ("scan", "1", {})}))
+        return {
+            "knows it": uids[0] in set(frontend.runs()),
+            "start": frontend.run_metadata(uids[0], "start.uid"),
+            "exit status": frontend.run_metadata(uids[0], "stop.exit_status"),
+            "file": str(at),
+            "none": frontend.find_several([DataKey("nobody", "scan", {"scan": ("scan", "1", {})})]),
+        }
+
     def _export(self, catalog: str, way: str, uids: Any, target: Path, **options: Any) -> None:
         source, more = self.ways[catalog][way](uids)
         path = export_scan(source, target.parent, file_prefix=target.stem, **more, **options)

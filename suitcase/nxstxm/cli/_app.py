@@ -33,6 +33,7 @@ from suitcase.nxstxm.cli._options import (
     Until,
     WithoutSample,
 )
+from suitcase.nxstxm.cli._store_app import store
 from suitcase.nxstxm.cli._telling import UsageError, complain, make_console, tell_problems
 
 app = typer.Typer(
@@ -42,6 +43,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(store)
 
 
 def run(argv: list[str] | None) -> int:

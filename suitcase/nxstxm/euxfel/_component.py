@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._errors import NXstxmKeyError, NXstxmValueError
-from ..scans import Part, group_runs, jobs
+from ..scans import Part, ScanType, group_runs, jobs
 from ._columns import AnyArray
 from ._scan_run import ScanRun
 
@@ -36,6 +36,8 @@ class STXMScan:
     ----------
     energies : ndarray of float64, shape (nE,)
         Photon energies, eV.
+    scan_type : ScanType
+        What was scanned.
     detectors : tuple of str
         The detectors.
     entries : tuple of str
@@ -68,6 +70,7 @@ class STXMScan:
         if len(group_runs(run.plan for run in opened)) > 1:
             raise NXstxmValueError("the runs are of several scans; give those of one")
         found = jobs(opened)
+        self.scan_type: ScanType = opened[0].plan.scan_type
         self.entries: tuple[str, ...] = tuple(job.name for job in found)
         job = found[self._number(entry)]
         self._parts: list[Part[ScanRun]] = list(job.parts)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ..documents import RecoverError
-from ._catalog import Catalog, Run, register_source
+from ._catalog import Catalog, Run, opened, register_source
 from ._export import export, finish_export
 from ._formats import FORMATS, Converted, convert
 from ._names import PrefixError, name_of_scan, resolve_prefix, safe_file_name
@@ -38,6 +38,7 @@ __all__ = [
     "export_scans",
     "finish_export",
     "name_of_scan",
+    "opened",
     "recover",
     "register_source",
     "resolve_prefix",

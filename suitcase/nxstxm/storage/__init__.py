@@ -1,7 +1,12 @@
-"""Derived data that know how they were made: keys, and what stores data under them."""
+"""Derived data that know how they were made: keys, and what stores data under them.
 
-from ._backend import StorageBackend
-from ._directory import DataDirectory
+It needs xarray, numcodecs and others: ``pip install 'suitcase-nxstxm[storage]'``.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from .._errors import NXstxmError
 from ._errors import (
     AmbiguousKeyError,
     DataCorrupted,
@@ -13,14 +18,55 @@ from ._errors import (
     RunMetadataNotAvailable,
     SaverError,
 )
-from ._frontend import Location, StorageFrontend
-from ._key import DataKey, Lineage, Step, split_key
-from ._loading import Chunk, StoredData, Wanted
-from ._metadata import ChunkInfo, StoredMetadata
-from ._saver import Saver
+
+if TYPE_CHECKING:
+    from ._backend import StorageBackend
+    from ._catalog_frontend import CatalogFrontend
+    from ._compare import compared, differences
+    from ._directory import DataDirectory
+    from ._euxfel_directory import EuXFELDirectory
+    from ._frontend import Location, StorageFrontend
+    from ._fsspec import FsspecDirectory
+    from ._key import DataKey, Lineage, Step, split_key
+    from ._keyed import KeyedStorage
+    from ._kinds import Parts, Schema, taken_apart
+    from ._loading import Chunk, StoredData, Wanted
+    from ._memory import MemoryFrontend
+    from ._metadata import ChunkInfo, StoredMetadata
+    from ._nxstxm_directory import NXstxmDirectory
+    from ._producer import FromRun, Producer, derived
+    from ._ready import READY
+    from ._saver import Saver
+    from ._sqlite import SQLiteFrontend
+    from ._store import Store, copied
+
+_NAMES = {
+    "_backend": ("StorageBackend",),
+    "_catalog_frontend": ("CatalogFrontend",),
+    "_compare": ("compared", "differences"),
+    "_directory": ("DataDirectory",),
+    "_euxfel_directory": ("EuXFELDirectory",),
+    "_frontend": ("Location", "StorageFrontend"),
+    "_fsspec": ("FsspecDirectory",),
+    "_key": ("DataKey", "Lineage", "Step", "split_key"),
+    "_keyed": ("KeyedStorage",),
+    "_kinds": ("Parts", "Schema", "taken_apart"),
+    "_loading": ("Chunk", "StoredData", "Wanted"),
+    "_memory": ("MemoryFrontend",),
+    "_metadata": ("ChunkInfo", "StoredMetadata"),
+    "_nxstxm_directory": ("NXstxmDirectory",),
+    "_producer": ("FromRun", "Producer", "derived"),
+    "_ready": ("READY",),
+    "_saver": ("Saver",),
+    "_sqlite": ("SQLiteFrontend",),
+    "_store": ("Store", "copied"),
+}
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
+    "READY",
     "AmbiguousKeyError",
+    "CatalogFrontend",
     "Chunk",
     "ChunkInfo",
     "DataCorrupted",
@@ -29,18 +75,54 @@ __all__ = [
     "DataKey",
     "DataLockedError",
     "DataNotAvailable",
+    "EuXFELDirectory",
     "FormatError",
+    "FromRun",
+    "FsspecDirectory",
     "KeyValueError",
+    "KeyedStorage",
     "Lineage",
     "Location",
+    "MemoryFrontend",
+    "MissingStorageError",
+    "NXstxmDirectory",
+    "Parts",
+    "Producer",
     "RunMetadataNotAvailable",
+    "SQLiteFrontend",
     "Saver",
     "SaverError",
+    "Schema",
     "Step",
     "StorageBackend",
     "StorageFrontend",
+    "Store",
     "StoredData",
     "StoredMetadata",
     "Wanted",
+    "compared",
+    "copied",
+    "derived",
+    "differences",
     "split_key",
+    "taken_apart",
 ]
+
+
+class MissingStorageError(NXstxmError, ImportError):
+    """What storage needs is not installed."""
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Fetch a name, and what it needs (PEP 562)."""
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        try:
+            return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        except ImportError as error:
+            raise MissingStorageError(
+                f"{name} needs what is not installed ({error}): "
+                f"pip install 'suitcase-nxstxm[storage]'"
+            ) from error

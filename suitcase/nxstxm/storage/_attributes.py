@@ -21,7 +21,9 @@ def to_json(value: Any, what: str) -> Any:
         It is of a kind that has no form.
     """
     if isinstance(value, Mapping):
-        return {str(key): to_json(each, f"{what}[{key!r}]") for key, each in value.items()}
+        made = {str(key): to_json(each, f"{what}[{key!r}]") for key, each in value.items()}
+        # a mapping that could be taken for one of the forms below
+        return {"$map": made} if len(made) == 1 and next(iter(made)).startswith("$") else made
     if isinstance(value, (np.ndarray, np.generic)):
         return _array_to_json(np.asarray(value), isinstance(value, np.ndarray), what)
     if isinstance(value, (list, tuple)):
@@ -55,6 +57,8 @@ def of_json(value: Any) -> Any:
         return value
     if len(value) == 1:
         ((key, each),) = value.items()
+        if key == "$map":
+            return {name: of_json(inner) for name, inner in each.items()}
         if key == "$bytes":
             return base64.b64decode(each)
         if key == "$float":

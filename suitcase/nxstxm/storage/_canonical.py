@@ -31,7 +31,6 @@ import enum
 import hashlib
 import json
 import math
-import numbers
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any
@@ -76,21 +75,34 @@ def digest(text: str) -> str:
 def plain(value: Any, what: str = "the value") -> Any:
     """Give a value as JSON has it; see `canonical`."""
     if isinstance(value, enum.Enum):
-        return {"$enum": f"{type(value).__name__}.{value.name}"}
-    if isinstance(value, np.generic) and not isinstance(value, (np.datetime64, np.timedelta64)):
-        value = value.item()
+        return {"$enum": f"{type(value).__name__}.{_member(value)}"}
+    if isinstance(value, np.floating):
+        value = float(value)  # the item of a long double is a long double
+    elif isinstance(value, np.generic) and not isinstance(value, (np.datetime64, np.timedelta64)):
+        value = complex(value) if isinstance(value, np.complexfloating) else value.item()
     if isinstance(value, _PLAIN):
         return str(value) if isinstance(value, str) else _integer(value)
+    if type(value).__module__.partition(".")[0] == "xarray":
+        return _xarray(value, what)  # also what is a mapping, as which it would lose coordinates
     for kind, form in _FORMS:
         if isinstance(value, kind):
             return form(value, what)
-    if type(value).__module__.partition(".")[0] == "xarray":
-        return _xarray(value, what)
     raise KeyValueError(
         f"{what} is {value!r:.100}, a {type(value).__name__}, which has no defined form that a "
         f"hash could be made of; give numbers, text, lists, mappings, dates, paths or arrays of "
         f"these"
     )
+
+
+def _member(value: enum.Enum) -> str:
+    """Name a member; several flags together, for which Pythons have different names, one by one."""
+    if not isinstance(value, enum.Flag) or value.name in type(value).__members__:
+        return str(value.name)
+    bits = int(value.value)
+    single = [each for each in type(value).__members__.values() if each.value.bit_count() == 1]
+    names = {str(each.name): each.value for each in single if each.value & bits}
+    rest = bits & ~sum(names.values())
+    return "|".join([*sorted(names), *([str(rest)] if rest else [])])
 
 
 def _integer(value: Any) -> Any:
@@ -104,7 +116,7 @@ def _float(value: float, what: str) -> Any:  # noqa: ARG001 - all forms are call
 
 
 def _mapping(value: Mapping[Any, Any], what: str) -> Any:
-    if all(isinstance(key, str) and not key.startswith("$") for key in value):
+    if all(_is_name(key) for key in value):
         return {str(key): plain(each, f"{what}[{key!r}]") for key, each in value.items()}
     pairs = [
         [plain(key, f"a key of {what}"), plain(each, f"{what}[{key!r}]")]
@@ -113,20 +125,24 @@ def _mapping(value: Mapping[Any, Any], what: str) -> Any:
     return {"$map": sorted(pairs, key=as_text)}
 
 
+def _is_name(key: Any) -> bool:
+    return isinstance(key, str) and not isinstance(key, enum.Enum) and not key.startswith("$")
+
+
 def _sequence(value: Any, what: str) -> Any:
     return [plain(each, f"{what}[{i}]") for i, each in enumerate(value)]
 
 
 def _array(value: np.ndarray, what: str) -> Any:
     if value.dtype.kind in "biuU" or (value.dtype.kind == "f" and np.isfinite(value).all()):
-        return _positive(value).tolist()
+        return _as_python(value).tolist()
     if value.ndim == 0:
         return plain(value[()], what)
     return _sequence(value, what)
 
 
-def _positive(value: np.ndarray) -> np.ndarray:
-    return value + 0.0 if value.dtype.kind == "f" else value  # -0.0 + 0.0 is 0.0
+def _as_python(value: np.ndarray) -> np.ndarray:
+    return value.astype(np.float64) + 0.0 if value.dtype.kind == "f" else value  # no -0.0
 
 
 def _set(value: Any, what: str) -> Any:
@@ -142,12 +158,21 @@ def _datetime(value: datetime.datetime, what: str) -> Any:  # noqa: ARG001
 def _datetime64(value: np.datetime64 | np.timedelta64, what: str) -> Any:  # noqa: ARG001
     kind = "$datetime64" if isinstance(value, np.datetime64) else "$timedelta64"
     text = str(value) if kind == "$datetime64" else str(value.astype(np.int64))
-    return {kind: [text, np.datetime_data(value.dtype)[0]]}
+    unit, count = np.datetime_data(value.dtype)
+    return {kind: [text, unit if count == 1 else f"{count}{unit}"]}
+
+
+def _timedelta(value: datetime.timedelta, what: str) -> Any:  # noqa: ARG001
+    made, finer = value // datetime.timedelta(microseconds=1), getattr(value, "nanoseconds", 0)
+    return {"$timedelta": [made, finer] if finer else made}  # pandas has nanoseconds
 
 
 def _xarray(value: Any, what: str) -> Any:
-    if not hasattr(value, "dims") or not hasattr(value, "values") or not hasattr(value, "coords"):
-        return plain(object(), f"{what} (a {type(value).__name__})")
+    if type(value).__name__ != "DataArray":
+        raise KeyValueError(
+            f"{what} is a {type(value).__name__} of xarray, which has no defined form; give a "
+            f"DataArray"
+        )
     return {
         "$array": {
             "dims": [str(dim) for dim in value.dims],
@@ -169,11 +194,11 @@ _FORMS: tuple[tuple[Any, _Form], ...] = (
     (np.ndarray, _array),
     ((set, frozenset), _set),
     ((bytes, bytearray), lambda value, _: {"$bytes": bytes(value).hex()}),
-    (numbers.Complex, lambda v, w: {"$complex": [plain(v.real, w), plain(v.imag, w)]}),
+    (complex, lambda v, w: {"$complex": [plain(v.real, w), plain(v.imag, w)]}),
     (PurePath, lambda value, _: {"$path": value.as_posix()}),
     (datetime.datetime, _datetime),
     (datetime.date, lambda value, _: {"$date": value.isoformat()}),
-    (datetime.timedelta, lambda v, _: {"$timedelta": v // datetime.timedelta(microseconds=1)}),
+    (datetime.timedelta, _timedelta),
     ((np.datetime64, np.timedelta64), _datetime64),
     (slice, lambda v, w: {"$slice": [plain(each, w) for each in (v.start, v.stop, v.step)]}),
 )

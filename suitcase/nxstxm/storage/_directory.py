@@ -15,7 +15,7 @@ from ._attributes import of_json, to_json
 from ._errors import DataCorrupted
 from ._frontend import Location, StorageFrontend
 from ._key import HASH_LETTERS, DataKey, run_name, type_name, unescaped
-from ._local import LocalBackend, guard
+from ._local import RUN_UNDONE, LocalBackend, guard
 from ._metadata import sealed, unsealed
 
 _RUN = "run.json"
@@ -27,12 +27,12 @@ class DataDirectory(StorageFrontend):
     ::
 
         <path>/3f/<run>/run.json                       what is known of the run
-        <path>/3f/<run>/od-4xedpmc2byrkubng/           data
+        <path>/3f/<run>/od-fudrzdymyykct3ca/           data
             metadata.json                              how they were made
             chunks.jsonl                               where their chunks are, and checksums
             000000.h5, 000001.h5, ...                  the chunks
-        <path>/3f/<run>/od-4xedpmc2byrkubng_temp/      while they are written
-        <path>/3f/<run>/od-4xedpmc2byrkubng_broken/    when that failed
+        <path>/3f/<run>/od-fudrzdymyykct3ca_temp/      while they are written
+        <path>/3f/<run>/od-fudrzdymyykct3ca_broken/    when that failed
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class DataDirectory(StorageFrontend):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with guard(folder):
-                temporary = folder / f".{_RUN}-{uuid4().hex[:8]}"
+                temporary = folder / f"{RUN_UNDONE}{uuid4().hex[:8]}"
                 temporary.write_bytes(raw)
                 if self.backend.durable:
                     sync(temporary)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.recfunctions import repack_fields
 
 from ._errors import DataCorrupted, FormatError
 
@@ -37,6 +39,47 @@ class ArrayType:
             raise DataCorrupted(f"{self.descr!r:.100} describes no dtype ({error})") from error
 
 
+def as_array(data: Any, what: str) -> AnyArray:
+    """Give data as an array, of a dtype that can be written down.
+
+    Raises
+    ------
+    FormatError
+        Some of it is masked.
+    """
+    if np.ma.is_masked(data):
+        raise FormatError(f"{what} has a mask, which would be lost; use its method `filled`")
+    array = np.asarray(data)
+    if array.dtype.names:
+        try:
+            array.dtype.descr  # noqa: B018 - fields in another order than in memory have none
+        except ValueError:
+            array = repack_fields(array, recurse=True)
+    elif array.dtype.metadata and not array.dtype.hasobject:  # what h5py notes of its types
+        array = array.view(array.dtype.str)
+    return array
+
+
+def alike(one: AnyArray, other: AnyArray) -> bool:
+    """Tell whether two arrays are stored as the same bytes."""
+    if (one.shape, one.dtype) != (other.shape, other.dtype):
+        return False
+    if one.dtype.hasobject:
+        return bool(np.array_equal(one, other))
+    return np.ascontiguousarray(one).tobytes() == np.ascontiguousarray(other).tobytes()
+
+
+def concatenated(arrays: Sequence[AnyArray]) -> AnyArray:
+    """Concatenate arrays; their common dtype stays as it is, its byte order and gaps included."""
+    first = arrays[0]
+    if len(arrays) == 1:
+        return first
+    if any(each.dtype != first.dtype for each in arrays):
+        return np.concatenate(arrays)
+    rows = sum(len(each) for each in arrays)
+    return np.concatenate(arrays, out=np.empty((rows, *first.shape[1:]), first.dtype))
+
+
 def to_bytes(array: AnyArray, what: str) -> tuple[AnyArray, ArrayType]:
     """Give an array as it is stored: contiguous, its text as UTF-8.
 
@@ -49,7 +92,7 @@ def to_bytes(array: AnyArray, what: str) -> tuple[AnyArray, ArrayType]:
     if array.dtype.kind == "O":
         array, text = _objects(array, what), "object"
     elif array.dtype.kind == "T":
-        array, text = array.astype("U"), "string"
+        array, text = _objects(array.astype(object), what), "string"
     elif array.dtype.kind == "U":
         text = array.dtype.str
     elif array.dtype.hasobject:
@@ -57,6 +100,8 @@ def to_bytes(array: AnyArray, what: str) -> tuple[AnyArray, ArrayType]:
     if text:
         array = np.char.encode(array, "utf-8", "surrogatepass")
     if array.dtype.itemsize == 0:  # text of no letters: HDF5 has no such type
+        if array.dtype.kind != "S":
+            raise FormatError(f"{what} has dtype {array.dtype}, which has nothing in it")
         array = array.astype("S1")
     return np.require(array, requirements="C"), ArrayType(_to_json(array.dtype), text)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 from .._errors import OptionError
@@ -68,6 +68,8 @@ class StorageFrontend(ABC):
     can_write: bool = True
     #: Whether anything is known of runs.
     knows_runs: bool = True
+    #: Types that are here without anybody having made them: a scan.
+    source_types: frozenset[str] = frozenset()
     #: The priority where none is given.
     usual_priority: float = 1.0
 
@@ -179,7 +181,9 @@ class StorageFrontend(ABC):
             return at
         refused = ""
         if at is not None:
-            refused = self._refused(at.backend.get_metadata(at.backend_key), allow_incomplete)
+            metadata = at.backend.get_metadata(at.backend_key)
+            self._check_found(key, metadata, at)
+            refused = self._refused(metadata, allow_incomplete)
             if not refused:
                 return at
         types, options = (
@@ -189,6 +193,16 @@ class StorageFrontend(ABC):
         if types or options:
             return self._find_loosely(key, types, options, allow_incomplete)
         raise DataNotAvailable(f"{key} is not in {self}{': ' + refused if refused else ''}")
+
+    @staticmethod
+    def _check_found(key: DataKey, metadata: StoredMetadata, at: Location) -> None:
+        """See that data are those that their place promises: names are shortened, and renamed."""
+        told = (metadata.run_id, metadata.data_type, metadata.lineage.hash)
+        if told != (key.run_id, key.data_type, key.hash):
+            raise DataCorrupted(
+                f"{at} has not the data of {key}: it has {metadata.data_type!r} of run "
+                f"{metadata.run_id!r}, whose lineage has the hash {metadata.lineage.hash}"
+            )
 
     @staticmethod
     def _refused(metadata: StoredMetadata, allow_incomplete: bool) -> str:
@@ -265,6 +279,12 @@ class StorageFrontend(ABC):
                 yield at.backend.get_metadata(at.backend_key)
             except (DataCorrupted, DataNotAvailable):
                 continue
+
+    def locations(
+        self, run_id: str | None = None, data_type: str | None = None
+    ) -> Iterator[Location]:
+        """Say where all data are, or those of a run or a type: whole, unfinished and damaged."""
+        return self._stored(run_id, data_type)
 
     # -- loading and saving ------------------------------------------------------------------------
 
@@ -391,6 +411,23 @@ class StorageFrontend(ABC):
         at = self.find(key, check_broken=False)
         at.backend.remove(at.backend_key)
         self._removed(key, at)
+
+    def clean(self, *, broken: bool = False, dry_run: bool = False) -> Sequence[Any]:  # noqa: ARG002
+        """Remove what dead writers left.
+
+        Parameters
+        ----------
+        broken : bool
+            Data that could not be finished as well, with the error that they tell.
+        dry_run : bool
+            Only look.
+
+        Returns
+        -------
+        sequence
+            What was, or would be, removed.
+        """
+        return ()
 
     def verify(self, key: DataKey) -> int:
         """Read data and compare every checksum; give the bytes that were read."""

@@ -78,6 +78,13 @@ class Lineage(Mapping[str, Step]):
         lineage._steps = {name: Step(each[0], each[1], each[2]) for name, each in made.items()}
         return lineage
 
+    @classmethod
+    def of_steps(cls, above: Mapping[str, Step], data_type: str, step: Step) -> Lineage:
+        """Add a step to those before it, whose options have their form already."""
+        lineage = cls({data_type: step})
+        lineage._steps = {**above, **lineage._steps}
+        return lineage
+
     def without(self, types: Iterable[str] = (), options: Iterable[str] = ()) -> str:
         """Give its text without some types and options, to compare it loosely."""
         left_out, dropped = set(types), set(options)
@@ -167,7 +174,7 @@ class DataKey:
     >>> from suitcase.nxstxm.storage import DataKey
     >>> key = DataKey("a1b2", "od", {"scan": ("scan", "1", {}), "od": ("od", "1.0", {"dark": 0.0})})
     >>> print(key)
-    a1b2-od-4xedpmc2byrkubng
+    a1b2-od-fudrzdymyykct3ca
     """
 
     run_id: str
@@ -196,7 +203,7 @@ class DataKey:
 
     @property
     def name(self) -> str:
-        """Type and hash, as a name for files: ``od-4xedpmc2byrkubng``."""
+        """Type and hash, as a name for files: ``od-fudrzdymyykct3ca``."""
         return f"{type_name(self.data_type)}-{self.hash[:HASH_LETTERS]}"
 
     def __str__(self) -> str:
@@ -218,6 +225,8 @@ def _escaped(unsafe: re.Pattern[str], text: str, what: str) -> str:
     def code(found: re.Match[str]) -> str:
         return "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass"))
 
+    if not isinstance(text, str) or not text:
+        raise KeyValueError(f"a {what} is {text!r:.50}; it is a text that is not empty")
     name = unsafe.sub(code, text)
     if len(name) > _NAME_LENGTH:
         raise KeyValueError(
@@ -252,8 +261,17 @@ def split_key(name: str) -> tuple[str, str, str]:
 
 
 def unescaped(name: str) -> str:
-    """Undo `run_name` and `type_name`."""
+    """Undo `run_name` and `type_name`.
+
+    Raises
+    ------
+    KeyValueError
+        They did not write it.
+    """
     if "%" not in name:
         return name
-    raw = re.sub(rb"%([0-9A-F]{2})", lambda m: bytes([int(m[1], 16)]), name.encode())
-    return raw.decode("utf-8", "surrogatepass")
+    try:
+        raw = re.sub(rb"%([0-9A-F]{2})", lambda m: bytes([int(m[1], 16)]), name.encode())
+        return raw.decode("utf-8", "surrogatepass")
+    except UnicodeError as error:
+        raise KeyValueError(f"{name!r:.100} is no part of a printed key ({error})") from error

@@ -11,7 +11,7 @@ import numpy as np
 
 from .._errors import NXstxmError
 from ._attributes import of_json, to_json
-from ._dtypes import AnyArray
+from ._dtypes import AnyArray, as_array, concatenated
 from ._errors import DataCorrupted, FormatError
 
 if TYPE_CHECKING:
@@ -169,9 +169,9 @@ def taken_apart(data: Any, axis: str | None = None) -> Parts:
         return _table(data)
     if isinstance(data, Framed):
         schema = Schema("frame", "0", variables=(Variable(DATA, ("0",)),))
-        return Parts(schema, {DATA: np.asarray(data.data)}, {}, 1)
+        return Parts(schema, {DATA: as_array(data.data, "the frame")}, {}, 1)
     if isinstance(data, (np.ndarray, np.generic, int, float, complex, list, tuple)):
-        array = np.asarray(data)
+        array = as_array(data, "the array")
         rows = len(array) if array.ndim else 1
         where = "arrays" if array.ndim else "constants"
         parts: dict[str, Any] = {"arrays": {}, "constants": {}, where: {DATA: array}}
@@ -225,12 +225,15 @@ def _axis_of(sizes: Mapping[Any, int], dims: Sequence[Any], axis: str | None) ->
 
 def _dataset(data: xr.Dataset, axis: str | None) -> Parts:
     first = next((v.dims for v in data.data_vars.values() if v.dims), tuple(data.sizes))
+    for dim in data.sizes:
+        if not isinstance(dim, str):
+            raise FormatError(f"a dimension is named {dim!r}; names are text")
     axis = _axis_of(data.sizes, first, axis)
     variables, arrays, constants = [], {}, {}
     for name, variable in data.variables.items():
         if not isinstance(name, str):
             raise FormatError(f"a variable is named {name!r}; names are text")
-        values = np.asarray(variable.values)
+        values = as_array(variable.values, name)
         dims = tuple(str(dim) for dim in variable.dims)
         if axis in dims:
             arrays[name] = values = np.moveaxis(values, dims.index(axis), 0)
@@ -249,30 +252,38 @@ def _data_array(data: xr.DataArray, axis: str | None) -> Parts:
     if data.name is not None and not isinstance(data.name, str):
         raise FormatError(f"the array is named {data.name!r}; names are text")
     axis = _axis_of(data.sizes, data.dims, axis)
+    for dim in data.sizes:
+        if not isinstance(dim, str):
+            raise FormatError(f"a dimension is named {dim!r}; names are text")
     own = _own_name(data)
     parts = _dataset(data.to_dataset(name=own), axis)
     return replace(parts, schema=replace(parts.schema, kind="dataarray", name=data.name))
 
 
 def _own_name(data: xr.DataArray) -> str:
-    """Name the array among its coordinates, of which one may have the same name."""
+    """Name the array among its coordinates and dimensions, of which one may have that name."""
     own = DATA
-    while own in data.coords:
+    while own in data.coords or own in data.dims:
         own = f"_{own}"
     return own
 
 
 def _table(data: Any) -> Parts:
-    pa = _arrow()
-    table = data if isinstance(data, pa.Table) else pa.table(data)
-    if _is(data, "pandas", "DataFrame"):
-        table = pa.Table.from_pandas(data)
+    pa, table = _arrow(), _as_arrow(data)
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     stream = np.frombuffer(sink.getbuffer(), np.uint8)
     described = Variable(_ARROW, ("0",), dtype=str(table.schema.remove_metadata()))
     return Parts(Schema("table", "0", variables=(described,)), {_ARROW: stream}, {}, table.num_rows)
+
+
+def _as_arrow(data: Any) -> Any:
+    """Give a table as one of Arrow, which knows the index that it has in pandas."""
+    pa = _arrow()
+    if isinstance(data, pa.Table):
+        return data
+    return pa.Table.from_pandas(data) if _is(data, "pandas", "DataFrame") else pa.table(data)
 
 
 def _arrow() -> Any:
@@ -284,6 +295,26 @@ def _arrow() -> Any:
             f"tables are stored and read with pyarrow ({error}): pip install pyarrow"
         ) from error
     return pa
+
+
+def difference(first: Schema, other: Schema) -> str:
+    """Say in what two chunks differ that have to be alike; nothing where they are."""
+    for what in ("kind", "axis", "name"):
+        one, two = getattr(first, what), getattr(other, what)
+        if one != two:
+            return f"{what} {two!r} instead of {one!r}"
+    ours = {v.name: v for v in first.variables}
+    theirs = {v.name: v for v in other.variables}
+    if set(ours) != set(theirs):
+        return f"variables {', '.join(theirs)} instead of {', '.join(ours)}"
+    for name, one in ours.items():
+        two = theirs[name]
+        if one != two:
+            return (
+                f"{name} has {two.dtype or 'no dtype'} along {', '.join(two.dims)} instead of "
+                f"{one.dtype or 'none'} along {', '.join(one.dims)}"
+            )
+    return ""
 
 
 # -- putting together -----------------------------------------------------------------------------
@@ -349,9 +380,9 @@ def joined(schema: Schema, chunks: Sequence[Any]) -> Any:
     if len(chunks) == 1:
         return chunks[0]
     if schema.kind == "array":
-        return np.concatenate(chunks)
+        return concatenated(chunks)
     if schema.kind == "table":
-        return _arrow().concat_tables(chunks)
+        return _arrow().concat_tables([_as_arrow(each) for each in chunks])
     if schema.kind == "frame":
         return list(chunks)
     import xarray as xr
@@ -359,7 +390,7 @@ def joined(schema: Schema, chunks: Sequence[Any]) -> Any:
     made = xr.concat(
         chunks,
         dim=schema.axis,
-        data_vars="minimal",
+        data_vars="all" if schema.kind == "dataarray" else "minimal",
         coords="minimal",
         compat="override",
         join="override",
@@ -386,9 +417,9 @@ def length(data: Any, axis: str | None = None) -> tuple[int, int]:
         axis = _labels(data, axis)
         return (data.sizes[axis] if axis is not None else 1), int(data.nbytes)
     if hasattr(data, "__arrow_c_stream__"):
-        table = data if hasattr(data, "num_rows") else _arrow().table(data)
+        table = _as_arrow(data)
         return table.num_rows, int(table.nbytes)
-    array = np.asarray(data)
+    array = as_array(data, "the array")
     return (len(array) if array.ndim else 1), array.nbytes
 
 
@@ -398,7 +429,7 @@ def part(data: Any, begin: int, end: int, axis: str | None = None) -> Any:
         axis = _labels(data, axis)
         return data if axis is None else data.isel({axis: slice(begin, end)})
     if hasattr(data, "__arrow_c_stream__"):
-        table = data if hasattr(data, "num_rows") else _arrow().table(data)
+        table = _as_arrow(data)
         return table.slice(begin, end - begin)
     array = np.asarray(data)
     return array[begin:end] if array.ndim else array

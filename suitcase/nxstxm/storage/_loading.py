@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._errors import NXstxmKeyError, OptionError
+from ._attributes import of_json
 from ._errors import DataCorrupted
 from ._kinds import joined, part, taken_apart
 from ._metadata import ChunkInfo, StoredMetadata
@@ -96,7 +97,7 @@ class Wanted:
             pairs = [(i, at) for i, at in pairs if at < high and at + i.rows > low]
         for name, bounds in (self.between or {}).items():
             known = {each for info in infos for each in info.ranges}
-            if infos and name not in known:
+            if name not in known and any(info.rows for info in infos):
                 raise NXstxmKeyError(
                     f"nothing is known of {name!r} along the axis; bounds can be given for "
                     f"{', '.join(sorted(known)) or 'nothing'}"
@@ -157,6 +158,11 @@ class StoredData:
     ) -> Any:
         """Load a chunk, or some rows of it; see `StorageBackend.read_chunk`."""
         return self.backend.read_chunk(self.backend_key, self.metadata, info, rows=rows, only=only)
+
+    def arrays(self, info: ChunkInfo, names: Collection[str]) -> dict[str, Any]:
+        """Load some variables of a chunk that have the axis, which is put first."""
+        found = taken_apart(self.read(info), self.axis).arrays
+        return {name: found[name] for name in names}
 
     def loader(
         self, wanted: Wanted | None = None, *, rechunk: int | None = None
@@ -220,7 +226,7 @@ class StoredData:
             for name, bounds in (wanted.between or {}).items():
                 data, (more, less) = _within(data, name, bounds, self.axis)
                 low, high = low + more, high - less
-            yield Chunk(data, info.index, start + low, start + high, info.label)
+            yield Chunk(data, info.index, start + low, start + high, of_json(info.label))
 
     def __str__(self) -> str:
         """Say where they are."""

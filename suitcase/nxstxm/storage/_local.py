@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import time
@@ -27,6 +28,7 @@ from .._disk import sync
 from .._errors import NXstxmOSError
 from .._log import logger
 from ._errors import DataCorrupted, DataExistsError, DataLockedError, DataNotAvailable
+from ._key import HASH_LETTERS
 from ._metadata import StoredMetadata
 from ._piece_data import LOG, METADATA, PieceBackend
 from ._pieces import Fetch
@@ -34,6 +36,13 @@ from ._pieces import Fetch
 TEMP, BROKEN, OLD, REMOVED = "_temp", "_broken", "_old", "_removed"
 _WRITER, _WRITER_LOCK = "writer.json", "writer.lock"
 _RUN_LOCK = ".lock"
+#: How the name begins of what was to be written of a run.
+RUN_UNDONE = ".run.json-"
+#: The name of data that are not whole, or not in use any more, and their state. A data type, too,
+#: may end with such a word.
+_LEFT = re.compile(
+    rf"(.+-[a-z0-9]{{{HASH_LETTERS}}})({TEMP}|{BROKEN}|(?:{OLD}|{REMOVED})-[0-9a-f]{{8}})"
+)
 #: Seconds that somebody may need to rename and to remove folders.
 _PATIENCE = 120.0
 
@@ -100,8 +109,8 @@ class LocalBackend(PieceBackend):
                 raise DataCorrupted(f"{folder / name} can not be read ({error})") from error
         if folder.name.endswith(TEMP) and name == METADATA:
             raise DataNotAvailable(f"{folder} has just been begun")
-        if folder.name.endswith(TEMP) and name == LOG:
-            return b""
+        if folder.name.endswith((TEMP, BROKEN)) and name == LOG:
+            return b""  # no chunk was saved yet, or ever
         raise DataCorrupted(f"{folder / name} is missing") from missing
 
     @contextmanager
@@ -145,7 +154,12 @@ class LocalBackend(PieceBackend):
 
         LocalSaver.check(**options)
         lock = self.begin(backend_key, overwrite, wait)
-        return LocalSaver(self, backend_key, metadata, lock, overwrite=overwrite, **options)
+        try:
+            return LocalSaver(self, backend_key, metadata, lock, overwrite=overwrite, **options)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self.discard(backend_key, lock)  # or this process would keep itself out
+            raise
 
     def begin(self, backend_key: str, overwrite: str, wait: float) -> FileLock:
         """Make the ``_temp`` folder and take its lock; see `StorageBackend.make_saver`."""
@@ -159,10 +173,14 @@ class LocalBackend(PieceBackend):
             seen = self._check_overwrite(backend_key, overwrite)
             with guard(folder.parent):
                 self._restore(folder)
-                if _identity(folder) == seen:
+                if _identity(folder) != seen:
+                    continue  # other data than those that were looked at
+                try:
                     lock = _take(beside(folder, TEMP))
-                    if lock is not None:
-                        return lock
+                except OSError as error:
+                    raise NXstxmOSError(f"{folder}{TEMP} can not be made ({error})") from error
+                if lock is not None:
+                    return lock
             if time.monotonic() >= deadline:
                 raise DataLockedError(
                     f"{self.describe(backend_key)} is being written by "
@@ -201,7 +219,7 @@ class LocalBackend(PieceBackend):
                 if old.exists():
                     old.rename(folder)
                 raise
-            for left in (old, beside(folder, BROKEN)):
+            for left in (*_replaced(folder), beside(folder, BROKEN)):
                 shutil.rmtree(left, ignore_errors=True)
         if self.durable:
             sync(folder.parent)
@@ -217,6 +235,13 @@ class LocalBackend(PieceBackend):
             _let_go(lock)
             temp.rename(broken)
 
+    def discard(self, backend_key: str, lock: FileLock) -> None:
+        """Remove what was begun."""
+        folder = self.folder(backend_key)
+        with guard(folder.parent):
+            _let_go(lock)
+            shutil.rmtree(beside(folder, TEMP))
+
     def remove(self, backend_key: str) -> None:
         """Remove data."""
         folder = self.folder(backend_key)
@@ -224,7 +249,8 @@ class LocalBackend(PieceBackend):
             temp = beside(folder, TEMP)
             if temp.is_dir() and not _is_stale(temp):
                 raise DataLockedError(f"{folder} is being written by {_writer(temp)}")
-            for path in (folder, temp, beside(folder, BROKEN)):
+            # those that were replaced first, or they could come back
+            for path in (*_replaced(folder), folder, temp, beside(folder, BROKEN)):
                 if path.is_dir():
                     away = beside(folder, f"{REMOVED}-{uuid4().hex[:8]}")
                     path.rename(away)
@@ -236,7 +262,7 @@ class LocalBackend(PieceBackend):
         """Give data back their name that lost it to a writer who died replacing them."""
         if folder.exists():
             return False
-        for old in folder.parent.glob(f"{glob_escape(folder.name)}{OLD}-*"):
+        for old in _replaced(folder):
             old.rename(folder)
             logger.warning("%s is there again: whoever was to replace it died", folder)
             return True
@@ -261,22 +287,22 @@ class LocalBackend(PieceBackend):
         for run in self.run_folders():
             with guard(run):
                 for path in sorted(run.iterdir()):
-                    base, _, mark = path.name.rpartition("-")
-                    letters, _, state = mark.partition("_")
-                    if not path.is_dir() or not base:
+                    if path.name.startswith(RUN_UNDONE):  # nobody writes it: this holds the lock
+                        found.append(path)
+                        if not dry_run:
+                            path.unlink()
                         continue
-                    folder = run / f"{base}-{letters}"
-                    if base.endswith((OLD, REMOVED)):
-                        folder = run / base.removesuffix(OLD).removesuffix(REMOVED)
-                        if base.endswith(OLD) and not folder.exists():
-                            found.append(folder)
-                            if not dry_run:
-                                path.rename(folder)
-                            continue
-                    elif not (
-                        (f"_{state}" == TEMP and _is_stale(path))
-                        or (f"_{state}" == BROKEN and broken)
-                    ):
+                    known = _LEFT.fullmatch(path.name)
+                    if known is None or not path.is_dir():
+                        continue
+                    name, state = known.groups()
+                    folder = run / name
+                    if state.startswith(OLD) and not folder.exists():
+                        found.append(folder)
+                        if not dry_run:
+                            path.rename(folder)
+                        continue
+                    if (state == TEMP and not _is_stale(path)) or (state == BROKEN and not broken):
                         continue
                     found.append(path)
                     if not dry_run:
@@ -296,6 +322,11 @@ def beside(folder: Path, mark: str) -> Path:
     return folder.with_name(folder.name + mark)
 
 
+def _replaced(folder: Path) -> list[Path]:
+    """Find data that were to be replaced, or have been."""
+    return sorted(folder.parent.glob(f"{glob_escape(folder.name)}{OLD}-*"))
+
+
 def glob_escape(name: str) -> str:
     """Write a name so that a pattern matches only it."""
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
@@ -309,7 +340,7 @@ def guard(run: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout as error:
         raise DataLockedError(f"{run / _RUN_LOCK} was held for {_PATIENCE:g} s") from error
-    except OSError as error:
+    except (OSError, NotImplementedError) as error:  # some network disks have no locks
         raise NXstxmOSError(f"{run} can not be written ({error})") from error
     try:
         yield
@@ -331,8 +362,10 @@ def _take(temp: Path) -> FileLock | None:
     temp.mkdir()
     lock = _lock_of(temp)
     lock.acquire()
+    # only for messages: a full disk will be told of by what is written next
     about = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
-    (temp / _WRITER).write_text(json.dumps(about), encoding="utf-8")
+    with contextlib.suppress(OSError):
+        (temp / _WRITER).write_text(json.dumps(about), encoding="utf-8")
     return lock
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from threading import Lock
 from typing import IO, Any
 from uuid import uuid4
 
@@ -14,19 +14,22 @@ from filelock import FileLock
 
 from .._beside import Beside
 from .._disk import sync
-from .._errors import NXstxmOSError, OptionError
-from ._errors import FormatError, NXstxmError, SaverError
-from ._kinds import Parts
+from .._errors import NXstxmKeyError, NXstxmOSError
+from .._log import logger
+from ._dtypes import AnyArray
+from ._errors import FormatError, SaverError
+from ._kinds import Schema, difference
 from ._local import TEMP, LocalBackend, beside
-from ._metadata import ChunkInfo, StoredMetadata, line, lines, sealed
-from ._piece_data import CONSTANTS, LOG, METADATA, PieceData, file_of, info_of
-from ._pieces import Stored, check_compression, encode, workers, write
+from ._metadata import ChunkInfo, StoredMetadata, line, lines, sealed, unsealed
+from ._piece_data import CONSTANTS, LOG, METADATA, PieceData
+from ._piece_saver import CONSTANTS_FILE, PieceSaver, check_options
+from ._pieces import Stored, write
 from ._saver import Saver
 
-_FAILURE = "failure"
+_FAILURE, _SCHEMA = "failure", "schema"
 
 
-class LocalSaver(Saver):
+class LocalSaver(PieceSaver):
     """Saves data to a folder.
 
     It can be given to other processes: their chunks, saved with numbers, are gathered when the
@@ -52,6 +55,8 @@ class LocalSaver(Saver):
         Fields of a structured array whose range in each chunk is noted, for `between`.
     """
 
+    backend: LocalBackend
+
     def __init__(
         self,
         backend: LocalBackend,
@@ -64,12 +69,10 @@ class LocalSaver(Saver):
         axis: str | None = None,
         index_by: Collection[str] = (),
     ) -> None:
-        super().__init__(metadata.with_(compression=compression), axis=axis)
-        self.backend = backend
-        self.backend_key = backend_key
+        super().__init__(
+            backend, backend_key, metadata, compression=compression, axis=axis, index_by=index_by
+        )
         self.overwrite = overwrite
-        self.compression = compression
-        self.index_by = tuple(index_by)
         self._folder = beside(backend.folder(backend_key), TEMP)
         self._begin(lock)
         self._note()
@@ -86,9 +89,7 @@ class LocalSaver(Saver):
         self._log_pid: int | None = None
         self._log_crc = 0
         self._log_size = 0
-        self._log_lock = Lock()
-        self._constants: dict[str, Stored] | None = None
-        self._syncs: list[Beside[None]] = []
+        self._syncs: list[tuple[int, Beside[None]]] = []
 
     # -- in other processes ------------------------------------------------------------------------
 
@@ -116,6 +117,7 @@ class LocalSaver(Saver):
         self.metadata = metadata
         self.__dict__.update(state)
         self._folder = beside(self.backend.folder(self.backend_key), TEMP)
+        self._begin_pieces()
         self._begin(None)
 
     def save(self, data: Any, index: int | None = None, *, label: Any = None) -> int:
@@ -126,81 +128,72 @@ class LocalSaver(Saver):
 
     # -- chunks ------------------------------------------------------------------------------------
 
-    def _save_chunk(self, index: int, parts: Parts, label: Any) -> ChunkInfo:
-        self._share(index, parts)
-        file = file_of(index)
-        arrays = self._write(file, parts.arrays)
-        info = info_of(index, parts, file, arrays, label, self.index_by)
-        self._append(info)
-        return info
+    def _named(self, file: str) -> str:
+        if file == CONSTANTS_FILE and not self._is_owner:
+            return f"constants-{uuid4().hex[:8]}.h5"
+        return file
 
-    def _write(self, file: str, arrays: Any) -> dict[str, Stored]:
+    def _begun(self) -> None:
+        if not self._is_owner and self.metadata.schema is not None:
+            # several processes may each have had their first chunk, of different kinds
+            raw = sealed(self.metadata.schema.as_json())
+            (self._folder / f"{_SCHEMA}-{uuid4().hex[:8]}").write_bytes(raw)
+        self._note()
+
+    def _write(self, file: str, arrays: Mapping[str, AnyArray]) -> dict[str, Stored]:
         path = self._folder / file
-        large = sum(array.nbytes for array in arrays.values()) > 8 << 20
-        with workers(2 if large else 1) as pool:
-            encoded = encode(arrays, self.compression, pool)
+        encoded = self._encoded(arrays)
         try:
             written = write(path, encoded)
         except FileExistsError as error:
             raise SaverError(
                 f"{path} is there: another process saved a chunk of this number"
             ) from error
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # the latter, when h5py can not close it
+            with contextlib.suppress(OSError):
+                path.unlink()  # so that it can be tried again
             raise NXstxmOSError(f"{path} can not be written ({error})") from error
         if self.backend.durable:
-            self._syncs.append(Beside(lambda: sync(path)))
+            self._syncs.append((os.getpid(), Beside(lambda: sync(path))))
         return written
-
-    def _share(self, index: int, parts: Parts) -> None:
-        """Write what all chunks share with the first of them; see that others agree."""
-        with self._log_lock:
-            if self._constants is None:
-                self._note()  # what the chunks have in common is known now
-                self._constants = {}
-                if parts.constants:
-                    file = "constants.h5" if self._is_owner else f"constants-{uuid4().hex[:8]}.h5"
-                    self._constants = self._write(file, parts.constants)
-                    place = {
-                        "file": file,
-                        "arrays": {n: each.as_json() for n, each in self._constants.items()},
-                    }
-                    shared = ChunkInfo(CONSTANTS, 0, place=place)
-                    self._append_locked(shared)
-                return
-        encoded = encode(parts.constants, self.compression)
-        for name, each in encoded.items():
-            known = self._constants[name]
-            if (each.shape, each.kind) != (known.shape, known.kind) or each.crcs != tuple(
-                block.crc for block in known.blocks
-            ):
-                raise FormatError(
-                    f"{name!r} of chunk {index} of {self.metadata.key} has other values than that "
-                    f"of the chunks before; only what has the dimension "
-                    f"{parts.schema.axis!r} may differ"
-                )
 
     # -- the log -----------------------------------------------------------------------------------
 
     def _append(self, info: ChunkInfo) -> None:
-        with self._log_lock:
-            self._append_locked(info)
-
-    def _append_locked(self, info: ChunkInfo) -> None:
         if self._log is None or self._log_pid != os.getpid():
             own = LOG if self._is_owner else f"chunks-{os.getpid()}-{uuid4().hex[:8]}.jsonl"
-            self._log = (self._folder / own).open("ab", buffering=0)
-            self._log_pid = os.getpid()
+            try:
+                self._log = (self._folder / own).open("ab", buffering=0)
+            except OSError as error:
+                raise NXstxmOSError(f"{self._folder / own} can not be made ({error})") from error
+            self._log_pid, self._log_crc, self._log_size = os.getpid(), 0, 0
         made = line(info)
-        self._log.write(made)
+        try:
+            left = memoryview(made)
+            while left:  # a disk that becomes full takes a part
+                left = left[self._log.write(left) or 0 :]
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self._log.truncate(self._log_size)
+            raise NXstxmOSError(f"{self._log.name} can not be written ({error})") from error
         self._log_crc = zlib.crc32(made, self._log_crc)
         self._log_size += len(made)
 
     def _note(self) -> None:
-        """Write the metadata; only the process that closes does."""
-        if self._pid == os.getpid() or not (self._folder / METADATA).exists():
-            temporary = self._folder / f"{METADATA}-{uuid4().hex[:8]}"
+        """Write the metadata; another process than that which closes only where they lack much."""
+        path = self._folder / METADATA
+        temporary = self._folder / f"{METADATA}-{uuid4().hex[:8]}"
+        try:
+            if not self._is_owner:
+                known = StoredMetadata.of_json(unsealed(path.read_bytes(), str(path)), str(path))
+                if known.schema is not None:
+                    return
             temporary.write_bytes(sealed(self.metadata.as_json()))
-            temporary.replace(self._folder / METADATA)
+            temporary.replace(path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise NXstxmOSError(f"{path} can not be written ({error})") from error
 
     # -- the end -----------------------------------------------------------------------------------
 
@@ -218,14 +211,18 @@ class LocalSaver(Saver):
             super().fail(error)
             return
         self.closed = True
-        self._stop()
         text = f"{type(error).__name__}: {error}"
-        (self._folder / f"{_FAILURE}-{uuid4().hex[:8]}").write_text(text, encoding="utf-8")
+        try:
+            (self._folder / f"{_FAILURE}-{uuid4().hex[:8]}").write_text(text, encoding="utf-8")
+            self._stop()
+        except OSError as second:
+            logger.warning("what broke %s could not be noted: %s", self.metadata.key, second)
 
     def _stop(self) -> None:
         syncs, self._syncs = self._syncs, []
-        for each in syncs:
-            each.result()
+        for pid, each in syncs:
+            if pid == os.getpid():  # a process that was forked does not have the threads
+                each.result()
         if self._log is not None and self._log_pid == os.getpid():
             if self.backend.durable:
                 os.fsync(self._log.fileno())
@@ -241,15 +238,22 @@ class LocalSaver(Saver):
                 f"{failed[0].read_text(encoding='utf-8')}"
             )
         others = sorted(self._folder.glob("chunks-*.jsonl"))
-        if not others:
-            return super()._gathered()
-        found = [
-            info
-            for path in [self._folder / LOG, *others]
-            if path.exists()
-            for info in lines(path.read_bytes(), str(path))
-        ]
-        self._merge(found, others)
+        found = super()._gathered()
+        if others:
+            found = [
+                info
+                for path in [self._folder / LOG, *others]
+                if path.exists()
+                for info in lines(path.read_bytes(), str(path))
+            ]
+            self._merge(found, others)
+        begun = {path.name for path in self._folder.glob("[0-9]*.h5")}
+        unfinished = sorted(begun - {str(info.place["file"]) for info in found})
+        if unfinished:
+            raise SaverError(
+                f"{', '.join(unfinished[:10])} of {self.metadata.key} was not finished: whoever "
+                f"saved it died, or is not done yet"
+            )
         return [info for info in found if info.index != CONSTANTS]
 
     def _merge(self, found: list[ChunkInfo], others: list[Path]) -> None:
@@ -260,8 +264,16 @@ class LocalSaver(Saver):
                 f"chunks of {self.metadata.key} that several processes saved disagree in "
                 f"{', '.join(shared[0].place['arrays'])}, which all chunks share"
             )
-        if self.metadata.schema is None:
-            self.metadata = self._schema_of_others()
+        for path in sorted(self._folder.glob(f"{_SCHEMA}-*")):
+            schema = Schema.of_json(unsealed(path.read_bytes(), str(path)))
+            known = self.metadata.schema or schema
+            self.metadata = self.metadata.with_(schema=known)
+            told = difference(known, schema)
+            if told:
+                raise FormatError(
+                    f"chunks of {self.metadata.key} that several processes saved differ: {told}"
+                )
+            path.unlink()
         chunks = sorted((i for i in found if i.index != CONSTANTS), key=lambda info: info.index)
         raw = b"".join(line(info) for info in [*shared[:1], *chunks])
         merged = self._folder / f"{LOG}.merged"
@@ -274,10 +286,6 @@ class LocalSaver(Saver):
             path.unlink()
         for info in shared[1:]:
             (self._folder / str(info.place["file"])).unlink(missing_ok=True)
-
-    def _schema_of_others(self) -> StoredMetadata:
-        known = self.backend.get_metadata(self.backend_key)
-        return self.metadata.with_(schema=known.schema)
 
     def _finish(self, chunks: list[ChunkInfo]) -> None:  # noqa: ARG002 - they are in the log
         log = {"size": self._log_size, "crc": self._log_crc}
@@ -301,15 +309,22 @@ class LocalSaver(Saver):
                 finally:
                     self.backend.abandon(self.backend_key, lock)
 
+    def _discard(self) -> None:
+        self._stop()
+        if self._writer_lock is not None:
+            lock, self._writer_lock = self._writer_lock, None
+            self.backend.discard(self.backend_key, lock)
+
     def read_back(self, index: int) -> Any:
         """Give a chunk that was saved; see `Saver.read_back`."""
+        if index not in self._chunks:
+            raise NXstxmKeyError(f"no chunk {index} of {self.metadata.key} was saved here")
+        # while data are written those that they replace have their name
+        place = self.backend_key + (TEMP if self._writer_lock is not None else "")
+        shared = [self._shared] if self._shared is not None else []
         data = PieceData.__new__(PieceData)
-        infos = [self._chunks[index]]
-        if self._constants:
-            arrays = {n: each.as_json() for n, each in self._constants.items()}
-            infos.append(ChunkInfo(CONSTANTS, 0, place={"file": "constants.h5", "arrays": arrays}))
-        data.begin(self.backend, self.backend_key, self.metadata, infos)
-        return data.read(infos[0])
+        data.begin(self.backend, place, self.metadata, [*shared, self._chunks[index]])
+        return data.read(self._chunks[index])
 
 
 def _contents(info: ChunkInfo) -> Any:
@@ -318,24 +333,3 @@ def _contents(info: ChunkInfo) -> Any:
         name: (each["d"], list(each["s"]), [block[2] for block in each["b"]])
         for name, each in info.place["arrays"].items()
     }
-
-
-def check_options(options: dict[str, Any]) -> None:
-    """Check what a saver of pieces is given.
-
-    Raises
-    ------
-    OptionError
-        An option is unknown or wrong.
-    """
-    unknown = sorted(set(options) - {"compression", "axis", "index_by"})
-    if unknown:
-        raise OptionError(
-            f"saving knows no option {', '.join(unknown)}; it knows compression, axis and index_by"
-        )
-    check_compression(options.get("compression", "lz4"))
-    if isinstance(options.get("index_by"), str):
-        raise OptionError(f"index_by={options['index_by']!r} is a text; give a list of names")
-
-
-__all__ = ["LocalSaver", "NXstxmError", "check_options"]

@@ -8,12 +8,13 @@ from abc import abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ._backend import StorageBackend
-from ._dtypes import AnyArray
+from ._dtypes import AnyArray, concatenated
 from ._errors import DataCorrupted
 from ._kinds import Parts, Schema, put_together
 from ._loading import Progress, StoredData, Wanted
@@ -78,7 +79,8 @@ class PieceBackend(StorageBackend):
     def _log(self, backend_key: str, metadata: StoredMetadata) -> list[ChunkInfo]:
         what = f"{self.describe(backend_key)}/{LOG}"
         found: list[ChunkInfo] = []
-        for name in self._logs(backend_key, metadata):
+        whole = metadata.is_whole
+        for name in [log_of(metadata)] if whole else self._logs(backend_key, metadata):
             raw = self._read_file(backend_key, name)
             if metadata.is_whole:
                 _check_log(raw, metadata, what)
@@ -91,7 +93,7 @@ class PieceBackend(StorageBackend):
         return sorted(found, key=lambda info: info.index)
 
     def _logs(self, backend_key: str, metadata: StoredMetadata) -> Sequence[str]:  # noqa: ARG002
-        """Name the logs: one, unless several processes are writing."""
+        """Name the logs of data that are not whole: one, unless several processes are writing."""
         return [LOG]
 
     def read_chunk(
@@ -112,6 +114,12 @@ class PieceBackend(StorageBackend):
     def open(self, backend_key: str) -> StoredData:
         """Open data to be read; see `StorageBackend.open`."""
         return PieceData(self, backend_key)
+
+
+def log_of(metadata: StoredMetadata) -> str:
+    """Name the log of whole data: those that were written over others have one of their own."""
+    noted = metadata.place.get("log")
+    return str(noted.get("file", LOG)) if isinstance(noted, dict) else LOG
 
 
 def _check_log(raw: bytes, metadata: StoredMetadata, what: str) -> None:
@@ -162,7 +170,7 @@ class PieceData(StoredData):
         if pool is None and info.nbytes > 8 << 20:
             with workers() as pool:
                 return self.read(info, rows=rows, only=only, pool=pool)
-        schema = self._only(only)
+        schema = narrowed(self._schema, only)
         stored = _stored(info)
         wanted = [v.name for v in schema.along() if v.name in stored]
         cut = rows if schema.kind != "table" else None
@@ -178,13 +186,11 @@ class PieceData(StoredData):
             made = made.slice(rows[0], rows[1] - rows[0])
         return made
 
-    def _only(self, only: Collection[str] | None) -> Schema:
-        if only is None:
-            return self._schema
-        kept = tuple(v for v in self._schema.variables if v.name in only)
-        return Schema(
-            self._schema.kind, self._schema.axis, self._schema.name, kept, self._schema.attrs
-        )
+    def arrays(self, info: ChunkInfo, names: Collection[str]) -> dict[str, Any]:
+        """Load some variables of a chunk that have the axis, which is put first."""
+        stored = _stored(info)
+        with self.backend._reading(self.backend_key, str(info.place["file"])) as fetch:
+            return {n: read(fetch, stored[n], self._name(info, n)) for n in names}
 
     def _all_constants(self) -> dict[str, AnyArray]:
         if self._constants is None:
@@ -196,7 +202,8 @@ class PieceData(StoredData):
                     for name, stored in _stored(self._shared).items():
                         found[name] = read(fetch, stored, self._name(self._shared, name))
             self._constants = found
-        return self._constants
+        # each chunk has its own: who changes one must not change those that come
+        return {name: values.copy() for name, values in self._constants.items()}
 
     def load(self, wanted: Wanted | None = None) -> Any:
         """Load everything, or what is wanted of it, as one; each array to where it belongs."""
@@ -250,17 +257,8 @@ class PieceData(StoredData):
                         pieces[name].append(made)
             at += high - low
         return {
-            name: whole[name] if name in whole else np.concatenate(pieces[name]) for name in names
+            name: whole[name] if name in whole else concatenated(pieces[name]) for name in names
         }
-
-    def shape_of(self, info: ChunkInfo, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-        """Give shape and dtype of a variable in a chunk, without reading it."""
-        stored = _stored(info)[name]
-        dtype = stored.kind.dtype
-        text = stored.kind.text
-        return stored.shape, np.dtype(
-            text if text[:1] in "<>|U" and text else "O"
-        ) if text else dtype
 
     def verify(self, progress: Progress | None = None) -> int:
         """Read every byte and compare checksums; give how many were read."""
@@ -276,6 +274,13 @@ class PieceData(StoredData):
 
     def _name(self, info: ChunkInfo, name: str) -> str:
         return f"{name} in {self}/{info.place['file']}"
+
+
+def narrowed(schema: Schema, only: Collection[str] | None) -> Schema:
+    """Leave variables out that nobody wants."""
+    if only is None:
+        return schema
+    return replace(schema, variables=tuple(v for v in schema.variables if v.name in only))
 
 
 def _stored(info: ChunkInfo) -> dict[str, Stored]:

@@ -23,6 +23,7 @@ import numpy as np
 from h5py import h5d, h5p, h5s, h5t
 from numcodecs import Blosc
 
+from .._beside import Beside
 from .._errors import OptionError
 from ._dtypes import AnyArray, ArrayType, from_bytes, to_bytes
 from ._errors import DataCorrupted
@@ -184,7 +185,12 @@ def _encoded(name: str, given: AnyArray, compression: str, pool: Executor | None
         made = codec.encode(part.view(unit))
         return made, zlib.crc32(made)
 
-    done = _each(pool, work, parts)
+    if pool is None or len(parts) < 2:
+        # not by the main thread, for which Blosc takes threads of its own, whose results lie in any
+        # order: equal arrays would not have equal sums
+        done = Beside(lambda: list(map(work, parts))).result()
+    else:
+        done = _each(pool, work, parts)
     buffers, crcs = zip(*done, strict=True)
     return Encoded(kind, array.dtype, shape, block, True, buffers, crcs)
 
@@ -275,7 +281,8 @@ def _written(file: h5py.File, name: str, array: Encoded) -> Stored:
 
 def _path(name: str) -> bytes:
     """Give a name that HDF5 takes: neither a path nor nothing."""
-    return (name.replace("/", "%2F").replace("\0", "%00") or "%").replace(".", "%2E").encode()
+    name = name.replace("%", "%25").replace("/", "%2F").replace("\0", "%00").replace(".", "%2E")
+    return (name or "%").encode("utf-8", "surrogatepass")
 
 
 def _write_chunks(

@@ -58,6 +58,10 @@ def at(known: Any, name: str) -> Any:
     return _MISSING
 
 
-def is_missing(value: Any) -> bool:
-    """Tell whether `at` found nothing."""
-    return value is _MISSING
+def merged(first: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Put two nested mappings together; where both have a value the first counts."""
+    made = dict(other)
+    for key, value in first.items():
+        both = isinstance(value, Mapping) and isinstance(made.get(key), Mapping)
+        made[key] = merged(value, made[key]) if both else value
+    return made

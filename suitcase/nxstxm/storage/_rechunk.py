@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .._errors import OptionError
-from ._kinds import joined, length, split, taken_apart
+from ._dtypes import alike
+from ._errors import FormatError
+from ._kinds import difference, joined, length, part, split, taken_apart
 
 
 def rechunked(chunks: Iterable[Any], target: int, axis: str | None = None) -> Iterator[Any]:
@@ -25,6 +27,8 @@ def rechunked(chunks: Iterable[Any], target: int, axis: str | None = None) -> It
     ------
     OptionError
         The size makes no sense.
+    FormatError
+        Chunks differ in more than their length along the axis.
     """
     if isinstance(target, bool) or not isinstance(target, int) or target < 1:
         raise OptionError(f"rechunk={target!r} is no number of bytes")
@@ -37,15 +41,27 @@ def rechunked(chunks: Iterable[Any], target: int, axis: str | None = None) -> It
         for piece in split(chunk, pieces, axis):
             piece_bytes = length(piece, axis)[1]
             if held and size + piece_bytes > target:
-                yield _merged(held)
+                yield _merged(held, axis)
                 held, size = [], 0
             held.append(piece)
             size += piece_bytes
     if held:
-        yield _merged(held)
+        yield _merged(held, axis)
 
 
-def _merged(held: list[Any]) -> Any:
+def _merged(held: list[Any], axis: str | None) -> Any:
     if len(held) == 1:
         return held[0]
-    return joined(taken_apart(held[0]).schema, held)
+    # without rows: what has to be alike is there, and nothing lazy is computed twice
+    first, *others = (taken_apart(part(each, 0, 0, axis), axis) for each in held)
+    for other in others:
+        told = difference(first.schema, other.schema)
+        if told:
+            raise FormatError(f"chunks that are to be merged differ: {told}")
+        for name, values in other.constants.items():
+            if not alike(values, first.constants[name]):
+                raise FormatError(
+                    f"{name!r} has other values than in the chunks before; only what has the "
+                    f"dimension {first.schema.axis!r} may differ"
+                )
+    return joined(first.schema, held)

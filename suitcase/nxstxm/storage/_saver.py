@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import time
 import traceback
 from abc import ABC, abstractmethod
@@ -18,7 +19,7 @@ from .._errors import NXstxmError
 from .._log import logger
 from ._attributes import to_json
 from ._errors import FormatError, SaverError
-from ._kinds import Parts, Schema, taken_apart
+from ._kinds import DATA, Parts, Schema, difference, taken_apart
 from ._metadata import ChunkInfo, StoredMetadata
 from ._rechunk import rechunked
 
@@ -83,7 +84,8 @@ class Saver(ABC):
 
     def _take_apart(self, data: Any) -> Parts:
         """Take a chunk apart, if the storage holds such."""
-        return taken_apart(data, self.axis if self.schema is None else self.schema.axis)
+        labelled = self.schema is not None and self.schema.kind in ("dataarray", "dataset")
+        return taken_apart(data, self.schema.axis if labelled and self.schema else self.axis)
 
     def read_back(self, index: int) -> Any:  # noqa: ARG002
         """Give a chunk that was saved, before or after the data are available.
@@ -128,6 +130,7 @@ class Saver(ABC):
         OSError
             It can not be written.
         """
+        index = None if index is None else operator.index(index)  # of numpy's, too
         parts = self._take_apart(data)
         with self._lock:
             self._check_open()
@@ -157,7 +160,8 @@ class Saver(ABC):
         Parameters
         ----------
         source : iterable
-            The chunks. An exception that it raises is recorded and raised again.
+            The chunks, which must not be changed when the next is asked for. An exception that it
+            raises is recorded and raised again.
         rechunk : int, optional
             Merge and cut chunks so that each has about so many bytes in memory.
         threads : int
@@ -196,11 +200,12 @@ class Saver(ABC):
     def _agree(self, index: int, schema: Schema) -> None:
         if self.metadata.schema is None:
             self.metadata = self.metadata.with_(schema=schema)
-        elif self.metadata.schema != schema:
+            return
+        told = difference(self.metadata.schema, schema)
+        if told:
             raise FormatError(
-                f"chunk {index} of {self.metadata.key} differs from those before: "
-                f"{_difference(self.metadata.schema, schema)}; all chunks of one piece of data are "
-                f"alike but for their length along the axis"
+                f"chunk {index} of {self.metadata.key} differs from those before: {told}; all "
+                f"chunks of one piece of data are alike but for their length along the axis"
             )
 
     # -- the end -----------------------------------------------------------------------------------
@@ -244,6 +249,19 @@ class Saver(ABC):
             self._lock.wait_for(lambda: not self._busy)
         self._record(error)
 
+    def discard(self) -> None:
+        """Close as if nothing had been begun."""
+        with self._lock:
+            if self.closed:
+                return
+            self.closed = True
+            self._lock.wait_for(lambda: not self._busy)
+        self._discard()
+
+    def _discard(self) -> None:
+        """Leave nothing; what can not do that leaves data that say so."""
+        self._record(SaverError(f"{self.metadata.key} was given up"))
+
     def _record(self, error: BaseException) -> None:
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         self.metadata = self.metadata.with_(exception=text, writing_ended=None)
@@ -263,7 +281,9 @@ class Saver(ABC):
                 f"{self.metadata.key} was closed without any chunk; data without rows are saved as "
                 f"one chunk of length 0"
             )
-        missing = sorted(set(range(len(chunks))) - {chunk.index for chunk in chunks})
+        # a chunk that could not be saved is missing also when it was the last
+        expected = range(max(len(chunks), self._next))
+        missing = sorted(set(expected) - {chunk.index for chunk in chunks})
         if missing:
             raise SaverError(
                 f"{self.metadata.key} lacks chunk {', '.join(map(str, missing[:10]))}: "
@@ -292,25 +312,6 @@ class Saver(ABC):
             self.fail(error)
 
 
-def _difference(first: Schema, other: Schema) -> str:
-    for what in ("kind", "axis", "name"):
-        one, two = getattr(first, what), getattr(other, what)
-        if one != two:
-            return f"{what} {two!r} instead of {one!r}"
-    ours = {v.name: v for v in first.variables}
-    theirs = {v.name: v for v in other.variables}
-    if set(ours) != set(theirs):
-        return f"variables {', '.join(theirs)} instead of {', '.join(ours)}"
-    for name, one in ours.items():
-        two = theirs[name]
-        if one != two:
-            return (
-                f"{name} has {two.dtype or 'no dtype'} along {', '.join(two.dims)} instead of "
-                f"{one.dtype or 'none'} along {', '.join(one.dims)}"
-            )
-    return "the order of the variables"
-
-
 def ranges_of(parts: Parts, index_by: Iterable[str] = ()) -> dict[str, tuple[Any, Any]]:
     """Find least and greatest value of a chunk's coordinates along the axis.
 
@@ -325,15 +326,15 @@ def ranges_of(parts: Parts, index_by: Iterable[str] = ()) -> dict[str, tuple[Any
     for variable in parts.schema.variables:
         if variable.is_coord and variable.dims == (parts.schema.axis,):
             found[variable.name] = parts.arrays[variable.name]
-    for array in parts.arrays.values():
+    array = parts.arrays.get(DATA)
+    if parts.schema.kind == "array" and array is not None:
         for name in {"time", *index_by} & set(array.dtype.names or ()):
             found[name] = array[name]
-    return {
-        name: (values.min(), values.max())
-        for name, values in found.items()
-        if values.dtype.kind in "iufmM" and values.size and not _has_nan(values)
-    }
-
-
-def _has_nan(values: Any) -> bool:
-    return bool(np.isnan(values).any()) if values.dtype.kind in "fmM" else False
+    made = {}
+    for name, values in found.items():
+        if values.ndim == 1 and values.dtype.kind in "iufmM":
+            # what is no number is within no bounds
+            numbers = values[~np.isnan(values)] if values.dtype.kind in "fmM" else values
+            if numbers.size:
+                made[name] = (numbers.min(), numbers.max())
+    return made

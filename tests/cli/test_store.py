@@ -1,0 +1,163 @@
+"""Who looks after stored results does it here: what is said of them has to be true."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from suitcase.nxstxm.storage import DataDirectory, DataKey, FsspecDirectory
+
+Run = Callable[..., tuple[int, str, str]]
+OD = DataKey("a1b2", "od", {"scan": ("scan", "1", {}), "od": ("density", "1.0", {"dark": 0.5})})
+NEW = DataKey("a1b2", "od", {"scan": ("scan", "1", {}), "od": ("density", "1.1", {"dark": 0.5})})
+MAP = DataKey("c3", "a map", {"a map": ("fit", "2", {"order": 3})})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    store = DataDirectory(tmp_path / "store")
+    store.save(OD, np.arange(24.0).reshape(4, 6), {"comment": "first"})
+    store.save(NEW, np.arange(24.0).reshape(4, 6))
+    with store.saver(MAP) as saver:
+        for _ in range(3):
+            saver.save(np.random.default_rng(1).normal(size=(20, 100)))
+    store.write_run_metadata("a1b2", {"start": {"scan_id": 7}})
+    return tmp_path / "store"
+
+
+def break_one(folder: Path) -> None:
+    store = DataDirectory(folder)
+    with (
+        pytest.raises(ZeroDivisionError),
+        store.saver(DataKey("c3", "bad", {"bad": ("f", "1", {})})),
+    ):
+        raise ZeroDivisionError("no counts")
+
+
+def test_ls_lists_what_is_there(nxstxm: Run, folder: Path) -> None:
+    break_one(folder)
+    status, out, err = nxstxm("store", "ls", folder)
+    assert (status, err) == (0, "")
+    lines = [line.split() for line in out.splitlines()]
+    assert lines[0][:3] == ["run", "type", "hash"]
+    assert sorted(line[0] for line in lines[1:]) == ["a1b2", "a1b2", "c3", "c3"]
+    row = next(line for line in lines if MAP.hash[:16] in line)
+    assert row[-4:] == ["60", "48", "kB", "3"]
+    assert next(line for line in lines if "bad" in line)[-1] == "broken"
+    status, out, _ = nxstxm("store", "ls", folder, "--run", "a1b2", "--type", "od")
+    assert len(out.splitlines()) == 3
+    status, _, err = nxstxm("store", "ls", folder / "nowhere")
+    assert status == 1
+    assert "there is no folder" in err
+
+
+def test_show_tells_how_it_was_made(nxstxm: Run, folder: Path) -> None:
+    status, out, _ = nxstxm("store", "show", folder, str(OD))
+    assert status == 0
+    for text in (str(OD), "whole", "comment", "first", "density version 1.0", "dark = 0.5", "axis"):
+        assert text in out
+    _, out, _ = nxstxm("store", "show", folder, OD.hash[:6], "--compare", str(NEW))
+    assert f"{NEW}: differs: od.version 1.0 -> 1.1" in out
+    status, _, err = nxstxm("store", "show", folder, "a1b2")
+    assert status == 1
+    assert "a1b2 fits 2" in err
+    status, _, err = nxstxm("store", "show", folder, "zz")
+    assert (status, "fits nothing" in err) == (1, True)
+    break_one(folder)
+    _, out, _ = nxstxm("store", "show", folder, "c3-bad")
+    assert "ZeroDivisionError: no counts" in out
+
+
+def test_verify_finds_a_flipped_bit(nxstxm: Run, folder: Path) -> None:
+    status, out, err = nxstxm("store", "verify", folder)
+    assert (status, out.count("good"), err) == (0, 3, "")
+    chunk = sorted(folder.rglob("a%20map*/000001.h5"))[0]
+    info = DataDirectory(folder).open(MAP).chunks[1]
+    raw = bytearray(chunk.read_bytes())
+    raw[info.place["arrays"]["data"]["b"][0][0] + 100] ^= 4
+    chunk.write_bytes(raw)
+    status, out, err = nxstxm("store", "verify", folder)
+    assert (status, out.count("good")) == (1, 2)
+    assert f"bad  {MAP}" in out
+    assert "000001.h5" in err
+    assert nxstxm("store", "verify", folder, OD.hash[:5])[0] == 0
+    (folder / "broken").mkdir()
+    metadata = next(folder.rglob(f"{OD.name}/metadata.json"))
+    metadata.write_text(metadata.read_text().replace("0.5", "0.6"))
+    status, out, err = nxstxm("store", "verify", folder)
+    assert status == 1
+    assert "its checksum is wrong" in err
+    status, out, err = nxstxm("store", "ls", folder)
+    assert "its checksum is wrong" in err
+
+
+def test_copy_takes_runs_along_and_refuses_to_replace(
+    nxstxm: Run, folder: Path, tmp_path: Path
+) -> None:
+    to = tmp_path / "copy"
+    status, out, _ = nxstxm(
+        "store", "copy", folder, to, "--compression", "zstd", "--rechunk", "0.02"
+    )
+    assert (status, out.count("copied")) == (0, 3)
+    there, here = DataDirectory(to), DataDirectory(folder)
+    for key in (OD, NEW, MAP):
+        np.testing.assert_array_equal(there.load(key), here.load(key))
+    about = there.get_metadata(MAP)
+    assert (about.compression, about.n_chunks) == ("zstd", 3)
+    assert there.get_metadata(OD).extra == {"comment": "first"}
+    assert there.run_metadata("a1b2", "start.scan_id") == 7
+    status, _, err = nxstxm("store", "copy", folder, to, str(OD))
+    assert (status, "is there already" in err) == (1, True)
+    assert nxstxm("store", "copy", folder, to, str(OD), "--overwrite")[0] == 0
+    address = f"memory://{tmp_path.name}"
+    assert nxstxm("store", "copy", folder, address)[0] == 0
+    np.testing.assert_array_equal(FsspecDirectory(address).load(MAP), here.load(MAP))
+    assert nxstxm("store", "copy", folder, to, "--rechunk", "-1")[0] == 2
+    assert nxstxm("store", "copy", folder, to, "--compression", "rar")[0] == 1
+
+
+WRITER = """
+import sys, time
+import numpy as np
+from suitcase.nxstxm.storage import DataDirectory, DataKey
+store = DataDirectory(sys.argv[1])
+saver = store.saver(DataKey("c3", "slow", {"slow": ("f", "1", {})}))
+saver.save(np.zeros(3))
+print("saving", flush=True)
+time.sleep(600)
+"""
+
+
+def test_clean_removes_what_the_dead_have_left_and_nothing_else(nxstxm: Run, folder: Path) -> None:
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, folder], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "saving\n"
+        assert nxstxm("store", "clean", folder)[1] == ""
+        assert "unfinished" in nxstxm("store", "ls", folder)[1]
+    finally:
+        os.kill(writer.pid, signal.SIGKILL)
+        writer.wait()
+        writer.stdout.close()
+    break_one(folder)
+    deadline = time.monotonic() + 60
+    while not (out := nxstxm("store", "clean", folder, "--dry-run")[1]):
+        assert time.monotonic() < deadline
+    assert out.startswith("would clean")
+    assert list(folder.rglob("slow-*_temp"))
+    assert nxstxm("store", "clean", folder)[1].startswith("cleaned")
+    assert not list(folder.rglob("*_temp"))
+    assert list(folder.rglob("*_broken"))
+    nxstxm("store", "clean", folder, "--broken")
+    assert not list(folder.rglob("*_broken"))
+    assert nxstxm("store", "verify", folder)[0] == 0
