@@ -1,0 +1,156 @@
+"""A result of a variable, and how the table is to show it."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ._errors import CellError
+
+_COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
+
+
+def comes_from(thing: object, package: str, *names: str) -> bool:
+    """Tell whether an object is of a class of a package, without importing the package."""
+    return any(
+        cls.__name__ in names and cls.__module__.partition(".")[0] == package
+        for cls in type(thing).__mro__
+    )
+
+
+def is_figure(thing: object) -> bool:
+    """Tell whether something is a figure of matplotlib or plotly."""
+    return comes_from(thing, "matplotlib", "Figure") or comes_from(thing, "plotly", "Figure")
+
+
+def is_array(thing: object) -> bool:
+    """Tell whether something is an array, labelled or not."""
+    return isinstance(thing, np.ndarray) or comes_from(thing, "xarray", "DataArray")
+
+
+class Cell:
+    """A result, and how the table is to show it.
+
+    Parameters
+    ----------
+    data : object
+        A number, text, a time, an array of numpy, a DataArray or Dataset of xarray, a table of
+        pandas, a figure of matplotlib or plotly, or None.
+    summary : str, optional
+        The name of a function of numpy that makes one number of the data: ``"nanmean"``.
+    summary_value : number or str, optional
+        What the table shows, instead.
+    bold : bool, optional
+        Show it in bold.
+    background : str or sequence of three int, optional
+        The cell's colour: ``"#ffcc00"``, or red, green and blue from 0 to 255.
+    preview : array of one or two dimensions, or figure, optional
+        What to show when somebody looks closer.
+    units : str, optional
+        The units of the data and the summary. They are not taken from the attributes of a
+        DataArray: arithmetic hands those on that its input had.
+
+    Raises
+    ------
+    CellError
+        The data, or an argument, is of a kind that can not be stored or shown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from suitcase.nxstxm.variables import Cell
+    >>> Cell(np.arange(5.0), summary="max", units="um").background is None
+    True
+    """
+
+    def __init__(
+        self,
+        data: Any,
+        summary: str | None = None,
+        summary_value: Any = None,
+        bold: bool | None = None,
+        background: str | Sequence[int] | None = None,
+        *,
+        preview: Any = None,
+        units: str | None = None,
+    ) -> None:
+        self.data = _checked(data)
+        if summary is not None and not callable(getattr(np, str(summary), None)):
+            raise CellError(
+                f"summary={summary!r:.50} is no function of numpy; give a name such as 'nanmean', "
+                f"or the value itself as summary_value"
+            )
+        self.summary = summary
+        self.summary_value = _checked_summary(summary_value)
+        self.bold = None if bold is None else bool(bold)
+        self.background = _colour(background)
+        self.preview = _checked_preview(preview)
+        if units is not None and (not isinstance(units, str) or not units):
+            raise CellError(f"units={units!r:.50} are no text; give units such as 'um', or none")
+        self.units = units
+
+
+def _checked(data: Any) -> Any:
+    if comes_from(data, "matplotlib", "Axes"):
+        data = data.get_figure()
+    if data is None or isinstance(data, (str, datetime.datetime)) or is_figure(data):
+        return data
+    if comes_from(data, "xarray", "DataArray", "Dataset"):
+        return data
+    if comes_from(data, "pandas", "DataFrame", "Series"):
+        return data
+    array = np.asarray(data)
+    if array.dtype.hasobject:
+        raise CellError(
+            f"a result of type {type(data).__name__} can not be stored: {data!r:.80}; give "
+            f"numbers, text, arrays, tables or figures"
+        )
+    return array
+
+
+def _checked_summary(value: Any) -> Any:
+    if value is None or isinstance(value, str):
+        return value
+    array = np.asarray(value)
+    if array.dtype.hasobject or array.ndim > 1:
+        raise CellError(
+            f"summary_value={value!r:.60} is neither a number nor text; a cell shows no more"
+        )
+    return array
+
+
+def _checked_preview(preview: Any) -> Any:
+    if comes_from(preview, "matplotlib", "Axes"):
+        preview = preview.get_figure()
+    if preview is None or is_figure(preview):
+        return preview
+    if not is_array(preview):
+        raise CellError(
+            f"a preview of type {type(preview).__name__} can not be shown; give an array or a "
+            f"figure"
+        )
+    if preview.ndim not in (1, 2) or preview.dtype.kind not in "biufc":
+        raise CellError(
+            f"a preview of {preview.dtype} and shape {preview.shape} can not be shown; give "
+            f"numbers in one or two dimensions"
+        )
+    return preview
+
+
+def _colour(colour: str | Sequence[int] | None) -> tuple[int, int, int] | None:
+    if colour is None:
+        return None
+    if isinstance(colour, str) and _COLOUR.fullmatch(colour):
+        red, green, blue = bytes.fromhex(colour[1:])
+        return red, green, blue
+    if not isinstance(colour, str) and len(colour) == 3:
+        numbers = [int(each) for each in colour]
+        if all(0 <= each <= 255 for each in numbers):
+            return numbers[0], numbers[1], numbers[2]
+    raise CellError(
+        f"background={colour!r:.50} is no colour; give '#ffcc00', or three numbers from 0 to 255"
+    )
