@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
+import hashlib
+import json
 import sys
 import traceback
 import types
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import NXstxmError, NXstxmKeyError, NXstxmOSError
+from ..storage import canonical
 from ._errors import ContextError, GroupError, Problem
 from ._group import expanded, is_group
 from ._source import Source
@@ -320,10 +323,8 @@ def _with_fields(fingerprint: str, variable: Variable) -> str:
     owner = getattr(variable.func, "__self__", None)
     if owner is None:
         return fingerprint
-    from ..storage._canonical import as_text as written
-    from ..storage._canonical import digest, plain
 
-    fields: dict[str, Any] = {}
+    fields: dict[str, str] = {}
     for key, value in vars(owner).items():
         if key in ("name", "title", "tags", "sep"):
             continue
@@ -331,10 +332,11 @@ def _with_fields(fingerprint: str, variable: Variable) -> str:
             fields[key] = value.name
             continue
         try:
-            fields[key] = plain(value, f"field {key!r}")
+            fields[key] = canonical(value, f"field {key!r}")
         except NXstxmError:
             fields[key] = repr(value)
-    return digest(written([fingerprint, fields]))
+    text = json.dumps([fingerprint, fields], sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 # -- running the file -----------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from ._open import MissingXarrayError, open_nxstxm
 from ._reach import RefusedError
 from ._read import read_contents
 from ._stored import Stored
-from ._thumbnail import thumbnail
+from ._thumbnail import draw, thumbnail
 from ._words import COUNTED
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Stored",
     "Variable",
     "described_runs",
+    "draw",
     "open_nxstxm",
     "read_contents",
     "thumbnail",

@@ -1,0 +1,255 @@
+"""Calling the functions of variables, in order; each fails alone."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .._errors import NXstxmError, NXstxmKeyError
+from .._log import logger
+from ._cell import Cell
+from ._context import ContextFile
+from ._errors import DependencyError, MissingValueError, Skip
+from ._run import RunRef, documents_of, told
+from ._variable import Variable
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a variable.
+
+    Attributes
+    ----------
+    name : str
+        The variable.
+    cell : Cell, optional
+        Its result; None for an error.
+    error, error_type, trace : str
+        What went wrong, its class, and the traceback.
+    seconds : float
+        How long it took.
+    """
+
+    name: str
+    cell: Cell | None = None
+    error: str = ""
+    error_type: str = ""
+    trace: str = ""
+    seconds: float = 0.0
+
+    @property
+    def is_error(self) -> bool:
+        """Whether there is no result."""
+        return bool(self.error_type)
+
+
+@dataclass
+class Inputs:
+    """What variables take besides the run.
+
+    Attributes
+    ----------
+    ref : RunRef
+        Which scan it is.
+    params : Mapping
+        Parameters: ``"param#..."``.
+    known : callable, optional
+        Gives the result of a variable that is not computed this time, or raises MissingValueError.
+    data : callable, optional
+        Gives data of the store, ``"data#..."``.
+    documents : Mapping, optional
+        Start and stop documents, where they have been read already.
+    """
+
+    ref: RunRef
+    params: Mapping[str, Any] = field(default_factory=dict)
+    known: Callable[[str], Any] | None = None
+    data: Callable[[str], Any] | None = None
+    documents: Mapping[str, Any] | None = None
+
+    def value(self, text: str) -> Any:
+        """Give what an annotation that names no variable asks for.
+
+        Raises
+        ------
+        NXstxmError
+            It is not there.
+        """
+        prefix, _, name = text.partition("#")
+        if prefix == "meta":
+            return self._meta(name)
+        if prefix in ("start", "stop"):
+            return told(self._told(), f"{prefix}.{name}" if name else prefix)
+        if prefix == "param":
+            if name not in self.params:
+                raise NXstxmKeyError(f"no parameter {name!r} was given; give it with --param")
+            return self.params[name]
+        if prefix == "data" and self.data is not None:
+            return self.data(name)
+        raise NXstxmKeyError(
+            f"{text!r} can not be had here"
+            + (": the metadata catalogue of the European XFEL is not asked" * (prefix == "mymdc"))
+        )
+
+    def _meta(self, name: str) -> Any:
+        values = {
+            "uid": self.ref.uid,
+            "run_number": self.ref.number,
+            "proposal": self.ref.proposal,
+            "proposal_path": self.ref.proposal_path,
+        }
+        if name not in values:
+            raise NXstxmKeyError(f"there is no 'meta#{name}'; there are {', '.join(values)}")
+        return values[name]
+
+    def _told(self) -> Mapping[str, Any]:
+        if self.documents is None:
+            self.documents = documents_of(self.ref)
+        return self.documents
+
+
+def execute(
+    context: ContextFile, run: Any, inputs: Inputs, wanted: Iterable[str] | None = None
+) -> Iterator[Outcome]:
+    """Compute variables.
+
+    Parameters
+    ----------
+    context : ContextFile
+        The variables.
+    run : object
+        What their functions get.
+    inputs : Inputs
+        What else they take.
+    wanted : iterable of str, optional
+        These; by default all. What they need is computed too, unless `inputs` knows it.
+
+    Yields
+    ------
+    Outcome
+        Of each, those that others need first; of transient ones, too.
+    """
+    chosen = list(context.variables) if wanted is None else list(wanted)
+    results: dict[str, Any] = {}
+    errors: dict[str, tuple[str, str]] = {}  # the class of the error, and what it says
+    for name in context.order(_with_unknown(context, inputs, chosen, results)):
+        if name in results:
+            continue
+        outcome = _computed(context, name, run, inputs, results, errors)
+        if outcome.cell is not None and outcome.cell.data is not None:
+            results[name] = outcome.cell.data
+        elif outcome.is_error:
+            errors[name] = (outcome.error_type, outcome.error)
+        yield outcome
+
+
+def _with_unknown(
+    context: ContextFile, inputs: Inputs, chosen: list[str], results: dict[str, Any]
+) -> list[str]:
+    """Add what is needed and has to be computed; load what is known."""
+    needed = list(dict.fromkeys(chosen))
+    for name in needed:  # it grows
+        for other in context.needs(name):
+            if other in needed or other in results:
+                continue
+            try:
+                if inputs.known is None or context.variables[other].transient:
+                    raise MissingValueError(other)
+                results[other] = inputs.known(other)
+            except NXstxmError:
+                needed.append(other)
+    return needed
+
+
+def _computed(
+    context: ContextFile,
+    name: str,
+    run: Any,
+    inputs: Inputs,
+    results: Mapping[str, Any],
+    errors: Mapping[str, tuple[str, str]],
+) -> Outcome:
+    variable = context.variables[name]
+    begun = time.perf_counter()
+    try:
+        arguments = _arguments(context, variable, inputs, results, errors)
+        assert variable.func is not None
+        result = variable.func(run, **arguments)
+        cell = _transient(result) if variable.transient else variable.cell(result)
+    except Skip as error:
+        return _failed(name, error, "", begun)
+    except DependencyError as error:
+        skipped = all(errors.get(cause, ("Skip", ""))[0] == "Skip" for cause, _ in error.causes)
+        kind = Skip if skipped else type(error)
+        return Outcome(name, None, str(error), kind.__name__, "", time.perf_counter() - begun)
+    except Exception as error:  # noqa: BLE001 - it is a program of the user's
+        trace = "".join(traceback.format_exception(error))
+        logger.info("variable %s failed", name, exc_info=True)
+        return _failed(name, error, trace, begun)
+    return Outcome(name, cell, seconds=time.perf_counter() - begun)
+
+
+def _transient(result: Any) -> Cell:
+    """Wrap a result that is not stored, of whatever kind it is."""
+    if isinstance(result, Cell):
+        return result
+    cell = Cell(None)
+    cell.data = result
+    return cell
+
+
+def _failed(name: str, error: BaseException, trace: str, begun: float) -> Outcome:
+    seconds = time.perf_counter() - begun
+    return Outcome(
+        name, None, str(error) or type(error).__name__, type(error).__name__, trace, seconds
+    )
+
+
+def _arguments(
+    context: ContextFile,
+    variable: Variable,
+    inputs: Inputs,
+    results: Mapping[str, Any],
+    errors: Mapping[str, tuple[str, str]],
+) -> dict[str, Any]:
+    """Find what a function takes; leave out what has a default and is not there.
+
+    Raises
+    ------
+    DependencyError
+        Variables that it needs have no value.
+    NXstxmError
+        Something else is not there.
+    """
+    found: dict[str, Any] = {}
+    causes: dict[str, str] = {}
+    annotations = variable.annotations()
+    for argument in variable.arguments():
+        text = annotations.get(argument.name)
+        if text is None:
+            continue
+        has_default = argument.default is not argument.empty
+        if not text.startswith("var#"):
+            try:
+                found[argument.name] = inputs.value(text)
+            except NXstxmError:
+                if not has_default:
+                    raise
+            continue
+        pattern = text.removeprefix("var#")
+        names = context.matching(pattern)
+        have = {name: results[name] for name in names if name in results}
+        if names == [pattern] and have:
+            found[argument.name] = have[pattern]
+        elif have and names != [pattern]:
+            found[argument.name] = have
+        elif not has_default:
+            for name in names:
+                kind, said = errors.get(name, ("", "it gave nothing"))
+                causes[name] = f"{kind}: {said}" if kind else said
+    if causes:
+        raise DependencyError(causes.items())
+    return found
