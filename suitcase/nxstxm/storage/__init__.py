@@ -20,7 +20,9 @@ from ._errors import (
 )
 
 if TYPE_CHECKING:
+    from ._attributes import of_json, to_json
     from ._backend import StorageBackend
+    from ._canonical import canonical
     from ._catalog_frontend import CatalogFrontend
     from ._compare import compared, differences
     from ._directory import DataDirectory
@@ -35,13 +37,17 @@ if TYPE_CHECKING:
     from ._metadata import ChunkInfo, StoredMetadata
     from ._nxstxm_directory import NXstxmDirectory
     from ._producer import FromRun, Producer, derived
-    from ._ready import READY
+    from ._project import value_at
+    from ._ready import READY, channel_of
     from ._saver import Saver
+    from ._scans import told_by
     from ._sqlite import SQLiteFrontend
     from ._store import Store, copied
 
 _NAMES = {
+    "_attributes": ("of_json", "to_json"),
     "_backend": ("StorageBackend",),
+    "_canonical": ("canonical",),
     "_catalog_frontend": ("CatalogFrontend",),
     "_compare": ("compared", "differences"),
     "_directory": ("DataDirectory",),
@@ -56,8 +62,10 @@ _NAMES = {
     "_metadata": ("ChunkInfo", "StoredMetadata"),
     "_nxstxm_directory": ("NXstxmDirectory",),
     "_producer": ("FromRun", "Producer", "derived"),
-    "_ready": ("READY",),
+    "_project": ("value_at",),
+    "_ready": ("READY", "channel_of"),
     "_saver": ("Saver",),
+    "_scans": ("told_by",),
     "_sqlite": ("SQLiteFrontend",),
     "_store": ("Store", "copied"),
 }
@@ -100,12 +108,18 @@ __all__ = [
     "StoredData",
     "StoredMetadata",
     "Wanted",
+    "canonical",
+    "channel_of",
     "compared",
     "copied",
     "derived",
     "differences",
+    "of_json",
     "split_key",
     "taken_apart",
+    "to_json",
+    "told_by",
+    "value_at",
 ]
 
 

@@ -30,31 +30,46 @@ def projected(known: Mapping[str, Any], projection: str | Iterable[str] | None, 
     if projection is None:
         return dict(known)
     if isinstance(projection, str):
-        found = at(known, projection)
+        found = _at(known, projection)
         if found is _MISSING:
             raise RunMetadataNotAvailable(
                 f"run {run_id!r} has no {projection!r}; it has {', '.join(map(str, known))}"
             )
         return found
-    pairs = ((name, at(known, name)) for name in projection)
+    pairs = ((name, _at(known, name)) for name in projection)
     return {name: value for name, value in pairs if value is not _MISSING}
 
 
-def at(known: Any, name: str) -> Any:
-    """Follow a dotted name; a key that has dots itself is found, and a number is an index."""
+def value_at(known: Any, name: str, default: Any = None) -> Any:
+    """Follow a dotted name; a key that has dots itself is found, and a number is an index.
+
+    Parameters
+    ----------
+    known : Mapping, list or other
+        Nested values.
+    name : str
+        The name: ``"start.sample.name"``, ``"start.motors.0"``.
+    default : object
+        What is given when there is nothing under that name.
+    """
+    found = _at(known, name)
+    return default if found is _MISSING else found
+
+
+def _at(known: Any, name: str) -> Any:
     if isinstance(known, Mapping):
         if name in known:
             return known[name]
         for i, letter in enumerate(name):
             if letter == "." and name[:i] in known:
-                found = at(known[name[:i]], name[i + 1 :])
+                found = _at(known[name[:i]], name[i + 1 :])
                 if found is not _MISSING:
                     return found
         return _MISSING
     if isinstance(known, (list, tuple)):
         head, _, rest = name.partition(".")
         if head.isdigit() and int(head) < len(known):
-            return at(known[int(head)], rest) if rest else known[int(head)]
+            return _at(known[int(head)], rest) if rest else known[int(head)]
     return _MISSING
 
 

@@ -112,7 +112,12 @@ class Inputs:
 
 
 def execute(
-    context: ContextFile, run: Any, inputs: Inputs, wanted: Iterable[str] | None = None
+    context: ContextFile,
+    run: Any,
+    inputs: Inputs,
+    wanted: Iterable[str] | None = None,
+    begin: Callable[[str], None] | None = None,
+    failed: Mapping[str, tuple[str, str]] | None = None,
 ) -> Iterator[Outcome]:
     """Compute variables.
 
@@ -126,6 +131,11 @@ def execute(
         What else they take.
     wanted : iterable of str, optional
         These; by default all. What they need is computed too, unless `inputs` knows it.
+    begin : callable, optional
+        Called with the name of each before it is computed.
+    failed : Mapping, optional
+        Variables that are known to fail and must not be tried again: the class of the error, and
+        what it says.
 
     Yields
     ------
@@ -134,10 +144,12 @@ def execute(
     """
     chosen = list(context.variables) if wanted is None else list(wanted)
     results: dict[str, Any] = {}
-    errors: dict[str, tuple[str, str]] = {}  # the class of the error, and what it says
-    for name in context.order(_with_unknown(context, inputs, chosen, results)):
-        if name in results:
+    errors = dict(failed or {})  # the class of the error, and what it says
+    for name in context.order(_with_unknown(context, inputs, chosen, results, errors)):
+        if name in results or name in errors:
             continue
+        if begin is not None:
+            begin(name)
         outcome = _computed(context, name, run, inputs, results, errors)
         if outcome.cell is not None and outcome.cell.data is not None:
             results[name] = outcome.cell.data
@@ -147,13 +159,17 @@ def execute(
 
 
 def _with_unknown(
-    context: ContextFile, inputs: Inputs, chosen: list[str], results: dict[str, Any]
+    context: ContextFile,
+    inputs: Inputs,
+    chosen: list[str],
+    results: dict[str, Any],
+    errors: Mapping[str, Any],
 ) -> list[str]:
     """Add what is needed and has to be computed; load what is known."""
     needed = list(dict.fromkeys(chosen))
     for name in needed:  # it grows
         for other in context.needs(name):
-            if other in needed or other in results:
+            if other in needed or other in results or other in errors:
                 continue
             try:
                 if inputs.known is None or context.variables[other].transient:

@@ -1,0 +1,454 @@
+"""A process that runs context files, and the one that watches over it.
+
+What is asked and answered are lines of JSON. The worker writes the results into the file of the run
+itself and answers with summaries. What variables print goes to the log's end and is not kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any
+
+from .._errors import NXstxmError
+from ..storage import of_json, to_json
+from ._context import ContextFile, VariableInfo
+from ._errors import ContextError, Problem
+from ._execute import Inputs, Outcome, execute
+from ._run import RunRef, open_ref
+from ._run_file import Result, file_of
+from ._summary import Summary, summarised
+
+#: What is kept of what variables print, bytes.
+_TAIL = 16 * 1024
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker is to compute.
+
+    Attributes
+    ----------
+    context : str
+        The code of the context file.
+    path : str
+        Its path.
+    directory : str
+        The folder of the table.
+    ref : RunRef
+        The scan.
+    wanted : tuple of str
+        The variables.
+    params : Mapping
+        Parameters.
+    store : str
+        The folder of stored data, for ``"data#..."``; nothing without any.
+    failed : Mapping
+        Variables that ended a worker and are not to be tried again: class and text of the error.
+    """
+
+    context: str
+    path: str
+    directory: str
+    ref: RunRef
+    wanted: tuple[str, ...]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    store: str = ""
+    failed: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a variable.
+
+    Attributes
+    ----------
+    name : str
+        The variable.
+    summary : Summary, optional
+        What the table shows; None for an error.
+    error, error_type, trace : str
+        What went wrong.
+    seconds : float
+        How long it took.
+    """
+
+    name: str
+    summary: Summary | None = None
+    error: str = ""
+    error_type: str = ""
+    trace: str = ""
+    seconds: float = 0.0
+
+
+# -- in the worker --------------------------------------------------------------------------------
+
+
+def main() -> None:
+    """Do what the lines on standard input ask for, until they end."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what variables print is no answer
+
+    def tell(**message: Any) -> None:
+        answers.write(json.dumps(message) + "\n")
+        answers.flush()
+
+    contexts: dict[tuple[str, str], ContextFile] = {}
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            if request["do"] == "describe":
+                context = _context(contexts, request["code"], request["path"])
+                tell(done=[asdict(info) for info in context.infos()])
+            else:
+                task = _task(request["task"])
+                if request.get("memory"):
+                    _limit(request["memory"])
+                context = _context(contexts, task.context, task.path)
+                tell(done=_work(context, task, lambda name: tell(begin=name)))
+        except ContextError as error:
+            told = [asdict(problem) for problem in error.problems]
+            tell(context=told, path=error.path, details=error.details)
+        except (NXstxmError, OSError) as error:
+            tell(failed=str(error), kind=type(error).__name__)
+
+
+def _context(contexts: dict[tuple[str, str], ContextFile], code: str, path: str) -> ContextFile:
+    key = (code, path)
+    if key not in contexts:
+        contexts.clear()
+        contexts[key] = ContextFile.from_str(code, Path(path))
+    return contexts[key]
+
+
+def _task(made: Mapping[str, Any]) -> Task:
+    ref = {**made["ref"], "paths": tuple(made["ref"]["paths"])}
+    return Task(**{**made, "ref": RunRef(**ref), "wanted": tuple(made["wanted"])})
+
+
+def _limit(memory: int) -> None:
+    """Let the system refuse more memory than this; the variable gets a MemoryError."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+
+def _work(context: ContextFile, task: Task, begin: Callable[[str], None]) -> list[Any]:
+    file = file_of(Path(task.directory), task.ref.proposal, task.ref.number)
+    inputs = Inputs(task.ref, task.params, known=file.read, data=_data_of(task))
+    run = open_ref(task.ref)
+    results: dict[str, Result] = {}
+    answers = []
+    try:
+        failed = {name: (each[0], each[1]) for name, each in task.failed.items()}
+        for outcome in execute(context, run, inputs, task.wanted, begin, failed):
+            if context.variables[outcome.name].transient:
+                continue
+            result = _result(outcome)
+            results[outcome.name] = result
+            answers.append(_answer(outcome, result))
+    finally:
+        close = getattr(run, "close", None)
+        if callable(close):
+            close()
+    if results:
+        file.write(results)
+    return answers
+
+
+def _result(outcome: Outcome) -> Result:
+    if outcome.cell is None:
+        return Result(None, None, outcome.error, outcome.error_type)
+    return Result(outcome.cell, summarised(outcome.cell))
+
+
+def _answer(outcome: Outcome, result: Result) -> dict[str, Any]:
+    made: dict[str, Any] = {"name": outcome.name, "seconds": outcome.seconds}
+    if result.summary is not None:
+        made["summary"] = to_json(_plain(result.summary), "a summary")
+    else:
+        made |= {"error": outcome.error, "error_type": outcome.error_type, "trace": outcome.trace}
+    return made
+
+
+def _plain(summary: Summary) -> dict[str, Any]:
+    value = summary.value
+    if isinstance(value, complex):
+        value = {"complex": [value.real, value.imag]}
+    return {**asdict(summary), "value": value}
+
+
+def _data_of(task: Task) -> Callable[[str], Any] | None:
+    if not task.store or task.ref.kind != "nxstxm":
+        return None
+
+    def get(data_type: str) -> Any:
+        from ..storage import DataDirectory, NXstxmDirectory, Store
+
+        scans = NXstxmDirectory(Path(task.ref.paths[0]).parent, recursive=False)
+        return Store([scans, DataDirectory(task.store)]).get(task.ref.uid, data_type)
+
+    return get
+
+
+# -- outside --------------------------------------------------------------------------------------
+
+
+class WorkerDied(Exception):
+    """The worker ended, or was ended, before it answered.
+
+    Attributes
+    ----------
+    variable : str
+        What it was computing; nothing where it was computing none.
+    why : str
+        Why it ended.
+    """
+
+    def __init__(self, variable: str, why: str) -> None:
+        super().__init__(why)
+        self.variable = variable
+        self.why = why
+
+
+class Worker:
+    """A worker process, begun when it is needed and again after it died.
+
+    Parameters
+    ----------
+    timeout : float
+        Seconds that the variables of a scan may take.
+    memory : int, optional
+        Bytes that the process may have.
+    python : str, optional
+        The Python that runs it; by default this one.
+    """
+
+    def __init__(
+        self, timeout: float = 600.0, memory: int | None = None, python: str | None = None
+    ) -> None:
+        self.timeout = timeout
+        self.memory = memory
+        self._python = python or sys.executable
+        self._process: subprocess.Popen[str] | None = None
+        self._answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._tail: deque[str] = deque()
+
+    # -- asking ------------------------------------------------------------------------------------
+
+    def describe(self, code: str, path: str) -> list[VariableInfo]:
+        """Read a context file.
+
+        Raises
+        ------
+        ContextError
+            It can not be used.
+        """
+        try:
+            answer = self._ask({"do": "describe", "code": code, "path": path})
+        except WorkerDied as died:
+            message = f"reading it {died.why}"
+            raise ContextError(path, [Problem(message)], self.printed) from died
+        return [
+            VariableInfo(**{**i, **{k: tuple(i[k]) for k in ("tags", "needs", "uses")}})
+            for i in answer["done"]
+        ]
+
+    def compute(self, task: Task) -> list[Answer]:
+        """Compute the variables of a scan; one that ends the worker fails, the others do not.
+
+        Raises
+        ------
+        ContextError
+            The context file can not be used.
+        NXstxmError
+            The scan can not be opened, or the results not be written.
+        """
+        failed: list[Answer] = []
+        known: dict[str, tuple[str, str]] = {}
+        wanted = list(task.wanted)
+        while wanted:
+            request = {
+                "do": "compute",
+                "memory": self.memory,
+                "task": _request(replace(task, failed=known), wanted),
+            }
+            try:
+                return [*failed, *map(_answered, self._ask(request)["done"])]
+            except WorkerDied as died:
+                culprit, told = died.variable, f"the worker {died.why}"
+                if not culprit:  # while it opened the scan, or wrote: nothing can be had
+                    failed += [
+                        Answer(name, None, told, "WorkerDied", self.printed) for name in wanted
+                    ]
+                    return failed
+                known[culprit] = ("WorkerDied", told)
+                if culprit in wanted:
+                    failed.append(Answer(culprit, None, told, "WorkerDied", self.printed))
+                    wanted.remove(culprit)
+        return failed
+
+    @property
+    def printed(self) -> str:
+        """The end of what variables printed."""
+        return "".join(self._tail)[-_TAIL:]
+
+    def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        process = self._started()
+        deadline = time.monotonic() + self.timeout
+        assert process.stdin is not None
+        try:
+            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.flush()
+        except OSError:
+            self.close()
+            raise WorkerDied("", "ended before it was asked") from None
+        variable = ""
+        for answer in self._lines(deadline):
+            if answer is None:
+                status = self._status()
+                raise WorkerDied(variable, f"ended with status {status}")
+            if "begin" in answer:
+                variable = answer["begin"]
+                continue
+            _raise(answer)
+            return answer
+        self.close()
+        raise WorkerDied(variable, f"was ended after {self.timeout:g} s")
+
+    def _lines(self, deadline: float) -> Iterator[dict[str, Any] | None]:
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            try:
+                line = self._answers.get(timeout=left)
+            except queue.Empty:
+                return
+            if line is None:
+                yield None
+                return
+            with contextlib.suppress(ValueError):
+                yield json.loads(line)
+
+    # -- the process -------------------------------------------------------------------------------
+
+    def _started(self) -> subprocess.Popen[str]:
+        if self._process is not None and self._process.poll() is None:
+            return self._process
+        self.close()
+        self._answers = queue.SimpleQueue()
+        self._tail = deque()
+        self._process = subprocess.Popen(
+            [self._python, "-c", _PROGRAM],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        for stream, take in (
+            (self._process.stdout, self._answer_reader(self._answers)),
+            (self._process.stderr, self._tail_reader(self._tail)),
+        ):
+            threading.Thread(target=take, args=(stream,), daemon=True).start()
+        return self._process
+
+    @staticmethod
+    def _answer_reader(answers: queue.SimpleQueue[str | None]) -> Callable[[IO[str]], None]:
+        def read(stream: IO[str]) -> None:
+            with contextlib.suppress(ValueError, OSError):
+                for line in stream:
+                    answers.put(line)
+            answers.put(None)
+
+        return read
+
+    @staticmethod
+    def _tail_reader(tail: deque[str]) -> Callable[[IO[str]], None]:
+        def read(stream: IO[str]) -> None:
+            size = 0
+            with contextlib.suppress(ValueError, OSError):
+                while part := stream.read(4096):
+                    tail.append(part)
+                    size += len(part)
+                    while size - len(tail[0]) > _TAIL:
+                        size -= len(tail.popleft())
+
+        return read
+
+    def _status(self) -> str:
+        process = self._process
+        if process is None:
+            return "unknown"
+        try:
+            status = process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.close()
+            return "unknown"
+        return str(status)
+
+    def close(self) -> None:
+        """End the process."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+    def __enter__(self) -> Worker:
+        """Give the worker itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the process."""
+        self.close()
+
+
+_PROGRAM = "from suitcase.nxstxm.variables._worker import main; main()"
+
+
+def _request(task: Task, wanted: Sequence[str]) -> dict[str, Any]:
+    made = asdict(task)
+    return {**made, "wanted": list(wanted), "params": to_json(dict(task.params), "parameters")}
+
+
+def _answered(made: Mapping[str, Any]) -> Answer:
+    if "summary" not in made:
+        return Answer(**made)
+    summary = of_json(made["summary"])
+    value = summary["value"]
+    if isinstance(value, dict):
+        value = complex(*value["complex"])
+    return Answer(made["name"], Summary(**{**summary, "value": value}), seconds=made["seconds"])
+
+
+def _raise(answer: Mapping[str, Any]) -> None:
+    """Raise what the worker could not raise here."""
+    if "context" in answer:
+        problems = [Problem(**each) for each in answer["context"]]
+        raise ContextError(answer["path"], problems, answer["details"])
+    if "failed" in answer:
+        raise NXstxmError(f"{answer['kind']}: {answer['failed']}")
+
+
+__all__ = ["Answer", "Task", "Worker", "WorkerDied", "main"]
