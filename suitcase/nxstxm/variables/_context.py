@@ -163,11 +163,8 @@ class ContextFile:
                 problems.append(Problem(f"two variables are named {name!r}", variable.line))
         found = {**plain, **grouped}
         fingerprints = {
-            name: source.fingerprint(_place_of(variable), variable.line)
+            name: _with_fields(_print_of(variable, source), variable)
             for name, variable in found.items()
-        }
-        fingerprints = {
-            name: _with_fields(text, found[name]) for name, text in fingerprints.items()
         }
         context = cls(found, path, code, fingerprints)
         problems += context._problems()
@@ -303,6 +300,22 @@ class ContextFile:
             tuple(dict.fromkeys(uses)),
             self._fingerprints.get(name, ""),
         )
+
+
+def _print_of(variable: Variable, source: Source) -> str:
+    """Give the hash of a variable's code, which may have been imported from a module."""
+    place = _place_of(variable)
+    module = sys.modules.get(getattr(variable.func, "__module__", None) or "")
+    file = getattr(module, "__file__", None)
+    if module is None or module.__name__ == _MODULE or file is None:
+        return source.fingerprint(place, variable.line)
+    try:
+        code = Path(file).read_text(encoding="utf-8")
+    except OSError:
+        return source.fingerprint(place, variable.line)
+    # of an installed package only that module counts
+    folder = source.folder if Path(file).parent == source.folder else None
+    return Source(code, folder).fingerprint(place, variable.line)
 
 
 def _place_of(variable: Variable) -> str:

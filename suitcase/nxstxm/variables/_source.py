@@ -86,7 +86,7 @@ class Source:
     """
 
     def __init__(self, code: str, folder: Path | None = None) -> None:
-        self._folder = folder
+        self.folder = folder
         self._defined: dict[str, list[ast.stmt]] = {}
         for statement in ast.parse(code).body:
             for name in _names_of(statement):
@@ -184,7 +184,7 @@ class Source:
         return [made, [self._module(path) for path in files]] if files else made
 
     def _files(self, node: ast.stmt) -> Iterator[Path]:
-        if self._folder is None or not isinstance(node, (ast.Import, ast.ImportFrom)):
+        if self.folder is None or not isinstance(node, (ast.Import, ast.ImportFrom)):
             return
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -192,7 +192,7 @@ class Source:
             names = [node.module or ""]
         for name in names:
             head = name.split(".")[0]
-            for path in (self._folder / f"{head}.py", self._folder / head):
+            for path in (self.folder / f"{head}.py", self.folder / head):
                 if head and path.is_file():
                     yield path
                 elif head and path.is_dir():
