@@ -74,6 +74,22 @@ def held(path: Path) -> Iterator[None]:
             process.wait(10)
 
 
+def waited(seconds: float, probe: Path) -> float:
+    """Wait; give for how long the machine let nothing run, or write, in the last half second.
+
+    Nobody can flush every 50 ms where the system gives no time, or holds every write back.
+    """
+    end = time.monotonic() + seconds
+    stalls: list[tuple[float, float]] = []
+    with probe.open("wb", buffering=0) as file:
+        while (begun := time.monotonic()) < end:
+            time.sleep(min(0.005, end - begun))
+            file.write(b"x" * 4096)
+            stalls.append((begun, time.monotonic() - begun - 0.005))
+    probe.unlink()
+    return max((stall for begun, stall in stalls if begun > end - 0.5), default=0.0)
+
+
 def entries_of(ledger: Path) -> list[list[Any]]:
     """Read what a killed process wrote down; its last line may be cut."""
     found = []

@@ -17,7 +17,7 @@ import pytest
 from suitcase.nxstxm import recover
 from suitcase.nxstxm.nexus import read_documents, validate
 
-from .killer import PROMISED, UNMADE, Killer, begun, entries_of
+from .killer import PROMISED, UNMADE, Killer, begun, entries_of, waited
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 
@@ -35,8 +35,9 @@ def events_of(path: Path) -> set[tuple[str, int]]:
     }
 
 
-def looked_at(folder: Path, ledger: Path, killed_at: float) -> dict[str, int]:
+def looked_at(folder: Path, ledger: Path, killed_at: float, stalled: float) -> dict[str, int]:
     """Assert that nothing is broken; count events, files, and events that are lost."""
+    promised = PROMISED + stalled
     # of a folder that was just being made nobody can know that its maker is dead
     left = [path for path in folder.glob("*.journal") if {p.name for p in path.iterdir()} - UNMADE]
     assert not left, "a journal is left"
@@ -54,7 +55,7 @@ def looked_at(folder: Path, ledger: Path, killed_at: float) -> dict[str, int]:
             assert np.isfinite(shown).sum() == len(events), path
         stored |= events
     book = entries_of(ledger)
-    old = {(d, n) for t, what, *said in book if what == "event" and t < killed_at - PROMISED
+    old = {(d, n) for t, what, *said in book if what == "event" and t < killed_at - promised
            for _, d, n in [said]}  # fmt: skip
     for _, what, *said in book:
         if what == "file":
@@ -65,7 +66,7 @@ def looked_at(folder: Path, ledger: Path, killed_at: float) -> dict[str, int]:
         "lost": len(old - stored),
         "late": sum(
             1 for t, what, *said in book
-            if what == "event" and t >= killed_at - PROMISED and tuple(said[1:]) not in stored
+            if what == "event" and t >= killed_at - promised and tuple(said[1:]) not in stored
         ),
     }  # fmt: skip
 
@@ -77,7 +78,7 @@ def trial(killer: Killer, folder: Path, seed: int) -> dict[str, int]:
     ledger = folder / "ledger.txt"
     pid = killer.begin("measure", str(folder), str(ledger), seed)
     begun(ledger)
-    time.sleep(chance.uniform(0.0, 1.2))
+    stalled = waited(chance.uniform(0.0, 1.2), folder / "waiting")
     killed_at, status = killer.kill(pid)
     assert status == signal.SIGKILL, (folder / "log.txt").read_text()
     n_kills = 0
@@ -93,7 +94,7 @@ def trial(killer: Killer, folder: Path, seed: int) -> dict[str, int]:
                 break
     recover(folder)
     assert recover(folder) == []
-    return {**looked_at(folder, ledger, killed_at), "recoveries killed": n_kills}
+    return {**looked_at(folder, ledger, killed_at, stalled), "recoveries killed": n_kills}
 
 
 @pytest.mark.parametrize("n", [6, pytest.param(220, marks=[pytest.mark.slow])])
