@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ._loading import Chunk, StoredData, Wanted
     from ._memory import MemoryFrontend
     from ._metadata import ChunkInfo, StoredMetadata
-    from ._nxstxm_directory import NXstxmDirectory
+    from ._nxstxm_directory import NXstxmDirectory, uid_of
     from ._producer import FromRun, Producer, derived
     from ._project import value_at
     from ._ready import READY, channel_of
@@ -60,7 +60,7 @@ _NAMES = {
     "_loading": ("Chunk", "StoredData", "Wanted"),
     "_memory": ("MemoryFrontend",),
     "_metadata": ("ChunkInfo", "StoredMetadata"),
-    "_nxstxm_directory": ("NXstxmDirectory",),
+    "_nxstxm_directory": ("NXstxmDirectory", "uid_of"),
     "_producer": ("FromRun", "Producer", "derived"),
     "_project": ("value_at",),
     "_ready": ("READY", "channel_of"),
@@ -119,6 +119,7 @@ __all__ = [
     "taken_apart",
     "to_json",
     "told_by",
+    "uid_of",
     "value_at",
 ]
 
