@@ -2,20 +2,50 @@
 
 from ._cell import Cell
 from ._context import ContextFile, VariableInfo
-from ._errors import CellError, ContextError, DependencyError, GroupError, Problem, Skip
+from ._errors import (
+    CellError,
+    ContextError,
+    DependencyError,
+    GroupError,
+    MissingValueError,
+    Problem,
+    Skip,
+)
 from ._group import Group
+from ._messages import CallbackSink, KafkaSink, Message, Sink, Sinks, ZmqSink, sink_of
+from ._process import Processed, Processor
+from ._run import RunRef, ScanRun
+from ._scans import FoundScan, found_scans
+from ._table import RunTable, TableCell, TableRun
 from ._variable import Variable
 
 __all__ = [
+    "CallbackSink",
     "Cell",
     "CellError",
     "ContextError",
     "ContextFile",
     "DependencyError",
+    "FoundScan",
     "Group",
     "GroupError",
+    "KafkaSink",
+    "Message",
+    "MissingValueError",
     "Problem",
+    "Processed",
+    "Processor",
+    "RunRef",
+    "RunTable",
+    "ScanRun",
+    "Sink",
+    "Sinks",
     "Skip",
+    "TableCell",
+    "TableRun",
     "Variable",
     "VariableInfo",
+    "ZmqSink",
+    "found_scans",
+    "sink_of",
 ]

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .._errors import NXstxmError, NXstxmKeyError, NXstxmTypeError, NXstxmValueError
+from .._errors import (
+    NXstxmError,
+    NXstxmKeyError,
+    NXstxmOSError,
+    NXstxmTypeError,
+    NXstxmValueError,
+)
 
 
 class Skip(Exception):
@@ -100,6 +106,22 @@ class GroupError(NXstxmValueError):
     """A group of variables that can not be used."""
 
 
+class TableError(NXstxmOSError):
+    """A run table that can not be opened, read or written: locked, read-only, on a full disk."""
+
+
+class TableFormatError(NXstxmValueError):
+    """A file that is no run table, or one of a version that is not known here."""
+
+
+class VariableError(NXstxmValueError):
+    """A variable, tag or number that can not be what was asked: a name that is taken, a value."""
+
+
+class UnknownError(NXstxmKeyError):
+    """A run, variable, tag or comment that the table does not have."""
+
+
 __all__ = [
     "CellError",
     "ContextError",
@@ -108,4 +130,8 @@ __all__ = [
     "MissingValueError",
     "Problem",
     "Skip",
+    "TableError",
+    "TableFormatError",
+    "UnknownError",
+    "VariableError",
 ]

@@ -148,7 +148,8 @@ def focus(run: ScanRun) -> Cell:
     if "zoneplate_z" not in picture.dims:
         raise Skip("it is no focus scan")
     found = analysis.focus_position(picture)
-    return Cell(float(found["position"]), preview=found["sharpness"])
+    position = float(found["position"])
+    return Cell(position, summary_value=position, preview=found["sharpness"])
 
 
 @Variable(title="Drift", units="um", tags="analysis", version="1")

@@ -1,0 +1,388 @@
+"""Filling a table: for each scan, what is missing or was made otherwise."""
+
+from __future__ import annotations
+
+import getpass
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .._errors import NXstxmError, NXstxmKeyError
+from .._log import logger
+from ._context import VariableInfo
+from ._errors import ContextError, Problem
+from ._identity import LINEAGE, MADE, Identity, ToDo, identities, to_do
+from ._messages import (
+    Message,
+    new_processing_id,
+    processing_finished,
+    processing_state_set,
+    run_values_updated,
+    variable_set,
+)
+from ._run_file import Result
+from ._scans import FoundScan
+from ._stored_cell import StoredCell
+from ._table import RunTable, stored_cell
+from ._worker import Answer, Task, Worker
+
+#: Who made the cells of a context file.
+PROVENANCE = "context.py"
+#: Of the last context file that could be read, in the table's settings.
+_GOOD, _BROKEN = "nxstxm_context", "nxstxm_context_error"
+
+
+@dataclass(frozen=True)
+class Processed:
+    """What became of a scan.
+
+    Attributes
+    ----------
+    uid : str
+        The scan.
+    proposal, run : int
+        Its numbers.
+    computed : Mapping of str to str
+        The variables that were computed, and why.
+    errors : Mapping of str to str
+        Those of them that failed, and how; Skip is no error.
+    seconds : float
+        How long it took.
+    failure : str
+        Why nothing could be computed.
+    """
+
+    uid: str
+    proposal: int = 0
+    run: int = 0
+    computed: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class Context:
+    """The context file that counts.
+
+    Attributes
+    ----------
+    code, path : str
+        Its text and where it is.
+    infos : tuple of VariableInfo
+        Its variables, those that others need first.
+    error : ContextError, optional
+        What is wrong with the file as it is: the last good one counts.
+    """
+
+    code: str
+    path: str
+    infos: tuple[VariableInfo, ...]
+    error: ContextError | None = None
+
+
+class Processor:
+    """Fills a table.
+
+    Parameters
+    ----------
+    table : RunTable
+        The table.
+    jobs : int
+        Worker processes.
+    timeout : float
+        Seconds that the variables of a scan may take.
+    memory : int, optional
+        Bytes that a worker may have.
+    sink : callable, optional
+        Takes messages of what has changed.
+    """
+
+    def __init__(
+        self,
+        table: RunTable,
+        *,
+        jobs: int = 1,
+        timeout: float = 600.0,
+        memory: int | None = None,
+        sink: Callable[[Message], Any] | None = None,
+    ) -> None:
+        self.table = table
+        self._tell = sink or (lambda _: None)
+        self._workers = [Worker(timeout, memory) for _ in range(max(jobs, 1))]
+        self._free: queue.SimpleQueue[Worker] = queue.SimpleQueue()
+        for worker in self._workers:
+            self._free.put(worker)
+        self._context: Context | None = None
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def _worker(self) -> Iterator[Worker]:
+        worker = self._free.get()
+        try:
+            yield worker
+        finally:
+            self._free.put(worker)
+
+    # -- the context file --------------------------------------------------------------------------
+
+    def context(self) -> Context:
+        """Read the context file, if it has changed; the last good one, if it can not be used.
+
+        Raises
+        ------
+        ContextError
+            It can not be used, and there is no earlier one.
+        """
+        with self._lock:
+            path = self.table.context_path
+            try:
+                code = path.read_text(encoding="utf-8-sig")
+            except (OSError, UnicodeDecodeError) as error:
+                return self._last_good(str(path), ContextError(str(path), [_unreadable(error)]))
+            known = self._context
+            if known is not None and known.code == code and known.error is None:
+                return known
+            with self._worker() as worker:
+                try:
+                    infos = tuple(worker.describe(code, str(path)))
+                except ContextError as error:
+                    return self._last_good(str(path), error)
+                self._accept(code, str(path), infos)
+            assert self._context is not None
+            return self._context
+
+    def _accept(self, code: str, path: str, infos: tuple[VariableInfo, ...]) -> None:
+        shown = [info for info in infos if not info.transient]
+        changed = self.table.database.set_computed(shown)
+        settings = self.table.database.metameta
+        if settings.get(_GOOD) != code:
+            settings[_GOOD] = code
+        if settings.get(_BROKEN):
+            del settings[_BROKEN]
+        self._context = Context(code, path, infos)
+        for info in shown:
+            if info.name in changed:
+                marks = {"units": info.units} if info.units else None
+                self._tell(variable_set(info.name, info.title, info.description, marks))
+
+    def _last_good(self, path: str, error: ContextError) -> Context:
+        """Go on with the last context file that could be used, and say that the new one can not."""
+        settings = self.table.database.metameta
+        if not self.table.readonly and settings.get(_BROKEN) != str(error):
+            settings[_BROKEN] = str(error)
+        known = self._context
+        if known is None:
+            code = settings.get(_GOOD)
+            if code is None:
+                raise error
+            with self._worker() as worker:
+                infos = tuple(worker.describe(str(code), path))
+            known = Context(str(code), path, infos)
+        logger.error("the context file can not be used, the one before counts: %s", error)
+        self._context = Context(known.code, known.path, known.infos, error)
+        return self._context
+
+    # -- scans -------------------------------------------------------------------------------------
+
+    def process(
+        self,
+        scans: Sequence[FoundScan],
+        *,
+        variables: Iterable[str] | None = None,
+        force: bool = False,
+        params: Mapping[str, Any] | None = None,
+    ) -> Iterator[Processed]:
+        """Compute what is missing, or would be made otherwise now.
+
+        Parameters
+        ----------
+        scans : sequence of FoundScan
+            The scans.
+        variables : iterable of str, optional
+            Only these.
+        force : bool
+            Whether or not they are there.
+        params : Mapping, optional
+            Parameters, ``"param#..."``.
+
+        Yields
+        ------
+        Processed
+            Of each scan, as they are done.
+
+        Raises
+        ------
+        ContextError
+            There is no context file that can be used.
+        NXstxmKeyError
+            There is no such variable.
+        """
+        context = self.context()
+        wanted = None if variables is None else list(variables)
+        names = [info.name for info in context.infos]
+        for name in wanted or ():
+            if name not in names:
+                raise NXstxmKeyError(
+                    f"there is no variable {name!r} in {context.path}; there are {', '.join(names)}"
+                )
+        given = dict(params or {})
+        # in the order of time: numbers that are free are given in that order
+        numbers = [self._number(scan) for scan in scans]
+        pairs = list(zip(scans, numbers, strict=True))
+
+        def one(pair: tuple[FoundScan, tuple[int, int]]) -> Processed:
+            return self._one(context, *pair, wanted, force, given)
+
+        if len(self._workers) == 1 or len(pairs) < 2:
+            yield from map(one, pairs)
+            return
+        with ThreadPoolExecutor(len(self._workers), "nxstxm-table") as pool:
+            for done in as_completed([pool.submit(one, pair) for pair in pairs]):
+                yield done.result()
+
+    def _number(self, scan: FoundScan) -> tuple[int, int]:
+        proposal = self.table.proposal if scan.proposal is None else scan.proposal
+        return self.table.database.number_of(
+            scan.uid,
+            proposal,
+            scan_id=scan.scan_id,
+            kind=scan.kind,
+            paths=scan.paths,
+            start_time=scan.start_time,
+        )
+
+    def _one(
+        self,
+        context: Context,
+        scan: FoundScan,
+        numbers: tuple[int, int],
+        wanted: Sequence[str] | None,
+        force: bool,
+        params: Mapping[str, Any],
+    ) -> Processed:
+        begun = time.monotonic()
+        proposal, run = numbers
+        stored = self.table.database.cells(proposal, run)
+        made = identities(context.infos, params, self._data_keys(context, scan))
+        known = {name: cell.attributes for name, cell in stored.items()}
+        todo = to_do(context.infos, made, known, wanted=wanted, force=force)
+        if not todo:
+            return Processed(scan.uid, proposal, run, seconds=time.monotonic() - begun)
+        processing = new_processing_id()
+        self._tell(
+            processing_state_set(
+                processing, proposal, run, "RUNNING",
+                hostname=socket.gethostname(), username=_user(),
+            )
+        )  # fmt: skip
+        try:
+            answers = self._computed(context, scan, numbers, todo, params)
+            cells = [self._cell(answer, todo) for answer in answers]
+            self.table.database.set_cells(proposal, run, cells, start_time=scan.start_time)
+        except (NXstxmError, OSError) as error:
+            logger.error("scan %s can not be processed: %s", scan.uid, error)
+            return Processed(
+                scan.uid, proposal, run, seconds=time.monotonic() - begun, failure=str(error)
+            )
+        finally:
+            self._tell(processing_finished(processing))
+        self._tell(run_values_updated(proposal, run, [cell.name for cell in cells]))
+        return Processed(
+            scan.uid,
+            proposal,
+            run,
+            {each.name: each.why for each in todo},
+            {
+                answer.name: f"{answer.error_type}: {answer.error}"
+                for answer in answers
+                if answer.error_type not in ("", "Skip")
+            },
+            time.monotonic() - begun,
+        )
+
+    def _computed(
+        self,
+        context: Context,
+        scan: FoundScan,
+        numbers: tuple[int, int],
+        todo: Sequence[ToDo],
+        params: Mapping[str, Any],
+    ) -> list[Answer]:
+        task = Task(
+            context.code,
+            context.path,
+            str(self.table.path),
+            scan.ref(*numbers),
+            tuple(each.name for each in todo),
+            params,
+            str(self.table.path / "store"),
+        )
+        with self._worker() as worker:
+            answers = worker.compute(task)
+        asked = {each.name for each in todo}
+        return [answer for answer in answers if answer.name in asked]
+
+    @staticmethod
+    def _cell(answer: Answer, todo: Sequence[ToDo]) -> StoredCell:
+        identity: Identity = next(each.identity for each in todo if each.name == answer.name)
+        more = {LINEAGE: identity.hash, MADE: identity.as_json(), "seconds": answer.seconds}
+        if answer.trace:
+            more["traceback"] = answer.trace[-4000:]
+        result = Result(None, answer.summary, answer.error, answer.error_type)
+        return stored_cell(answer.name, result, PROVENANCE, more)
+
+    def _data_keys(self, context: Context, scan: FoundScan) -> dict[str, str]:
+        """Give the hashes of the keys of data of the store that variables take."""
+        types = {
+            use.partition("#")[2]
+            for info in context.infos
+            for use in info.uses
+            if use.startswith("data#")
+        }
+        if not types:
+            return {}
+        from ..storage import DataDirectory, NXstxmDirectory, Store
+
+        folder = Path(scan.paths[0]).parent
+        store = Store(
+            [NXstxmDirectory(folder, recursive=False), DataDirectory(self.table.path / "store")]
+        )
+        found = {}
+        for each in types:
+            try:
+                found[each] = store.key(scan.uid, each).hash
+            except NXstxmError as error:  # the variable will say so when it asks
+                logger.debug("%s of %s has no key: %s", each, scan.uid, error)
+        return found
+
+    def close(self) -> None:
+        """End the workers."""
+        for worker in self._workers:
+            worker.close()
+
+    def __enter__(self) -> Processor:
+        """Give it itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the workers."""
+        self.close()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return ""
+
+
+def _unreadable(error: Exception) -> Problem:
+    return Problem(f"it can not be read ({error})")

@@ -1,0 +1,455 @@
+"""The run table: a folder with a database, the results of each run, and a context file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .._errors import NXstxmOSError, NXstxmValueError, OptionError
+from ._cell import Cell
+from ._database import Database
+from ._errors import MissingValueError
+from ._run_file import Result, RunFile, file_of
+from ._runs import RunInfo
+from ._stored_cell import StoredCell
+from ._summary import Summary, summarised
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DATABASE, CONTEXT = "runs.sqlite", "context.py"
+#: What a new table begins with.
+_NEW_CONTEXT = '''"""The variables of this table: a function is a column, a scan is a row.
+
+Change this file and run `nxstxm table process DIR` again: only what changed is computed.
+"""
+
+from suitcase.nxstxm.variables import Cell, Skip, Variable  # noqa: F401
+from suitcase.nxstxm.variables.stxm import (  # noqa: F401
+{names}
+)
+
+# @Variable(title="Contrast", units="1")
+# def contrast(run):
+#     picture = run.picture()  # labelled: energy, y, x
+#     return float(picture.std() / picture.mean())
+'''
+
+
+class TableCell:
+    """A cell of a table, and the result behind it.
+
+    Attributes
+    ----------
+    name, title : str
+        The variable.
+    stored : StoredCell
+        What the table has.
+    """
+
+    def __init__(self, table: RunTable, info: RunInfo, name: str, stored: StoredCell) -> None:
+        self._table = table
+        self._info = info
+        self.name = name
+        self.title = table.titles().get(name, name)
+        self.stored = stored
+
+    def summary(self) -> Any:
+        """Give what the table shows: a number, a text, a picture (PNG), a sparkline."""
+        return self.stored.value
+
+    def read(self) -> Any:
+        """Read the result.
+
+        Raises
+        ------
+        MissingValueError
+            There is none; the message tells what went wrong.
+        """
+        self._check()
+        try:
+            return self._file.read(self.name)
+        except MissingValueError:
+            if self.stored.value is None:
+                raise
+            return self.stored.value  # what users type, and what only has a summary
+
+    def preview(self) -> Any:
+        """Give what to show when somebody looks closer: an array or a figure, else the result."""
+        self._check()
+        with contextlib.suppress(MissingValueError):
+            found = self._file.preview(self.name)
+            if found is not None:
+                return found
+        return self.read()
+
+    @property
+    def units(self) -> str | None:
+        """The units of the result."""
+        return self.stored.units
+
+    @property
+    def lineage(self) -> str | None:
+        """The hash of how it was made; see also ``stored.attributes["made"]``."""
+        return self.stored.lineage
+
+    @property
+    def error(self) -> str | None:
+        """What went wrong, if it did: ``"ZeroDivisionError: division by zero"``."""
+        if self.stored.error is None:
+            return None
+        kind = self.stored.error_cls
+        return f"{kind}: {self.stored.error}" if kind else self.stored.error
+
+    def history(self) -> list[StoredCell]:
+        """Give what the cell was before, the latest last."""
+        return self._table.database.history(self._info.proposal, self._info.run, self.name)
+
+    @property
+    def _file(self) -> RunFile:
+        return file_of(self._table.path, self._info.proposal, self._info.run)
+
+    def _check(self) -> None:
+        if self.error is not None:
+            raise MissingValueError(
+                f"{self.name!r} of run {self._info.run} has no value: {self.error}"
+            )
+
+    def __repr__(self) -> str:
+        """Say what it is."""
+        value = self.error or repr(self.stored.value)
+        return f"<{self.name} of p{self._info.proposal} r{self._info.run}: {value[:60]}>"
+
+
+class TableRun(Mapping[str, TableCell]):
+    """A row of a table: its cells by the names, or titles, of variables.
+
+    Attributes
+    ----------
+    info : RunInfo
+        The run's numbers, its uid, where its files are.
+    """
+
+    def __init__(self, table: RunTable, info: RunInfo) -> None:
+        self._table = table
+        self.info = info
+        self._cells = table.database.cells(info.proposal, info.run)
+
+    def __getitem__(self, name: str) -> TableCell:
+        """Give a cell.
+
+        Raises
+        ------
+        MissingValueError
+            The run has none of that name or title.
+        """
+        known = name
+        if name not in self._cells:
+            by_title = {title: each for each, title in self._table.titles().items()}
+            known = by_title.get(name, name)
+        if known not in self._cells:
+            raise MissingValueError(
+                f"run {self.info.run} of proposal {self.info.proposal} has no {name!r}; it has "
+                f"{', '.join(self._cells) or 'nothing'}"
+            )
+        return TableCell(self._table, self.info, known, self._cells[known])
+
+    def __iter__(self) -> Iterator[str]:
+        """Give the names of the cells."""
+        return iter(self._cells)
+
+    def __len__(self) -> int:
+        """Count the cells."""
+        return len(self._cells)
+
+    @property
+    def comment(self) -> str | None:
+        """What users say of the run."""
+        return self._table.database.comment(self.info.proposal, self.info.run)
+
+    def __repr__(self) -> str:
+        """Say which it is."""
+        return f"<run {self.info.run} of proposal {self.info.proposal}: {len(self)} cells>"
+
+
+class RunTable:
+    """A table of runs in a folder.
+
+    ::
+
+        DIR/context.py                       the variables
+        DIR/runs.sqlite                      the table, in DAMNIT's format
+        DIR/extracted_data/p<P>_r<R>.h5      results
+        DIR/store/                           data of the store, for "data#..."
+
+    Parameters
+    ----------
+    path : path-like
+        The folder.
+    readonly : bool
+        Change nothing.
+
+    Raises
+    ------
+    NXstxmOSError
+        There is no table; `create` makes one.
+
+    Examples
+    --------
+    >>> from suitcase.nxstxm.variables import RunTable
+    >>> table = RunTable.create("table", proposal=900001)
+    >>> table.submit("a1b2", {"dose": 3.5}, provenance="dose meter", units={"dose": "MGy"})
+    >>> row = table["a1b2"]
+    >>> row["dose"].read(), row["dose"].units
+    (3.5, 'MGy')
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, readonly: bool = False) -> None:
+        self.path = Path(path)
+        if not (self.path / DATABASE).is_file():
+            raise NXstxmOSError(
+                f"there is no run table in {self.path}; make one: nxstxm table init {self.path}"
+            )
+        self.readonly = readonly
+        self.database = Database(self.path / DATABASE, readonly=readonly)
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        proposal: int | str = 0,
+        context: str | None = None,
+    ) -> RunTable:
+        """Make a table; one that is there is opened, and its context file stays.
+
+        Parameters
+        ----------
+        path : path-like
+            The folder.
+        proposal : int or str
+            The proposal that scans belong to which do not say theirs.
+        context : str, optional
+            The text of the context file; by default one with the ready variables.
+        """
+        folder = Path(path)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise NXstxmOSError(f"{folder} can not be made ({error})") from error
+        is_new = not (folder / DATABASE).is_file()
+        database = Database(folder / DATABASE, create=True)
+        if is_new:
+            database.metameta["proposal"] = database.proposal_number(proposal)
+        database.close()
+        file = folder / CONTEXT
+        if not file.exists():
+            file.write_text(new_context() if context is None else context, encoding="utf-8")
+        return cls(folder)
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    @property
+    def proposal(self) -> int:
+        """The proposal of scans that do not say theirs."""
+        return int(self.database.metameta.get("proposal", 0))
+
+    @property
+    def context_path(self) -> Path:
+        """The context file."""
+        return self.path / CONTEXT
+
+    def runs(self, proposal: int | None = None) -> list[RunInfo]:
+        """Give all runs, or those of a proposal."""
+        return self.database.runs(proposal)
+
+    def titles(self) -> dict[str, str]:
+        """Give the title of each variable."""
+        return {name: each.title or name for name, each in self.database.variables().items()}
+
+    def __getitem__(self, run: int | str | tuple[int, int]) -> TableRun:
+        """Give a row.
+
+        Parameters
+        ----------
+        run : int, (int, int) or str
+            The number of a run in the table's proposal; proposal and run; or a ``first_uid``.
+
+        Raises
+        ------
+        MissingValueError
+            It is not there.
+        """
+        return TableRun(self, self.info(run))
+
+    def info(self, run: int | str | tuple[int, int]) -> RunInfo:
+        """Find a run; see `__getitem__`."""
+        if isinstance(run, str):
+            found = self.database.run_of(run)
+            if found is None:
+                raise MissingValueError(f"the table has no scan {run!r}")
+            return found
+        proposal, number = run if isinstance(run, tuple) else (self.proposal, run)
+        return self.database.run(proposal, number)
+
+    def __contains__(self, run: object) -> bool:
+        """Tell whether there is such a row."""
+        try:
+            self.info(run)  # type: ignore[arg-type]
+        except (KeyError, TypeError, ValueError):
+            return False
+        return True
+
+    def to_pandas(self, proposal: int | None = None, **options: Any) -> pd.DataFrame:
+        """Give the table as one of pandas; see `Database.to_pandas`."""
+        return self.database.to_pandas(proposal, **options)
+
+    def to_xarray(self, name: str, proposal: int | None = None) -> Any:
+        """Give one variable of all runs as an array along ``run``.
+
+        Raises
+        ------
+        MissingValueError
+            No run has it.
+        NXstxmValueError
+            Results have different shapes.
+        """
+        import numpy as np
+        import xarray as xr
+
+        found: dict[int, Any] = {}
+        units = None
+        for info in self.runs(proposal):
+            row = TableRun(self, info)
+            if name in row and row[name].error is None and row[name].summary() is not None:
+                found[info.run] = row[name].read()
+                units = row[name].units or units
+        if not found:
+            raise MissingValueError(f"no run has a value of {name!r}")
+        arrays = [each if isinstance(each, xr.DataArray) else xr.DataArray(each)
+                  for each in found.values()]  # fmt: skip
+        shapes = {array.shape for array in arrays}
+        if len(shapes) > 1:
+            raise NXstxmValueError(
+                f"results of {name!r} have different shapes, {sorted(shapes)}; read them one by one"
+            )
+        numbers = xr.DataArray(np.array(list(found)), dims="run", name="run")
+        made = xr.concat(arrays, dim=numbers, coords="minimal", compat="override", join="override")
+        made = made.rename(name)
+        made.attrs = {} if units is None else {"units": units}
+        return made
+
+    # -- writing -----------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        run: int | str | tuple[int, int],
+        values: Mapping[str, Any],
+        *,
+        provenance: str,
+        units: Mapping[str, str] | None = None,
+        errors: Mapping[str, BaseException] | None = None,
+    ) -> None:
+        """Add results that were made elsewhere.
+
+        Parameters
+        ----------
+        run : int, (int, int) or str
+            Which; a ``first_uid`` that is not there gets a number.
+        values : Mapping
+            Results, or `Cell`, by the names of their variables.
+        provenance : str
+            Who made them.
+        units : Mapping of str to str, optional
+            Units of some.
+        errors : Mapping, optional
+            What went wrong, of those that have no result.
+
+        Raises
+        ------
+        OptionError
+            The provenance is missing.
+        CellError
+            A result can not be stored.
+        """
+        if not isinstance(provenance, str) or not provenance:
+            raise OptionError(
+                f"provenance={provenance!r} does not say who made these results; give a text"
+            )
+        made = {
+            name: each if isinstance(each, Cell) else Cell(each, units=(units or {}).get(name))
+            for name, each in values.items()
+        }
+        results = {name: Result(cell, summarised(cell)) for name, cell in made.items()}
+        for name, error in (errors or {}).items():
+            kind = type(error).__name__
+            results[name] = Result(None, None, str(error) or kind, kind)
+        if isinstance(run, str) and self.database.run_of(run) is None:
+            proposal, number = self.database.number_of(run, self.proposal)
+        elif isinstance(run, tuple):
+            proposal, number = run
+        else:
+            proposal, number = (self.proposal, run) if isinstance(run, int) else self._numbers(run)
+        cells = [stored_cell(name, each, provenance) for name, each in results.items()]
+        file_of(self.path, proposal, number).write(results)
+        self.database.set_cells(proposal, number, cells)
+
+    def _numbers(self, run: str) -> tuple[int, int]:
+        info = self.info(run)
+        return info.proposal, info.run
+
+    def delete(self, run: int | str | tuple[int, int]) -> None:
+        """Remove a row, and the file with its results; the scan itself stays where it is."""
+        info = self.info(run)
+        self.database.delete_run(info.proposal, info.run)
+        file_of(self.path, info.proposal, info.run).path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
+
+    def __enter__(self) -> RunTable:
+        """Give the table itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """Say where it is."""
+        return f"RunTable({str(self.path)!r})"
+
+
+def stored_cell(
+    name: str,
+    result: Result,
+    provenance: str,
+    more: Mapping[str, Any] | None = None,
+) -> StoredCell:
+    """Give the row of the database for a result."""
+    summary = result.summary or Summary(None)
+    attributes: dict[str, Any] = {**summary.attributes, **(more or {})}
+    if result.error_type:
+        attributes |= {"error": result.error, "error_cls": result.error_type}
+    return StoredCell(
+        name,
+        summary.value,
+        None,
+        summary.max_diff,
+        provenance,
+        summary.type,
+        summary.method or None,
+        attributes,
+    )
+
+
+def new_context() -> str:
+    """Give the text of a context file with the ready variables."""
+    from . import stxm
+
+    names = "\n".join(f"    {each.name}," for each in stxm.ALL)
+    return _NEW_CONTEXT.replace("{names}", names)
