@@ -71,7 +71,14 @@ def told(made: xr.DataArray, source: xr.DataArray, what: str, **attrs: Any) -> x
     history = [line for line in str(source.attrs.get(HISTORY, "")).splitlines() if line]
     kept = {**source.attrs, **attrs, HISTORY: "\n".join([*history, what])}
     named: xr.DataArray = made.assign_attrs({k: v for k, v in kept.items() if v is not None})
-    return named
+    # some versions of xarray lose the units of coordinates on the way
+    lost = {
+        name: named[name].assign_attrs({**coordinate.attrs, **named[name].attrs})
+        for name, coordinate in source.coords.items()
+        if name in named.coords and coordinate.attrs and not named[name].attrs
+    }
+    whole: xr.DataArray = named.assign_coords(lost) if lost else named
+    return whole
 
 
 def call(function: str, /, **options: Any) -> str:

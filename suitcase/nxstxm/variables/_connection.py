@@ -237,12 +237,14 @@ class Connections:
                 f"{path} is damaged ({why}); 'sqlite3 {path.name} .recover' may give back most of "
                 f"it"
             )
-        if self.readonly and "unable to open" in why and path.exists():
-            return TableError(
-                f"{path} can not be opened read-only ({why}); another program has left a log "
-                f"beside it, which can not be read in this folder: copy all files of that name to "
-                f"one that can be written"
+        if "unable to open" in why and path.is_file():
+            way = (
+                f"another program has left a log beside it, which can not be read in this folder: "
+                f"copy {path.name} and {path.name}-wal to one that can be written"
+                if self.readonly
+                else "its folder has to be one that can be written; or open it with readonly=True"
             )
+            return TableError(f"{path} can not be opened ({why}); {way}")
         return TableError(f"{path} can not be used ({why})")
 
 

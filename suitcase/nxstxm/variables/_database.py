@@ -13,6 +13,7 @@ from ._described import Described
 from ._errors import TableError, TableFormatError
 from ._frame import frame, values_of
 from ._metameta import Metameta
+from ._numbers import Numbers
 from ._runs import Runs
 from ._schema import advance, fill_in, found, make
 from ._tags import Tags
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Database(Runs, Cells, Comments, Described, UserVariables, Tags):
+class Database(Runs, Numbers, Cells, Comments, Described, UserVariables, Tags):
     """A run table: a row for each run, a cell for each variable.
 
     It is in DAMNIT's format, version 4, and older ones become so when they are opened to be

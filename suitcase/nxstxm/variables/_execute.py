@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from .._errors import NXstxmError, NXstxmKeyError
 from .._log import logger
 from ._cell import Cell
@@ -152,7 +154,9 @@ def execute(
             begin(name)
         outcome = _computed(context, name, run, inputs, results, errors)
         if outcome.cell is not None and outcome.cell.data is not None:
-            results[name] = outcome.cell.data
+            data = outcome.cell.data
+            # a number is given on as one, as it would be after it was read from the file
+            results[name] = data[()] if isinstance(data, np.ndarray) and not data.ndim else data
         elif outcome.is_error:
             errors[name] = (outcome.error_type, outcome.error)
         yield outcome

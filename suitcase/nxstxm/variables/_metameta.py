@@ -27,13 +27,14 @@ class Metameta(MutableMapping[str, Any]):
         self._table = table
 
     def __getitem__(self, key: str) -> Any:
-        found = self._all().get(key, self)
-        if found is self:
+        query, place = "SELECT value FROM metameta WHERE key=?", (bound(key),)
+        found = self._table.read(lambda db: db.execute(query, place).fetchone())
+        if found is None:
             raise UnknownError(
                 f"the table {self._table.path} says nothing of {key!r:.60}; it does of "
                 f"{', '.join(self)[:500]}"
             )
-        return found
+        return found[0]
 
     def __setitem__(self, key: str, value: Any) -> None:
         self.update({key: value})
@@ -59,9 +60,8 @@ class Metameta(MutableMapping[str, Any]):
 
     def setdefault(self, key: str, default: Any = None) -> Any:
         """Give a value, which is set where there is none; of many who ask at once one sets it."""
-        found = self._all().get(key, self)
-        if found is not self:
-            return found
+        if key in self:
+            return self[key]
         row = (_check(key), _storable(key, default))
         with self._table.writing(durable=True) as db:
             db.execute("INSERT INTO metameta VALUES(?, ?) ON CONFLICT(key) DO NOTHING", row)

@@ -150,16 +150,17 @@ class Processor:
             known = self._context
             if known is not None and known.code == code and known.error is None:
                 return known
-            with self._worker() as worker:
-                try:
-                    infos = tuple(worker.describe(code, str(path)))
-                except ContextError as error:
-                    return self._last_good(str(path), error)
-                self._accept(code, str(path), infos)
-            assert self._context is not None
-            return self._context
+            try:
+                infos = self._described(code, str(path))
+            except ContextError as error:
+                return self._last_good(str(path), error)
+            return self._accept(code, str(path), infos)
 
-    def _accept(self, code: str, path: str, infos: tuple[VariableInfo, ...]) -> None:
+    def _described(self, code: str, path: str) -> tuple[VariableInfo, ...]:
+        with self._worker() as worker:
+            return tuple(worker.describe(code, path))
+
+    def _accept(self, code: str, path: str, infos: tuple[VariableInfo, ...]) -> Context:
         shown = [info for info in infos if not info.transient]
         changed = self.table.database.set_computed(shown)
         settings = self.table.database.metameta
@@ -172,6 +173,7 @@ class Processor:
             if info.name in changed:
                 marks = {"units": info.units} if info.units else None
                 self._tell(variable_set(info.name, info.title, info.description, marks))
+        return self._context
 
     def _last_good(self, path: str, error: ContextError) -> Context:
         """Go on with the last context file that could be used, and say that the new one can not."""
@@ -183,9 +185,7 @@ class Processor:
             code = settings.get(_GOOD)
             if code is None:
                 raise error
-            with self._worker() as worker:
-                infos = tuple(worker.describe(str(code), path))
-            known = Context(str(code), path, infos)
+            known = Context(str(code), path, self._described(str(code), path))
         logger.error("the context file can not be used, the one before counts: %s", error)
         self._context = Context(known.code, known.path, known.infos, error)
         return self._context

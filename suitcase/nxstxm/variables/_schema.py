@@ -64,6 +64,7 @@ _OURS = (
 _OUR_INDEXES = (
     "CREATE INDEX nxstxm_history_of_cell ON nxstxm_history(proposal, run, name)",
     "CREATE INDEX nxstxm_run_info_by_time ON run_info(start_time)",
+    "CREATE INDEX nxstxm_run_info_of_proposal ON run_info(proposal, start_time)",
 )
 
 

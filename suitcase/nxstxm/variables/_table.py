@@ -203,7 +203,7 @@ class RunTable:
     >>> table = RunTable.create("table", proposal=900001)
     >>> table.submit("a1b2", {"dose": 3.5}, provenance="dose meter", units={"dose": "MGy"})
     >>> row = table["a1b2"]
-    >>> row["dose"].read(), row["dose"].units
+    >>> float(row["dose"].read()), row["dose"].units
     (3.5, 'MGy')
     """
 
@@ -221,7 +221,7 @@ class RunTable:
         cls,
         path: str | os.PathLike[str],
         *,
-        proposal: int | str = 0,
+        proposal: int | str = 1,
         context: str | None = None,
     ) -> RunTable:
         """Make a table; one that is there is opened, and its context file stays.
@@ -255,7 +255,7 @@ class RunTable:
     @property
     def proposal(self) -> int:
         """The proposal of scans that do not say theirs."""
-        return int(self.database.metameta.get("proposal", 0))
+        return int(self.database.metameta.get("proposal", 1))
 
     @property
     def context_path(self) -> Path:

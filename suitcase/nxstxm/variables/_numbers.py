@@ -1,0 +1,198 @@
+"""Numbers: of scans, and of their proposals."""
+
+from __future__ import annotations
+
+import json
+import operator
+import re
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+from ._connection import Connections
+from ._errors import VariableError
+from ._names import bound, moment, shown, storable, unbound, whole
+from ._runs import RUNS, RunInfo, put_run, run_of_row
+
+#: Proposals that are no number get one from here on. Of those that are, none has ten digits.
+FIRST_PROPOSAL = 1_000_000_001
+#: The largest number of a scan that becomes that of its run.
+_LARGEST = 2**31 - 1
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+_ONE = "proposal=? AND run=?"
+
+
+class Numbers(Connections):
+    """The numbers of a table."""
+
+    def run_of(self, first_uid: str) -> RunInfo | None:
+        """Give the run that a scan is; None where it has no number yet."""
+        query = f"{RUNS}WHERE n.first_uid=?"
+        rows = self.read(lambda db: db.execute(query, (bound(first_uid),)).fetchall())
+        return run_of_row(rows[0]) if rows else None
+
+    def number_of(
+        self,
+        first_uid: str,
+        proposal: int | str | None = None,
+        *,
+        scan_id: Any = None,
+        kind: str | None = None,
+        paths: Iterable[object] | None = None,
+        start_time: float | None = None,
+    ) -> tuple[int, int]:
+        """Give the numbers of a scan, which it keeps for good; new ones where it has none.
+
+        The run's number is the scan's where that is free in the proposal, or else the one behind
+        the largest of the proposal. Many processes may ask at once.
+
+        Parameters
+        ----------
+        first_uid : str
+            The scan.
+        proposal : int or str, optional
+            Its proposal, see `proposal_number`; by default that of the table. A scan that has
+            numbers stays in the proposal that it was given first.
+        scan_id : int, optional
+            The scan's number.
+        kind : str, optional
+            Where the scan is found.
+        paths : iterable of path-like, optional
+            The scan's files; given again they take the place of those known.
+        start_time : float, optional
+            When it began.
+
+        Returns
+        -------
+        (int, int)
+            Proposal and run.
+        """
+        if not isinstance(first_uid, str) or not first_uid:
+            raise VariableError(f"first_uid={shown(first_uid)} is no scan; give its first uid")
+        texts = None if paths is None else json.dumps([str(each) for each in paths])
+        moment(start_time, "start_time")
+        known = self.run_of(first_uid)
+        if (
+            known is not None
+            and kind in (None, known.kind)
+            and start_time in (None, known.start_time)
+            and (texts is None or tuple(json.loads(texts)) == known.paths)
+        ):
+            return known.proposal, known.run
+        with self.writing(durable=True) as db:
+            found = db.execute(
+                "SELECT proposal, run FROM nxstxm_runs WHERE first_uid=?", (bound(first_uid),)
+            ).fetchone()
+            if found is None:
+                number = _proposal(db, proposal)
+                found = (number, _free(db, number, scan_id))
+                db.execute(
+                    "INSERT INTO nxstxm_runs(first_uid, proposal, run, scan_id, paths) "
+                    "VALUES(?, ?, ?, ?, '[]')",
+                    (bound(first_uid), *found, _scan_id(scan_id)),
+                )
+            db.execute(
+                "UPDATE nxstxm_runs SET kind=coalesce(?, kind), paths=coalesce(?, paths), "
+                "start_time=coalesce(?, start_time) WHERE first_uid=?",
+                (storable(kind), texts, moment(start_time, "start_time"), bound(first_uid)),
+            )
+            put_run(db, found[0], found[1], moment(start_time, "start_time"))
+        return int(found[0]), int(found[1])
+
+    def proposal_number(self, proposal: int | str | None = None) -> int:
+        """Give the number of a proposal, which it gets where it is none.
+
+        A number of up to nine digits is its own. Names get numbers from 1 000 000 001 on, which no
+        facility gives its proposals.
+
+        Parameters
+        ----------
+        proposal : int or str, optional
+            Its number or name; by default that of the table.
+        """
+        number = _as_number(proposal)
+        if number is not None:
+            return number
+        with self.writing(durable=True) as db:
+            return _proposal(db, proposal)
+
+    def proposal_name(self, number: int) -> str:
+        """Give the name of a proposal: of one that is a number its digits."""
+        query = "SELECT name FROM nxstxm_proposals WHERE proposal=?"
+        value = (whole(number, "proposal"),)
+        rows = self.read(lambda db: db.execute(query, value).fetchall())
+        return str(unbound(rows[0][0])) if rows else str(number)
+
+
+# -- numbers --------------------------------------------------------------------------------------
+
+
+def _as_number(proposal: int | str | None) -> int | None:
+    """Give the number of a proposal that is one."""
+    if isinstance(proposal, str):
+        return int(proposal) if _NUMBER.fullmatch(proposal) else None
+    if proposal is None:
+        return None
+    number = whole(proposal, "proposal")
+    return number if 0 < number < FIRST_PROPOSAL - 1 else None
+
+
+def _proposal(db: sqlite3.Connection, proposal: int | str | None) -> int:
+    number = _as_number(proposal)
+    if number is None and proposal is None:
+        own = db.execute("SELECT value FROM metameta WHERE key='proposal'").fetchone()
+        number = own[0] if own and isinstance(own[0], int) else None
+    if number is None:
+        number = _named(db, proposal)
+    # DAMNIT's own API takes the proposal of the table where none is given
+    db.execute("INSERT INTO metameta VALUES('proposal', ?) ON CONFLICT(key) DO NOTHING", (number,))
+    return number
+
+
+def _named(db: sqlite3.Connection, proposal: int | str | None) -> int:
+    if isinstance(proposal, str) or proposal is None:
+        name = proposal or ""
+    else:
+        known = db.execute(
+            "SELECT proposal FROM nxstxm_proposals WHERE proposal=?", (proposal,)
+        ).fetchone()
+        if known is None:
+            raise VariableError(
+                f"proposal {shown(proposal)} is none: numbers have up to nine digits, and larger "
+                f"ones are those of proposals with a name; give the name, or the number as text"
+            )
+        return int(known[0])
+    found = db.execute(
+        "SELECT proposal FROM nxstxm_proposals WHERE name=?", (bound(name),)
+    ).fetchone()
+    if found is None:
+        (largest,) = db.execute("SELECT max(proposal) FROM nxstxm_proposals").fetchone()
+        found = (FIRST_PROPOSAL if largest is None else largest + 1,)
+        db.execute("INSERT INTO nxstxm_proposals VALUES(?, ?)", (bound(name), found[0]))
+    return int(found[0])
+
+
+def _scan_id(given: Any) -> int | None:
+    try:
+        number = None if isinstance(given, bool) else operator.index(given)
+    except TypeError:
+        return None
+    return number if number is not None and 0 < number <= _LARGEST else None
+
+
+def _free(db: sqlite3.Connection, proposal: int, scan_id: Any) -> int:
+    """Give a number that no run of a proposal has."""
+    # both tables: others may have removed a run from theirs, and its file is still there
+    wanted, tables = _scan_id(scan_id), ("run_info", "nxstxm_runs")
+    if wanted is not None and not any(
+        db.execute(f"SELECT 1 FROM {table} WHERE {_ONE}", (proposal, wanted)).fetchone()
+        for table in tables
+    ):
+        return wanted
+    largest = 0
+    for table in tables:
+        # of texts, which the column may have, no number is made
+        query = f"SELECT max(run) FROM {table} WHERE proposal=? AND run < ?"
+        (found,) = db.execute(query, (proposal, 2**62)).fetchone()
+        largest = max(largest, int(found or 0))
+    return largest + 1
