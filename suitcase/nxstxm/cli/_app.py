@@ -34,6 +34,7 @@ from suitcase.nxstxm.cli._options import (
     WithoutSample,
 )
 from suitcase.nxstxm.cli._store_app import store
+from suitcase.nxstxm.cli._table_app import table
 from suitcase.nxstxm.cli._telling import UsageError, complain, make_console, tell_problems
 
 app = typer.Typer(
@@ -44,6 +45,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(store)
+app.add_typer(table)
 
 
 def run(argv: list[str] | None) -> int:

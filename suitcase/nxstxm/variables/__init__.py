@@ -11,6 +11,7 @@ from ._errors import (
     Problem,
     Skip,
 )
+from ._export import export_table, shown_value
 from ._group import Group
 from ._messages import CallbackSink, KafkaSink, Message, Sink, Sinks, ZmqSink, sink_of
 from ._process import Processed, Processor
@@ -18,6 +19,7 @@ from ._run import RunRef, ScanRun
 from ._scans import FoundScan, found_scans
 from ._table import RunTable, TableCell, TableRun
 from ._variable import Variable
+from ._watch import watch
 
 __all__ = [
     "CallbackSink",
@@ -46,6 +48,9 @@ __all__ = [
     "Variable",
     "VariableInfo",
     "ZmqSink",
+    "export_table",
     "found_scans",
+    "shown_value",
     "sink_of",
+    "watch",
 ]

@@ -24,7 +24,7 @@ from uuid import uuid4
 import h5py
 import numpy as np
 
-from .._errors import NXstxmOSError
+from .._errors import NXstxmError, NXstxmOSError
 from .._locks import lock_file
 from .._publish import publish
 from ..nexus import H5_ERRORS, why
@@ -78,6 +78,8 @@ class RunFile:
         try:
             with h5py.File(self.path, "r", locking=False) as file:
                 yield file
+        except NXstxmError:
+            raise
         except FileNotFoundError as error:
             raise MissingValueError(f"there is no file {self.path}") from error
         except H5_ERRORS as error:
