@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,8 @@ def _documents(
             continue
         streamed: set[str] = set()
         filling = Filling(fill_or_fail=True).knowing(run.handlers, run.roots)
-        with closing(filling):
+        # an error keeps what was read alive, and with it the open file
+        with closing(filling), _closed_after(run.documents):
             for name, doc in run.documents:
                 if name == "stream_resource":
                     streamed.add(str(doc.get("data_key")))
@@ -120,6 +121,17 @@ def _documents(
                 f"run {run.start.get('uid'):.8}: the readings of {', '.join(sorted(streamed))} "
                 f"stay in their files, which are streams; keep these"
             )
+
+
+@contextmanager
+def _closed_after(documents: Any) -> Iterator[None]:
+    """Close a generator, whatever happens."""
+    try:
+        yield
+    finally:
+        close = getattr(documents, "close", None)
+        if callable(close):
+            close()
 
 
 def _tell(damage: str) -> None:
