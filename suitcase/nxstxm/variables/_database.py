@@ -70,7 +70,6 @@ class Database(Runs, Numbers, Cells, Comments, Described, UserVariables, Tags):
         timeout: float = 30.0,
     ) -> None:
         super().__init__(path, readonly=readonly, timeout=timeout)
-        self.metameta = Metameta(self)
         if not self.path.exists():
             if readonly or not create:
                 raise TableError(
@@ -90,6 +89,11 @@ class Database(Runs, Numbers, Cells, Comments, Described, UserVariables, Tags):
             self._fill()
         while self._behind():
             pass
+
+    @property
+    def metameta(self) -> Metameta:
+        """What the table knows of itself, to be read and set."""
+        return Metameta(self)
 
     def prepared_readonly(self, db: sqlite3.Connection) -> None:
         """Make a connection ready that only reads."""
@@ -146,7 +150,7 @@ class Database(Runs, Numbers, Cells, Comments, Described, UserVariables, Tags):
             import pandas  # noqa: F401 - before the database is read
         except ImportError as error:
             raise TableError(
-                f"to_pandas needs pandas ({error}): pip install 'suitcase-nxstxm[xarray]'"
+                f"to_pandas needs pandas ({error}): pip install 'suitcase-nxstxm[variables]'"
             ) from error
         runs, columns, known = self.read(lambda db: values_of(db, proposal, last, raw))
         return frame(runs, columns, known if titles else None)

@@ -93,10 +93,11 @@ def frame(
 
 
 def _heading(name: str, titles: dict[str, str] | None, made: dict[str, Any]) -> str:
-    if titles is None:
-        return name
-    title = titles.get(name, "Comment" if name == COMMENT else name)
-    return title if title not in made else f"{title} ({name})"
+    heading = name
+    if titles is not None:
+        heading = titles.get(name, "Comment" if name == COMMENT else name)
+    # titles may be alike, and other programs give any name
+    return heading if heading not in made else f"{heading} ({name})"
 
 
 def column(values: list[Any]) -> Any:
