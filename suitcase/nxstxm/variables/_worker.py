@@ -17,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
@@ -139,8 +140,7 @@ def _task(made: Mapping[str, Any]) -> Task:
 def _limit(memory: int) -> None:
     """Let the system refuse more memory than this; the variable gets a MemoryError."""
     with contextlib.suppress(ImportError, ValueError, OSError):
-        import resource
-
+        resource: Any = import_module("resource")  # where the system has such limits
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
 
