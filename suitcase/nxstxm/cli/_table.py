@@ -227,7 +227,8 @@ def cell_text(cell: Any) -> Text:
         return Text("[image]", style or "cyan")
     if cell.summary_type == "trendline" and isinstance(cell.value, np.ndarray):
         return Text(sparkline(cell.value[1]), style or "cyan")
-    units = f" {cell.units}" if cell.units and cell.value is not None else ""
+    number = isinstance(cell.value, (int, float, complex))
+    units = f" {cell.units}" if cell.units and number else ""
     return Text(" ".join(f"{shown_value(cell)}{units}".split()), style)
 
 

@@ -186,8 +186,8 @@ def _td(cell: StoredCell | None) -> str:
         return f'<td{marks}><img alt="" src="data:image/png;base64,{picture}"></td>'
     if cell.summary_type == "trendline" and isinstance(value, np.ndarray):
         return f"<td{marks}>{_curve(value)}</td>"
-    units = f" {html.escape(cell.units)}" if cell.units and value is not None else ""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    number = isinstance(value, (int, float, complex)) and not isinstance(value, bool)
+    units = f" {html.escape(cell.units)}" if cell.units and number else ""
     kind = ' class="number"' if number else ""
     return f"<td{kind}{marks}>{html.escape(shown_value(cell))}{units}</td>"
 
