@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import datetime
 import html
 import math
@@ -87,9 +88,19 @@ def _frame(table: RunTable, proposal: int | None, path: Path, kind: str) -> None
         if frame[name].dtype.kind == "O":  # text too, whatever pandas calls it
             frame[name] = frame[name].map(_harmless)
     if kind == ".csv":
-        frame.to_csv(path, index=False)
+        _to_csv(frame, path)
         return
     _to_excel(frame, path)
+
+
+def _to_csv(frame: pd.DataFrame, path: Path) -> None:
+    import pandas as pd
+
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(frame.columns)
+        for row in frame.itertuples(index=False, name=None):
+            writer.writerow(["" if pd.isna(value) else value for value in row])
 
 
 def _harmless(value: Any) -> Any:
