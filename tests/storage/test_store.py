@@ -527,3 +527,19 @@ def test_differences_are_said_in_words() -> None:
     assert compared(one, dict(reversed(one.items()))) == "same"
     key = DataKey(RUN, "a", one)
     assert compared(key, one) == "same"
+
+
+def test_data_of_a_newer_format_are_not_taken_for_broken(tmp_path: Path) -> None:
+    from suitcase.nxstxm.storage._metadata import sealed
+
+    disk = DataDirectory(tmp_path)
+    key = DataKey(RUN, "a", {"a": ("f", "1", {})})
+    disk.save(key, np.arange(3))
+    path = next(tmp_path.rglob("metadata.json"))
+    about = {**disk.get_metadata(key).as_json(), "format_version": 99}
+    path.write_bytes(sealed(about))
+    with pytest.raises(DataCorrupted, match="version 99; this version of the package reads"):
+        disk.load(key)
+    with pytest.raises(DataCorrupted, match="version 99"):
+        disk.save(key, np.arange(4))
+    assert "99" in path.read_text()

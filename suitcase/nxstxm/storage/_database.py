@@ -96,7 +96,8 @@ class Database:
         try:
             yield
         except BaseException:
-            db.execute("ROLLBACK")
+            if db.in_transaction:  # a full disk has ended it already
+                db.execute("ROLLBACK")
             raise
         db.execute("COMMIT")
 
@@ -139,17 +140,30 @@ class Database:
             self._own().append(db)
 
     def _connect(self) -> sqlite3.Connection:
-        mode = "ro" if self.readonly else "rwc"
-        db = sqlite3.connect(
-            f"{self.path.as_uri()}?mode={mode}",
+        if not self.readonly:
+            db = self._opened("mode=rwc")
+            # a power cut may take the last rows; what they are about is still there to be found
+            db.execute("PRAGMA synchronous=NORMAL")
+            return db
+        db = self._opened("mode=ro")
+        try:
+            db.execute(_TABLES).fetchall()
+        except sqlite3.OperationalError as error:
+            db.close()
+            if "locked" in str(error) or self.path.with_name(f"{self.path.name}-wal").exists():
+                raise
+            # files beside it are needed, that can not be made here; and nobody is writing
+            db = self._opened("mode=ro&immutable=1")
+        return db
+
+    def _opened(self, how: str) -> sqlite3.Connection:
+        return sqlite3.connect(
+            f"{self.path.as_uri()}?{how}",
             uri=True,
             timeout=self.timeout,
             isolation_level=None,  # transactions are begun where they are meant
             check_same_thread=False,  # but one thread at a time
         )
-        # a power cut may take the last rows; what they are about is still there to be scanned
-        db.execute("PRAGMA synchronous=NORMAL")
-        return db
 
     # -- the schema --------------------------------------------------------------------------------
 

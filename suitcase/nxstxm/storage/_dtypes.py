@@ -55,7 +55,7 @@ def as_array(data: Any, what: str) -> AnyArray:
             array.dtype.descr  # noqa: B018 - fields in another order than in memory have none
         except ValueError:
             array = repack_fields(array, recurse=True)
-    elif array.dtype.metadata and not array.dtype.hasobject:  # what h5py notes of its types
+    elif array.dtype.metadata is not None and not array.dtype.hasobject:  # notes of h5py
         array = array.view(array.dtype.str)
     return array
 
@@ -98,7 +98,7 @@ def to_bytes(array: AnyArray, what: str) -> tuple[AnyArray, ArrayType]:
     elif array.dtype.hasobject:
         raise FormatError(f"{what} has dtype {array.dtype}: fields that are objects have no form")
     if text:
-        array = np.char.encode(array, "utf-8", "surrogatepass")
+        array = _encoded(array)
     if array.dtype.itemsize == 0:  # text of no letters: HDF5 has no such type
         if array.dtype.kind != "S":
             raise FormatError(f"{what} has dtype {array.dtype}, which has nothing in it")
@@ -110,13 +110,25 @@ def from_bytes(array: AnyArray, kind: ArrayType) -> AnyArray:
     """Undo `to_bytes`."""
     if not kind.text:
         return array
-    text: AnyArray = np.char.decode(array, "utf-8", "surrogatepass")
+    text = _decoded(array)
     if kind.text == "object":
         return text.astype(object)
     if kind.text == "string":
         known = getattr(np.dtypes, "StringDType", None)  # NumPy 2
         return text.astype(object) if known is None else text.astype(known())
     return text.astype(kind.text)
+
+
+def _encoded(array: AnyArray) -> AnyArray:
+    if not array.size:  # NumPy 1 makes numbers of no texts
+        return np.zeros(array.shape, "S1")
+    return np.char.encode(array, "utf-8", "surrogatepass")
+
+
+def _decoded(array: AnyArray) -> AnyArray:
+    if not array.size:
+        return np.zeros(array.shape, "U1")
+    return np.char.decode(array, "utf-8", "surrogatepass")
 
 
 def _objects(array: AnyArray, what: str) -> AnyArray:

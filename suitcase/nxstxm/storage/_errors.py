@@ -34,6 +34,10 @@ class DataCorrupted(NXstxmOSError):
     """Stored data are not what was written: a checksum, a file or a description is wrong."""
 
 
+class NewerFormatError(DataCorrupted):
+    """Stored data are of a format that only a newer version of this package reads."""
+
+
 class DataLockedError(NXstxmOSError):
     """Another writer makes these data at the moment."""
 
@@ -67,6 +71,7 @@ __all__ = [
     "FormatError",
     "KeyValueError",
     "NXstxmError",
+    "NewerFormatError",
     "RunMetadataNotAvailable",
     "SaverError",
 ]

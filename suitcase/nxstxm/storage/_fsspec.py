@@ -34,12 +34,12 @@ class FsspecDirectory(StorageFrontend):
     ::
 
         <path>/3f/<run>/run.json                       what is known of the run
-        <path>/3f/<run>/od-4xedpmc2byrkubng/           data
+        <path>/3f/<run>/od-fudrzdymyykct3ca/           data
             metadata.json                              written last: without it there are no data
             chunks.jsonl                               where their chunks are, and checksums
             000000.h5, 000001.h5, ...                  the chunks
             writer.json                                who writes, while somebody does
-        <path>/3f/<run>/od-4xedpmc2byrkubng_broken/    when that failed
+        <path>/3f/<run>/od-fudrzdymyykct3ca_broken/    when that failed
 
     Files that take the place of others have a mark in their names, ``000000-1a2b3c4d.h5``, and the
     metadata are replaced by one write when all are there: who reads finds the old data or the new.
@@ -147,13 +147,13 @@ class FsspecDirectory(StorageFrontend):
 
 def _opened(url: str, filesystem: Any, options: dict[str, Any]) -> tuple[Any, str]:
     """Give a file system and a path of it."""
-    if filesystem is not None:
-        return filesystem, str(filesystem._strip_protocol(url))
-    if url.endswith(".zip") and "://" not in url and Path(url).is_file():
+    if filesystem is None and url.endswith(".zip") and "://" not in url and Path(url).is_file():
         url = f"zip://::{url}"
     try:
-        fs, path = url_to_fs(url, **options)
+        fs, path = (filesystem, url) if filesystem is not None else url_to_fs(url, **options)
         root = str(fs._strip_protocol(path))
+        if getattr(fs, "mode", "r") != "r":
+            raise ValueError(f"an archive is only read, and not opened with mode {fs.mode!r}")
         if not files_of(fs, root).can_write:
             fs.find("")  # the list of what is inside is not made by several threads at once
     except (ImportError, ValueError, TypeError) as error:
@@ -162,6 +162,4 @@ def _opened(url: str, filesystem: Any, options: dict[str, Any]) -> tuple[Any, st
         raise DataCorrupted(f"{url} can not be opened: {error}") from error
     except Exception as error:  # each file system's library has its own
         raise NXstxmOSError(f"{url} can not be opened ({type(error).__name__}: {error})") from error
-    if getattr(fs, "mode", "r") != "r":
-        raise OptionError(f"{url} is opened with mode {fs.mode!r}; an archive is only read")
     return fs, root

@@ -160,7 +160,11 @@ class FsspecBackend(PieceBackend):
         check_options(options)
         metadata.as_json()  # what can not be noted is refused before anything is written
         claim = self.begin(backend_key, overwrite, wait)
-        return FsspecSaver(self, backend_key, metadata, claim, **options)
+        try:
+            return FsspecSaver(self, backend_key, metadata, claim, **options)
+        except BaseException:
+            self.writers.release(claim)
+            raise
 
     def begin(self, backend_key: str, overwrite: str, wait: float) -> Claim:
         """Become the writer of data; see `StorageBackend.make_saver`."""

@@ -27,7 +27,13 @@ from filelock import FileLock, Timeout
 from .._disk import sync
 from .._errors import NXstxmOSError
 from .._log import logger
-from ._errors import DataCorrupted, DataExistsError, DataLockedError, DataNotAvailable
+from ._errors import (
+    DataCorrupted,
+    DataExistsError,
+    DataLockedError,
+    DataNotAvailable,
+    NewerFormatError,
+)
 from ._key import HASH_LETTERS
 from ._metadata import StoredMetadata
 from ._piece_data import LOG, METADATA, PieceBackend
@@ -197,6 +203,8 @@ class LocalBackend(PieceBackend):
         if overwrite == "if_broken":
             try:
                 self.open(backend_key).verify()
+            except NewerFormatError:
+                raise  # they are good, for who has that version
             except (DataCorrupted, DataNotAvailable) as error:
                 logger.warning("broken data will be replaced: %s", error)
                 return seen

@@ -27,6 +27,8 @@ from ._pieces import Stored, write
 from ._saver import Saver
 
 _FAILURE, _SCHEMA = "failure", "schema"
+#: Files that may be on their way to the disk, each with a thread that waits for it.
+_SYNCS = 16
 
 
 class LocalSaver(PieceSaver):
@@ -137,7 +139,11 @@ class LocalSaver(PieceSaver):
         if not self._is_owner and self.metadata.schema is not None:
             # several processes may each have had their first chunk, of different kinds
             raw = sealed(self.metadata.schema.as_json())
-            (self._folder / f"{_SCHEMA}-{uuid4().hex[:8]}").write_bytes(raw)
+            path = self._folder / f"{_SCHEMA}-{uuid4().hex[:8]}"
+            try:
+                path.write_bytes(raw)
+            except OSError as error:
+                raise NXstxmOSError(f"{path} can not be written ({error})") from error
         self._note()
 
     def _write(self, file: str, arrays: Mapping[str, AnyArray]) -> dict[str, Stored]:
@@ -155,7 +161,16 @@ class LocalSaver(PieceSaver):
             raise NXstxmOSError(f"{path} can not be written ({error})") from error
         if self.backend.durable:
             self._syncs.append((os.getpid(), Beside(lambda: sync(path))))
+            self._wait_for_disk()
         return written
+
+    def _wait_for_disk(self) -> None:
+        """See that not too many flushes are under way; if one fails, closing tells."""
+        if len(self._syncs) > _SYNCS:
+            pid, earlier = self._syncs[-_SYNCS]
+            if pid == os.getpid():
+                with contextlib.suppress(OSError):
+                    earlier.result()
 
     # -- the log -----------------------------------------------------------------------------------
 
@@ -258,12 +273,6 @@ class LocalSaver(PieceSaver):
 
     def _merge(self, found: list[ChunkInfo], others: list[Path]) -> None:
         """Make one log of several."""
-        shared = [info for info in found if info.index == CONSTANTS]
-        if any(_contents(info) != _contents(shared[0]) for info in shared):
-            raise FormatError(
-                f"chunks of {self.metadata.key} that several processes saved disagree in "
-                f"{', '.join(shared[0].place['arrays'])}, which all chunks share"
-            )
         for path in sorted(self._folder.glob(f"{_SCHEMA}-*")):
             schema = Schema.of_json(unsealed(path.read_bytes(), str(path)))
             known = self.metadata.schema or schema
@@ -274,6 +283,12 @@ class LocalSaver(PieceSaver):
                     f"chunks of {self.metadata.key} that several processes saved differ: {told}"
                 )
             path.unlink()
+        shared = [info for info in found if info.index == CONSTANTS]
+        if any(_contents(info) != _contents(shared[0]) for info in shared):
+            raise FormatError(
+                f"chunks of {self.metadata.key} that several processes saved disagree in "
+                f"{', '.join(shared[0].place['arrays'])}, which all chunks share"
+            )
         chunks = sorted((i for i in found if i.index != CONSTANTS), key=lambda info: info.index)
         raw = b"".join(line(info) for info in [*shared[:1], *chunks])
         merged = self._folder / f"{LOG}.merged"

@@ -276,4 +276,6 @@ def _copied(name: str, array: AnyArray) -> AnyArray:
     else:
         copy = np.array(array)
     copy.flags.writeable = False
-    return copy.view()  # which, unlike an array with memory of its own, can not be made writeable
+    # which, unlike an array with memory of its own, can not be made writeable
+    view: AnyArray = copy.view()
+    return view

@@ -11,7 +11,7 @@ from typing import Any
 
 from ._attributes import of_json, to_json
 from ._canonical import as_text
-from ._errors import DataCorrupted
+from ._errors import DataCorrupted, NewerFormatError
 from ._key import DataKey, Lineage
 from ._kinds import Schema
 
@@ -150,8 +150,12 @@ class StoredMetadata:
         DataCorrupted
             It is none, or one that this version does not know.
         """
-        if made.get("format") != FORMAT or made.get("format_version") != FORMAT_VERSION:
-            raise DataCorrupted(
+        if not isinstance(made, Mapping):
+            raise DataCorrupted(f"{what} has no metadata in it")
+        version = made.get("format_version")
+        if made.get("format") != FORMAT or version != FORMAT_VERSION:
+            newer = isinstance(version, int) and version > FORMAT_VERSION
+            raise (NewerFormatError if newer else DataCorrupted)(
                 f"{what} has format {made.get('format')!r} of version "
                 f"{made.get('format_version')!r}; this version of the package reads {FORMAT!r} of "
                 f"version {FORMAT_VERSION}"

@@ -1,9 +1,10 @@
 """A piece of data on disk: an HDF5 file whose blocks are compressed and summed here.
 
-HDF5 because it will be read in twenty years, by anything; past its library because that holds
-Python's lock while it compresses. Blocks are compressed by Blosc (filter 32001, which hdf5plugin
-has), summed with CRC-32 and written as they are; where each lies is noted outside. Reading fetches
-them from there: no damage of the file's own structure can lead it astray.
+HDF5 because it will be read in twenty years, by anything; past its library because h5py lets one
+thread in at a time, and whoever else has a file open would wait while it compresses. Blocks are
+compressed by Blosc (filter 32001, which hdf5plugin has), summed with CRC-32 and written as they
+are; where each lies is noted outside. Reading fetches them from there: no damage of the file's own
+structure can lead it astray.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any, BinaryIO, Literal, get_args
 import h5py
 import numpy as np
 from h5py import h5d, h5p, h5s, h5t
+from h5py._objects import phil
 from numcodecs import Blosc
 
 from .._beside import Beside
@@ -33,6 +35,8 @@ Compression = Literal["lz4", "zstd", "none"]
 BLOCK_BYTES = 4 << 20
 #: Arrays up to this size are not compressed: they would gain nothing.
 SMALL = 1024
+#: Arrays up to this size are one block for Blosc too, which then takes no threads of its own.
+ONE_BLOCK = 128 << 10
 #: Threads that compress and sum; more than the disk can follow are of no use.
 THREADS = min(4, os.cpu_count() or 1)
 
@@ -168,7 +172,7 @@ def _encoded(name: str, given: AnyArray, compression: str, pool: Executor | None
     array, kind = to_bytes(np.asarray(given), name)
     shape, itemsize = array.shape, array.dtype.itemsize
     block = _block_shape(shape, itemsize)
-    compressed = compression != "none" and array.nbytes > SMALL
+    compressed = compression != "none" and array.nbytes > SMALL and bool(shape)
     flat = array.reshape(-1).view(np.uint8)
     step = math.prod(block) * itemsize
     parts = [flat[begin : begin + step] for begin, step in _spans(shape, block, itemsize)]
@@ -177,7 +181,9 @@ def _encoded(name: str, given: AnyArray, compression: str, pool: Executor | None
         return Encoded(kind, array.dtype, shape, block, False, tuple(parts), sums, flat)
     # Blosc shuffles by the width of an element, which it keeps in one byte
     unit = np.dtype(f"V{itemsize}" if itemsize < 256 else "u1")
-    codec = Blosc(compression, _LEVELS[compression], Blosc.SHUFFLE)
+    small = array.nbytes <= ONE_BLOCK
+    inner = array.nbytes if small else 0  # what Blosc finds best
+    codec = Blosc(compression, _LEVELS[compression], Blosc.SHUFFLE, inner)
 
     def work(part: AnyArray) -> tuple[Any, int]:
         if part.nbytes < step:  # HDF5 has chunks of one size
@@ -185,7 +191,9 @@ def _encoded(name: str, given: AnyArray, compression: str, pool: Executor | None
         made = codec.encode(part.view(unit))
         return made, zlib.crc32(made)
 
-    if pool is None or len(parts) < 2:
+    if small:
+        done = [work(part) for part in parts]
+    elif pool is None or len(parts) < 2:
         # not by the main thread, for which Blosc takes threads of its own, whose results lie in any
         # order: equal arrays would not have equal sums
         done = Beside(lambda: list(map(work, parts))).result()
@@ -196,11 +204,15 @@ def _encoded(name: str, given: AnyArray, compression: str, pool: Executor | None
 
 
 def _block_shape(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
-    """Choose blocks that lie in one piece in memory: as many rows as fit, or parts of a row."""
+    """Choose blocks that lie in one piece in memory: as many rows as fit, or parts of a row.
+
+    They are as alike as they can be, for the last is stored as long as the others.
+    """
     block: list[int] = []
     room = max(BLOCK_BYTES // max(itemsize, 1), 1)
     for size in reversed(shape):
-        block.append(max(min(size, room), 1))
+        number = -(-size // room)
+        block.append(-(-size // number) if number else 1)
         room = room // size if 0 < size <= room else 1
     return tuple(reversed(block))
 
@@ -243,8 +255,77 @@ def write(target: Path | BinaryIO, arrays: Mapping[str, Encoded]) -> dict[str, S
     OSError
         It can not be written.
     """
-    with h5py.File(target, "x" if isinstance(target, Path) else "w", libver=("v110", "v110")) as f:
-        return {name: _written(f, name, each) for name, each in arrays.items()}
+    # under h5py's lock, which 3.12 itself does not take where chunks are written past its filters
+    if not isinstance(target, Path):
+        with phil, h5py.File(target, "w", libver=("v110", "v110")) as f:
+            return {name: _written(f, name, each) for name, each in arrays.items()}
+    with target.open("x+b", buffering=0) as file:
+        patient = _Patient(file)
+        with phil, h5py.File(patient, "w", libver=("v110", "v110")) as f:
+            stored = {name: _written(f, name, each) for name, each in arrays.items()}
+    if patient.error is not None:
+        raise patient.error
+    return stored
+
+
+class _Patient:
+    """A file that keeps its errors to itself: HDF5 crashes when it can not close what it wrote.
+
+    Parameters
+    ----------
+    file : binary file
+        Where everything goes, until an error.
+    """
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._at = self._size = 0
+        self.error: OSError | None = None
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = offset + (0, self._at, self._size)[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def write(self, data: Any) -> int:
+        left = memoryview(data).cast("B")
+        size = len(left)
+        try:
+            if self.error is None:
+                self._file.seek(self._at)
+            while left and self.error is None:
+                left = left[self._file.write(left) or 0 :]
+        except OSError as error:
+            self.error = error
+        self._at += size
+        self._size = max(self._size, self._at)
+        return size
+
+    def readinto(self, buffer: Any) -> int:
+        self._file.seek(self._at)
+        size = int(self._file.readinto(buffer) or 0)
+        self._at += size
+        return size
+
+    def read(self, size: int = -1) -> bytes:
+        self._file.seek(self._at)
+        found = bytes(self._file.read(size) or b"")
+        self._at += len(found)
+        return found
+
+    def truncate(self, size: int | None = None) -> int:
+        self._size = self._at if size is None else size
+        try:
+            if self.error is None:
+                self._file.truncate(self._size)
+        except OSError as error:
+            self.error = error
+        return self._size
+
+    def flush(self) -> None:
+        pass
 
 
 def _written(file: h5py.File, name: str, array: Encoded) -> Stored:
@@ -312,7 +393,7 @@ def _hdf5_type(array: Encoded) -> Any:
         dtype = h5py.string_dtype("utf-8", dtype.itemsize)
     try:
         kind = h5t.py_create(dtype, logical=True)
-    except TypeError:
+    except (TypeError, ValueError):  # the latter for names of fields
         if dtype.kind in "mM":
             return h5t.py_create(np.dtype(f"{dtype.str[0]}i8"))
         return None

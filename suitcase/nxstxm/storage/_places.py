@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 from .._log import logger
 from ._backend import StorageBackend
 from ._directory import run_folder
-from ._errors import DataCorrupted, DataExistsError, DataNotAvailable
+from ._errors import DataCorrupted, DataExistsError, DataNotAvailable, NewerFormatError
 from ._key import HASH_LETTERS, DataKey, type_name
 from ._local import BROKEN, TEMP
 
 
 def place_of(key: DataKey) -> str:
-    """Name the folder of data: ``3f/<run>/od-4xedpmc2byrkubng``."""
+    """Name the folder of data: ``3f/<run>/od-fudrzdymyykct3ca``."""
     return f"{run_folder(key.run_id)}/{key.name}"
 
 
@@ -62,6 +62,8 @@ def check_overwrite(backend: StorageBackend, backend_key: str, overwrite: str) -
     if overwrite == "if_broken":
         try:
             backend.open(backend_key).verify()
+        except NewerFormatError:
+            raise  # they are good, for who has that version
         except (DataCorrupted, DataNotAvailable) as error:
             logger.warning("broken data will be replaced: %s", error)
             return

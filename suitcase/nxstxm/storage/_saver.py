@@ -190,12 +190,16 @@ class Saver(ABC):
                 for index, data in enumerate(chunks):
                     under_way.append(pool.submit(self.save, data, index))
                     while len(under_way) > max(threads, 1):
-                        under_way.popleft().result()
+                        under_way[0].result()
+                        under_way.popleft()
                 while under_way:
-                    under_way.popleft().result()
+                    under_way[0].result()
+                    under_way.popleft()
             finally:
-                for each in under_way:  # something failed
-                    each.cancel()
+                # behind a chunk that failed none is needed; before an error of the source all are
+                if under_way and under_way[0].done() and under_way[0].exception() is not None:
+                    for each in under_way:
+                        each.cancel()
 
     def _agree(self, index: int, schema: Schema) -> None:
         if self.metadata.schema is None:

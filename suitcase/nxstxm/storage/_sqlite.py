@@ -238,12 +238,12 @@ class SQLiteFrontend(StorageFrontend):
             They are data of another key.
         """
         at = Location(self._named(backend), backend_key)
+        self._check_writable()
         state, metadata = seen(at)
         if metadata is None or state != "whole":
             raise DataNotAvailable(f"{key} can not be registered: {at} is {state}")
         if metadata.key != key:
             raise KeyValueError(f"{at} is {metadata.key}, and not {key}")
-        self._check_writable()
         self._rows.put([Row.of(key, backend, backend_key)])
 
     def scan(self, backend: str) -> Scanned:

@@ -71,6 +71,15 @@ class Writers:
         with _CLAIMS_LOCK:
             if _CLAIMS.setdefault((self._files.fs, folder), claim) is not claim:
                 return None
+        noted = False
+        try:
+            noted = self._write_note(claim)
+        finally:
+            if not noted:
+                self._drop(claim)
+        return claim if noted else None
+
+    def _write_note(self, claim: Claim) -> bool:
         note = json.dumps(
             {
                 "pid": os.getpid(),
@@ -80,14 +89,19 @@ class Writers:
                 "token": claim.token,
             }
         ).encode()
-        path = f"{folder}/{WRITER}"
-        self._files.make(folder)
+        path = f"{claim.folder}/{WRITER}"
+        self._files.make(claim.folder)
         if not self._files.create(path, note):
-            if self._note(folder).get("process") != _process():
-                return None
+            if self._note(claim.folder).get("process") != _process():
+                return False
             # of a claim of this process that nobody holds any more
             self._files.write(path, note)
-        return claim if self.holds(claim) else None
+        return self.holds(claim)
+
+    def _drop(self, claim: Claim) -> None:
+        with _CLAIMS_LOCK:
+            if _CLAIMS.get((self._files.fs, claim.folder)) is claim:
+                del _CLAIMS[self._files.fs, claim.folder]
 
     def holds(self, claim: Claim) -> bool:
         """Tell whether the note is still that of a claim."""
@@ -100,9 +114,7 @@ class Writers:
                 self._files.remove(f"{claim.folder}/{WRITER}")
                 self._files.remove_folder(claim.folder)
         finally:
-            with _CLAIMS_LOCK:
-                if _CLAIMS.get((self._files.fs, claim.folder)) is claim:
-                    del _CLAIMS[self._files.fs, claim.folder]
+            self._drop(claim)
 
     def writer(self, folder: str) -> str:
         """Say who writes; nothing for nobody."""
