@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
@@ -379,7 +380,7 @@ class StorageFrontend(ABC):
         self._check_type(key)
         at = self._place(key)
         described = StoredMetadata(
-            key.run_id, key.data_type, key.lineage, extra=dict(metadata or {})
+            key.run_id, key.data_type, key.lineage, extra=copy.deepcopy(dict(metadata or {}))
         )
         saver = at.backend.make_saver(
             at.backend_key, described, overwrite=self.overwrite, wait=wait, **options

@@ -6,13 +6,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from .._errors import NXstxmError, OptionError
+from .._errors import NXstxmError, NXstxmOSError, OptionError
 from .._log import logger
 from ._compare import compared
 from ._computing import Computation
 from ._errors import (
     AmbiguousKeyError,
-    DataCorrupted,
     DataExistsError,
     DataLockedError,
     DataNotAvailable,
@@ -259,8 +258,8 @@ class Store:
                 raise
             except DataNotAvailable:
                 continue
-            except DataCorrupted as error:
-                logger.warning("%s is damaged in %s: %s", key, frontend, error)
+            except NXstxmOSError as error:  # damaged, or on a machine that does not answer
+                logger.warning("%s can not be had from %s: %s", key, frontend, error)
                 continue
             yield stored, stored.metadata.lineage.hash == key.hash
 
