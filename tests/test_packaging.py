@@ -117,7 +117,7 @@ def test_the_package_lives_beside_other_suitcases():
         (
             "test",
             "python3 -m venv .venv-test && .venv-test/bin/pip install -q -r requirements-dev.txt "
-            "&& .venv-test/bin/python -m pytest",
+            "&& .venv-test/bin/python -m pytest -n 2 --dist loadfile",
         ),
     ],
 )
