@@ -32,6 +32,8 @@ from ._summary import Summary, summarised
 
 #: What is kept of what variables print, bytes.
 _TAIL = 16 * 1024
+#: Seconds that the rest of what an ended process has said may take; another may hold its pipes.
+_PATIENCE = 10.0
 
 
 @dataclass(frozen=True)
@@ -244,6 +246,7 @@ class Worker:
         self._process: subprocess.Popen[str] | None = None
         self._answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._tail: deque[str] = deque()
+        self._readers: list[threading.Thread] = []
 
     # -- asking ------------------------------------------------------------------------------------
 
@@ -350,6 +353,7 @@ class Worker:
         self.close()
         self._answers = queue.SimpleQueue()
         self._tail = deque()
+        self._readers = []
         self._process = subprocess.Popen(
             [self._python, "-c", _PROGRAM],
             stdin=subprocess.PIPE,
@@ -365,7 +369,9 @@ class Worker:
             (self._process.stdout, self._answer_reader(self._answers)),
             (self._process.stderr, self._tail_reader(self._tail)),
         ):
-            threading.Thread(target=take, args=(stream,), daemon=True).start()
+            reader = threading.Thread(target=take, args=(stream,), daemon=True)
+            reader.start()
+            self._readers.append(reader)
         return self._process
 
     @staticmethod
@@ -400,7 +406,13 @@ class Worker:
         except subprocess.TimeoutExpired:
             self.close()
             return "unknown"
+        self._read_out()
         return str(status)
+
+    def _read_out(self) -> None:
+        """Wait until all that an ended process has said was read."""
+        for reader in self._readers:
+            reader.join(_PATIENCE)
 
     def close(self) -> None:
         """End the process."""
@@ -410,6 +422,7 @@ class Worker:
         if process.poll() is None:
             process.kill()
         process.wait()
+        self._read_out()
         for stream in (process.stdin, process.stdout, process.stderr):
             if stream is not None:
                 with contextlib.suppress(OSError):
