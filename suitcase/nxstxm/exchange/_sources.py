@@ -13,7 +13,7 @@ from .._errors import NXstxmTypeError, NXstxmValueError
 from ..documents import StoredRun, stored_runs
 from ..euxfel import StoredRun as EuXFELRun
 from ..euxfel import runs_in
-from ..nexus import ArchivedRun, DescribedRun, described_runs, runs_of_file
+from ..nexus import ArchivedRun, DescribedRun, runs_in_file
 from ..scans import group_runs, read_plan, run_uid
 from ._catalog import Catalog, Document, Documents, Run, comes_from, opened, register_source
 from ._databroker import open_databroker
@@ -129,8 +129,7 @@ def scans_in(paths: str | Path | Iterable[str | Path]) -> list[StoredScan]:
     for path in listed:
         if _is_hdf5(path):
             # a file of another program has no documents: they are made of what is in it
-            runs_here = runs_of_file(path) or described_runs(path)
-            found.append(StoredScan(tuple(runs_here), str(path)))
+            found.append(StoredScan(tuple(runs_in_file(path)), str(path)))
             continue
         folders = runs_in(path)
         runs = [] if folders else stored_runs(path)

@@ -23,6 +23,7 @@ from ._reading import (
     draw,
     open_nxstxm,
     read_contents,
+    runs_in_file,
     thumbnail,
 )
 from ._record import RunRecord
@@ -79,6 +80,7 @@ __all__ = [
     "publish",
     "read_contents",
     "read_documents",
+    "runs_in_file",
     "runs_of_file",
     "snapshot",
     "temporary_file",

@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     from ._loading import Chunk, StoredData, Wanted
     from ._memory import MemoryFrontend
     from ._metadata import ChunkInfo, StoredMetadata
-    from ._nxstxm_directory import NXstxmDirectory, uid_of
+    from ._nxstxm_directory import SUFFIXES, NXstxmDirectory, uid_of
     from ._producer import FromRun, Producer, derived
     from ._project import value_at
     from ._ready import READY, channel_of
     from ._saver import Saver
-    from ._scans import told_by
+    from ._scans import chosen_run, told_by
     from ._sqlite import SQLiteFrontend
     from ._store import Store, copied
 
@@ -60,12 +60,12 @@ _NAMES = {
     "_loading": ("Chunk", "StoredData", "Wanted"),
     "_memory": ("MemoryFrontend",),
     "_metadata": ("ChunkInfo", "StoredMetadata"),
-    "_nxstxm_directory": ("NXstxmDirectory", "uid_of"),
+    "_nxstxm_directory": ("SUFFIXES", "NXstxmDirectory", "uid_of"),
     "_producer": ("FromRun", "Producer", "derived"),
     "_project": ("value_at",),
     "_ready": ("READY", "channel_of"),
     "_saver": ("Saver",),
-    "_scans": ("told_by",),
+    "_scans": ("chosen_run", "told_by"),
     "_sqlite": ("SQLiteFrontend",),
     "_store": ("Store", "copied"),
 }
@@ -73,6 +73,7 @@ _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "READY",
+    "SUFFIXES",
     "AmbiguousKeyError",
     "CatalogFrontend",
     "Chunk",
@@ -110,6 +111,7 @@ __all__ = [
     "Wanted",
     "canonical",
     "channel_of",
+    "chosen_run",
     "compared",
     "copied",
     "derived",

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._errors import NXstxmError
 from .._log import logger
-from ..nexus import H5_ERRORS, described_runs, open_file, open_nxstxm, runs_of_file
+from ..nexus import H5_ERRORS, described_runs, open_file, open_nxstxm, runs_in_file
 from ._scans import ScanBackend, ScanFrontend, told_by
 
 if TYPE_CHECKING:
     import xarray as xr
 
-_SUFFIXES = (".hdf5", ".h5", ".nxs", ".hdf", ".stxm")
+#: How names of files end that may be scans.
+SUFFIXES = (".hdf5", ".h5", ".nxs", ".hdf", ".stxm")
 
 
 class FileBackend(ScanBackend):
@@ -70,7 +71,7 @@ class NXstxmDirectory(ScanFrontend):
         found: dict[Path, str] = {}
         pattern = "**/*" if self.recursive else "*"
         for path in sorted(self.path.glob(pattern)):
-            if path.suffix.lower() in _SUFFIXES and not path.name.startswith("."):
+            if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
                 uid = self._uid(path)
                 if uid:
                     found[path] = uid
@@ -105,8 +106,7 @@ class NXstxmDirectory(ScanFrontend):
         place = self._place_of(run_id)
         if place is None:
             return None
-        runs: Sequence[Any] = runs_of_file(place) or described_runs(place)
-        return told_by(runs, run_id)
+        return told_by(runs_in_file(place), run_id)
 
     def __repr__(self) -> str:
         """Say where it is."""

@@ -128,11 +128,16 @@ class ScanFrontend(StorageFrontend):
         return self._all()
 
 
+def chosen_run(runs: Sequence[Any], run_id: str) -> Any:
+    """Give the run of a scan that was asked for, or the first."""
+    return next((run for run in runs if run.start.get("uid") == run_id), runs[0])
+
+
 def told_by(runs: Sequence[Any], run_id: str) -> Mapping[str, Any] | None:
     """Give the start and stop documents of the first run of a scan, or of the one asked for."""
     if not runs:
         return None
-    chosen = next((run for run in runs if run.start.get("uid") == run_id), runs[0])
+    chosen = chosen_run(runs, run_id)
     told: dict[str, Any] = {"start": dict(chosen.start)}
     stop = getattr(chosen, "stop", None)
     if not isinstance(stop, Mapping):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from .._errors import NXstxmKeyError, NXstxmValueError
-from ..nexus import described_runs, open_nxstxm, runs_of_file
-from ..storage import channel_of, told_by, value_at
+from ..nexus import open_nxstxm, runs_in_file
+from ..storage import channel_of, chosen_run, told_by, value_at
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -66,7 +66,6 @@ class ScanRun:
     uid: str
     number: int = 0
     proposal: int = 0
-    _documents: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
     def tree(self) -> xr.DataTree:
@@ -79,14 +78,17 @@ class ScanRun:
         return open_nxstxm(self.path, baseline=True)
 
     @cached_property
+    def _run(self) -> Any:
+        return chosen_run(runs_in_file(self.path), self.uid)
+
+    @cached_property
     def _told(self) -> Mapping[str, Any]:
-        runs: Sequence[Any] = runs_of_file(self.path) or described_runs(self.path)
-        return told_by(runs, self.uid) or {}
+        return told_by([self._run], self.uid) or {}
 
     @property
     def start(self) -> Mapping[str, Any]:
-        """The start document of the first run."""
-        found: Mapping[str, Any] = self._told.get("start", {})
+        """The start document of the first run; no other document is read for it."""
+        found: Mapping[str, Any] = self._run.start
         return found
 
     @property
@@ -186,7 +188,7 @@ def open_ref(ref: RunRef) -> Any:
 def documents_of(ref: RunRef) -> Mapping[str, Any]:
     """Give the start and stop documents of a scan."""
     if ref.kind == "nxstxm":
-        runs: Sequence[Any] = runs_of_file(ref.paths[0]) or described_runs(ref.paths[0])
+        runs: Sequence[Any] = runs_in_file(ref.paths[0])
     else:
         from ..euxfel import StoredRun
 

@@ -11,9 +11,9 @@ from typing import Any
 from .._errors import NXstxmError, NXstxmOSError, NXstxmValueError
 from .._log import logger
 from ..euxfel import StoredRun, runs_in
-from ..nexus import described_runs, runs_of_file
+from ..nexus import runs_in_file
 from ..scans import group_runs, read_plan
-from ..storage import NXstxmDirectory, uid_of
+from ..storage import NXstxmDirectory, chosen_run, uid_of
 from ._run import RunRef
 
 
@@ -118,8 +118,7 @@ def file_scan(path: Path) -> FoundScan:
     uid = uid_of(path)
     if not uid:
         raise NXstxmValueError(f"{path} is no file of a scan")
-    runs: Sequence[Any] = runs_of_file(path) or described_runs(path)
-    start = next((run.start for run in runs if run.start.get("uid") == uid), runs[0].start)
+    start = chosen_run(runs_in_file(path), uid).start
     return _scan(uid, "nxstxm", (str(path.absolute()),), start)
 
 

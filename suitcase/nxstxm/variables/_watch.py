@@ -9,12 +9,10 @@ from pathlib import Path
 
 from .._errors import NXstxmError, NXstxmOSError, OptionError
 from .._log import logger
+from ..storage import SUFFIXES
 from ._errors import ContextError
 from ._process import Processed, Processor
 from ._scans import FoundScan, file_scan, found_scans
-
-#: Files that may be scans; a temporary one becomes a scan when it gets its final name.
-_SUFFIXES = (".hdf5", ".h5", ".nxs", ".hdf", ".stxm")
 
 
 def watch(
@@ -95,7 +93,7 @@ def _changed(paths: Iterable[Path], folders: Iterable[Path]) -> Iterator[FoundSc
     runs: set[Path] = set()
     for path in sorted(paths):
         absolute = path.absolute()
-        if path.suffix.lower() not in _SUFFIXES or path.name.startswith("."):
+        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
             continue
         if not any(home in absolute.parents for home in homes) or not path.exists():
             continue

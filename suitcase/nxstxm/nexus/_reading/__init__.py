@@ -1,7 +1,7 @@
 """Files of this and of other programs, read as plain descriptions and as xarray."""
 
 from ._contents import Channel, Contents, Coordinate, Entry, Variable
-from ._documents import DescribedRun, described_runs
+from ._documents import DescribedRun, described_runs, runs_in_file
 from ._open import MissingXarrayError, open_nxstxm
 from ._reach import RefusedError
 from ._read import read_contents
@@ -24,5 +24,6 @@ __all__ = [
     "draw",
     "open_nxstxm",
     "read_contents",
+    "runs_in_file",
     "thumbnail",
 ]

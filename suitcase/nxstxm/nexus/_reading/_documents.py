@@ -18,6 +18,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
 
+from .._archived import ArchivedRun, runs_of_file
 from .._checks import validate
 from ._contents import Channel, Contents, Entry, Variable
 from ._description import Description
@@ -76,6 +77,17 @@ class DescribedRun:
     def documents(self) -> Iterator[tuple[str, Document]]:
         """Give the run's documents, as often as asked."""
         return _Maker(self).documents()
+
+
+def runs_in_file(path: str | Path) -> list[ArchivedRun] | list[DescribedRun]:
+    """Give the runs of a file: of its archive, or made of what is in it.
+
+    Raises
+    ------
+    NXstxmOSError, NXstxmValueError
+        As `read_contents`.
+    """
+    return runs_of_file(path) or described_runs(path)
 
 
 def described_runs(path: str | Path) -> list[DescribedRun]:
