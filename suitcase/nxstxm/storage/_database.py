@@ -11,20 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import NXstxmOSError, OptionError
+from .._sqlite import ConnectionPool, transaction
 from ._errors import DataCorrupted
 
 #: Says whose the database is, in its header: "NXSt".
 APPLICATION = 0x4E585374
 _TABLES = "SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'sqlite_%'"
-#: Connections of the process that this one was forked from: to close them would take its locks.
-_INHERITED: list[list[sqlite3.Connection]] = []
 
 
-class Database:
+class Database(ConnectionPool):
     """A database of one schema.
-
-    A connection is used by one thread at a time, and never by a process that was forked from the
-    one that made it: SQLite does not survive that.
 
     Parameters
     ----------
@@ -58,13 +54,12 @@ class Database:
         readonly: bool = False,
         timeout: float = 30.0,
     ) -> None:
+        super().__init__()
         self.path = Path(path).absolute()
         self.readonly = readonly
         self.timeout = timeout
         self._schema = tuple(schema)
         self._version = version
-        self._idle: list[sqlite3.Connection] = []
-        self._pid = os.getpid()
         if readonly and not self.path.exists():
             raise NXstxmOSError(f"there is no database {self.path}, and none is made: readonly")
         if not readonly:
@@ -87,57 +82,10 @@ class Database:
         """Give a connection whose statements count together, or not at all."""
         if self.readonly:
             raise OptionError(f"{self.path} is read-only: nothing can be noted")
-        with self._connection() as db, self._transaction(db):
+        with self._connection() as db, transaction(db):
             yield db
 
-    @contextmanager
-    def _transaction(self, db: sqlite3.Connection) -> Iterator[None]:
-        db.execute("BEGIN IMMEDIATE")  # to wait here, and not to fail in the middle
-        try:
-            yield
-        except BaseException:
-            if db.in_transaction:  # a full disk has ended it already
-                db.execute("ROLLBACK")
-            raise
-        db.execute("COMMIT")
-
-    def close(self) -> None:
-        """Close the connections; they are made anew when they are needed."""
-        idle = self._own()
-        while idle:
-            idle.pop().close()
-
-    def __del__(self) -> None:
-        """Close the connections."""
-        if hasattr(self, "_idle"):
-            self.close()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Give what another process needs."""
-        return {**self.__dict__, "_idle": [], "_pid": None}
-
     # -- connections -------------------------------------------------------------------------------
-
-    def _own(self) -> list[sqlite3.Connection]:
-        """Give the connections of this process; those of the one it was forked from are kept."""
-        if self._pid != os.getpid():
-            _INHERITED.append(self._idle)
-            self._idle, self._pid = [], os.getpid()
-        return self._idle
-
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        with self._told():
-            try:
-                db = self._own().pop()
-            except IndexError:
-                db = self._connect()
-            try:
-                yield db
-            except BaseException:
-                db.close()
-                raise
-            self._own().append(db)
 
     def _connect(self) -> sqlite3.Connection:
         if not self.readonly:
@@ -173,7 +121,7 @@ class Database:
         if self.readonly:
             raise OptionError(f"{self.path} is an empty database; it is not filled: readonly")
         self._log_ahead(db)
-        with self._transaction(db):
+        with transaction(db):
             if self._is_ours(db):  # another process was quicker
                 return
             for statement in self._schema:

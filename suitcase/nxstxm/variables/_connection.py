@@ -6,27 +6,23 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from .._log import logger
+from .._sqlite import ConnectionPool, transaction
 from ._errors import TableError, TableFormatError
 
 T = TypeVar("T")
-#: Connections of the process that this one was forked from: to close them would take its locks.
-_INHERITED: list[list[sqlite3.Connection]] = []
 #: How often a file that nobody has open is read again because it was changed meanwhile.
 _TRIES = 20
 #: Where a file's header says that changes are logged ahead, and how.
 _MODE_AT, _AHEAD = 18, 2
 
 
-class Connections:
+class Connections(ConnectionPool):
     """Connections to one database.
-
-    A connection is used by one thread at a time, and never by a process that was forked from the
-    one that made it: SQLite does not survive that.
 
     Parameters
     ----------
@@ -39,11 +35,10 @@ class Connections:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, readonly: bool, timeout: float) -> None:
+        super().__init__()
         self.path = Path(path).absolute()
         self.readonly = readonly
         self.timeout = timeout
-        self._idle: list[sqlite3.Connection] = []
-        self._pid: int | None = os.getpid()
 
     # -- using it ----------------------------------------------------------------------------------
 
@@ -54,7 +49,7 @@ class Connections:
         """
         if self.readonly:
             return self._read_only(work)
-        with self.plain() as db, _transaction(db, "BEGIN"):
+        with self.plain() as db, transaction(db, "BEGIN"):
             return work(db)
 
     @contextmanager
@@ -77,48 +72,14 @@ class Connections:
         with self.plain() as db:
             if durable:
                 db.execute("PRAGMA synchronous=FULL")
-            # to wait here for others, and not to fail in the middle
-            with _transaction(db, "BEGIN IMMEDIATE"):
+            with transaction(db):
                 yield db
             if durable:
                 db.execute("PRAGMA synchronous=NORMAL")
 
-    @contextmanager
-    def plain(self) -> Iterator[sqlite3.Connection]:
+    def plain(self) -> AbstractContextManager[sqlite3.Connection]:
         """Give a connection without a transaction."""
-        with self._told():
-            try:
-                db = self._own().pop()
-            except IndexError:
-                db = self._connect()
-            try:
-                yield db
-            except BaseException:
-                db.close()
-                raise
-            self._own().append(db)
-
-    def close(self) -> None:
-        """Close the connections; they are made anew when they are needed."""
-        idle = self._own()
-        while idle:
-            idle.pop().close()
-
-    def __del__(self) -> None:
-        """Close the connections."""
-        if hasattr(self, "_idle"):
-            self.close()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Give what another process needs."""
-        return {**self.__dict__, "_idle": [], "_pid": None}
-
-    def _own(self) -> list[sqlite3.Connection]:
-        """Give the connections of this process; those of the one it was forked from are kept."""
-        if self._pid != os.getpid():
-            _INHERITED.append(self._idle)
-            self._idle, self._pid = [], os.getpid()
-        return self._idle
+        return self._connection()
 
     # -- opening -----------------------------------------------------------------------------------
 
@@ -173,7 +134,7 @@ class Connections:
                     with closing(self._opened(how)) as db:
                         db.execute("PRAGMA temp_store=MEMORY")
                         self.prepared_readonly(db)
-                        with _transaction(db, "BEGIN"):
+                        with transaction(db, "BEGIN"):
                             found = work(db)
                 except sqlite3.DatabaseError as error:
                     if not unused and not beside and "unable to open" in str(error):
@@ -246,15 +207,3 @@ class Connections:
             )
             return TableError(f"{path} can not be opened ({why}); {way}")
         return TableError(f"{path} can not be used ({why})")
-
-
-@contextmanager
-def _transaction(db: sqlite3.Connection, begin: str) -> Iterator[None]:
-    db.execute(begin)
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:  # on a full disk SQLite itself has undone it
-            db.execute("ROLLBACK")
-        raise
