@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from suitcase.nxstxm.storage import DataDirectory, DataKey
+from suitcase.nxstxm.storage._places import place_of
 
 from .process import key
 
@@ -25,7 +26,7 @@ def directory(path: Path, **options: Any) -> DataDirectory:
 
 def folder(store: DataDirectory, of: DataKey, state: str = "") -> Path:
     """Give the folder of data."""
-    path = Path(store.backend.describe(store._name(of)))
+    path = Path(store.backend.describe(place_of(of)))
     return path.with_name(path.name + state)
 
 

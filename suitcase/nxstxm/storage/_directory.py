@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,9 +13,10 @@ from .._errors import NXstxmOSError
 from ._attributes import of_json, to_json
 from ._errors import DataCorrupted
 from ._frontend import Location, StorageFrontend
-from ._key import HASH_LETTERS, DataKey, run_name, type_name, unescaped
+from ._key import DataKey, unescaped
 from ._local import RUN_UNDONE, LocalBackend, guard
 from ._metadata import sealed, unsealed
+from ._places import bases, place_of, run_folder
 
 _RUN = "run.json"
 
@@ -64,35 +64,22 @@ class DataDirectory(StorageFrontend):
         self.backend = LocalBackend(self.path, durable=durable)
 
     def _locate(self, key: DataKey) -> Location | None:
-        backend_key = self._name(key)
+        backend_key = place_of(key)
         return (
             None if self.backend.state(backend_key) is None else Location(self.backend, backend_key)
         )
 
     def _place(self, key: DataKey) -> Location:
-        return Location(self.backend, self._name(key))
-
-    @staticmethod
-    def _name(key: DataKey) -> str:
-        return f"{run_folder(key.run_id)}/{key.name}"
+        return Location(self.backend, place_of(key))
 
     def _stored(self, run_id: str | None, data_type: str | None) -> Iterator[Location]:
         runs = [self.path / run_folder(run_id)] if run_id else self.backend.run_folders()
-        wanted = None if data_type is None else type_name(data_type)
         for run in runs:
             try:
-                names = sorted(path.name for path in run.iterdir())
+                names = [path.name for path in run.iterdir()]
             except OSError:
                 continue
-            seen = set()
-            for name in names:
-                kind, _, mark = name.rpartition("-")
-                base = f"{kind}-{mark[:HASH_LETTERS]}"
-                if len(mark) < HASH_LETTERS or (wanted is not None and kind != wanted):
-                    continue
-                if mark[HASH_LETTERS:] not in ("", "_temp", "_broken") or base in seen:
-                    continue
-                seen.add(base)
+            for base in bases(names, data_type):
                 yield Location(self.backend, f"{run.parent.name}/{run.name}/{base}")
 
     # -- runs --------------------------------------------------------------------------------------
@@ -134,9 +121,3 @@ class DataDirectory(StorageFrontend):
     def __repr__(self) -> str:
         """Say where it is."""
         return f"DataDirectory({str(self.path)!r})"
-
-
-def run_folder(run_id: str) -> str:
-    """Give the folder of a run: 256 folders share the runs, for those of many are slow."""
-    fan = hashlib.sha256(run_id.encode("utf-8", "surrogatepass")).hexdigest()[:2]
-    return f"{fan}/{run_name(run_id)}"

@@ -12,14 +12,13 @@ from fsspec.core import url_to_fs
 
 from .._errors import NXstxmOSError, OptionError
 from ._attributes import of_json, to_json
-from ._directory import run_folder
 from ._errors import DataCorrupted
 from ._files import files_of
 from ._frontend import Location, StorageFrontend
 from ._fsspec_backend import FsspecBackend
 from ._key import DataKey, unescaped
 from ._metadata import sealed, unsealed
-from ._places import bases, place_of
+from ._places import bases, place_of, run_folder
 
 _RUN = "run.json"
 

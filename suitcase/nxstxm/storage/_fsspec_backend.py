@@ -12,12 +12,11 @@ from .._log import logger
 from ._errors import DataCorrupted, DataLockedError, DataNotAvailable
 from ._files import Files
 from ._loading import StoredData
-from ._local import BROKEN, TEMP
 from ._metadata import ChunkInfo, StoredMetadata
 from ._piece_data import LOG, METADATA, PieceBackend, PieceData, log_of
 from ._piece_saver import check_options
 from ._pieces import Fetch
-from ._places import bases, check_overwrite
+from ._places import BROKEN, TEMP, bases, check_overwrite
 from ._writers import WRITER, Claim, Writers
 
 #: How often data are looked at again that were replaced between two looks.

@@ -12,11 +12,11 @@ from .._log import logger
 from ._dtypes import AnyArray
 from ._errors import DataLockedError, SaverError
 from ._fsspec_backend import FsspecBackend
-from ._local import BROKEN
 from ._metadata import ChunkInfo, StoredMetadata, line, sealed
 from ._piece_data import LOG, METADATA
 from ._piece_saver import PieceSaver
 from ._pieces import Stored, write
+from ._places import BROKEN
 from ._writers import WRITER, Claim
 
 

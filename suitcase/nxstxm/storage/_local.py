@@ -29,17 +29,16 @@ from .._errors import NXstxmOSError
 from .._log import logger
 from ._errors import (
     DataCorrupted,
-    DataExistsError,
     DataLockedError,
     DataNotAvailable,
-    NewerFormatError,
 )
 from ._key import HASH_LETTERS
 from ._metadata import StoredMetadata
 from ._piece_data import LOG, METADATA, PieceBackend
 from ._pieces import Fetch
+from ._places import BROKEN, TEMP, check_overwrite
 
-TEMP, BROKEN, OLD, REMOVED = "_temp", "_broken", "_old", "_removed"
+OLD, REMOVED = "_old", "_removed"
 _WRITER, _WRITER_LOCK = "writer.json", "writer.lock"
 _RUN_LOCK = ".lock"
 #: How the name begins of what was to be written of a run.
@@ -198,19 +197,9 @@ class LocalBackend(PieceBackend):
         """Refuse to replace what is protected; give what was looked at."""
         folder = self.folder(backend_key)
         seen = _identity(folder)
-        if seen is None or overwrite == "always":
-            return seen
-        if overwrite == "if_broken":
-            try:
-                self.open(backend_key).verify()
-            except NewerFormatError:
-                raise  # they are good, for who has that version
-            except (DataCorrupted, DataNotAvailable) as error:
-                logger.warning("broken data will be replaced: %s", error)
-                return seen
-        raise DataExistsError(
-            f"{folder} is there already, and overwrite={overwrite!r} protects it", str(folder)
-        )
+        if seen is not None:
+            check_overwrite(self, backend_key, overwrite)
+        return seen
 
     def publish(self, backend_key: str, lock: FileLock) -> None:
         """Give finished data their name, in place of those that were there."""

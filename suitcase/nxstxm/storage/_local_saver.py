@@ -19,11 +19,12 @@ from .._log import logger
 from ._dtypes import AnyArray
 from ._errors import FormatError, SaverError
 from ._kinds import Schema, difference
-from ._local import TEMP, LocalBackend, beside
+from ._local import LocalBackend, beside
 from ._metadata import ChunkInfo, StoredMetadata, line, lines, sealed, unsealed
 from ._piece_data import CONSTANTS, LOG, METADATA, PieceData
 from ._piece_saver import CONSTANTS_FILE, PieceSaver, check_options
 from ._pieces import Stored, write
+from ._places import TEMP
 from ._saver import Saver
 
 _FAILURE, _SCHEMA = "failure", "schema"

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 
 from .._log import logger
 from ._backend import StorageBackend
-from ._directory import run_folder
 from ._errors import DataCorrupted, DataExistsError, DataNotAvailable, NewerFormatError
-from ._key import HASH_LETTERS, DataKey, type_name
-from ._local import BROKEN, TEMP
+from ._key import HASH_LETTERS, DataKey, run_name, type_name
+
+#: What is behind the name of data that are being written, and of those that could not be.
+TEMP, BROKEN = "_temp", "_broken"
+
+
+def run_folder(run_id: str) -> str:
+    """Give the folder of a run: 256 folders share the runs, for those of many are slow."""
+    fan = hashlib.sha256(run_id.encode("utf-8", "surrogatepass")).hexdigest()[:2]
+    return f"{fan}/{run_name(run_id)}"
 
 
 def place_of(key: DataKey) -> str:
