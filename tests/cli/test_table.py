@@ -212,3 +212,44 @@ def test_watch_processes_what_comes_and_what_changes(tmp_path: Path, nxstxm: Com
         watcher.stdout.close()
     with RunTable(table, readonly=True) as opened:
         assert [opened[run]["a"].read() for run in (1, 2)] == [2, 2]
+
+
+def test_watch_ends_after_the_scan_that_it_is_at(tmp_path: Path) -> None:
+    pytest.importorskip("watchfiles")
+    scans, begun = tmp_path / "scans", tmp_path / "begun"
+    scans.mkdir()
+    write(IMAGE, scans)
+    write(STACK, scans)
+    RunTable.create(
+        tmp_path / "table",
+        context=f"""
+import time
+from pathlib import Path
+from suitcase.nxstxm.variables import Variable
+
+@Variable
+def slow(run):
+    Path({str(begun)!r}).touch()
+    time.sleep(1)
+    return 1
+""",
+    ).close()
+    command = [sys.executable, "-m", "suitcase.nxstxm", "table", "watch", tmp_path / "table", scans]
+    watcher = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 100
+        while not begun.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.kill(watcher.pid, signal.SIGTERM)
+        said, _ = watcher.communicate(timeout=60)
+    finally:
+        if watcher.poll() is None:
+            watcher.kill()
+            watcher.wait()
+    assert watcher.returncode == 0
+    assert said.count("1 computed") == 1
+    assert "watching" not in said
+    with RunTable(tmp_path / "table", readonly=True) as opened:
+        assert opened[1]["slow"].read() == 1
+        assert sum("slow" in opened[info.first_uid or ""] for info in opened.runs()) == 1

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import signal
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -114,20 +117,50 @@ def follow(
     poll: bool,
     **workers: Any,
 ) -> None:
-    """Process what comes into folders, until it is interrupted."""
+    """Process what comes into folders, until it is interrupted.
+
+    An interrupt, or a request to end, counts after the scan that is being processed; a second one
+    at once.
+    """
     sinks = Sinks(sink_of(broker, str(table.database.metameta["db_id"])))
     try:
-        with Processor(table, sink=sinks, **workers) as processor:
+        with Processor(table, sink=sinks, **workers) as processor, _stopped_by_signals() as stop:
 
             def ready() -> None:
                 console.print(Text(f"watching {', '.join(map(str, places))}"), soft_wrap=True)
 
-            for done in watch(processor, places, ready=ready, poll=poll):
+            for done in watch(processor, places, stop=stop, ready=ready, poll=poll):
                 tell(console, done)
     except KeyboardInterrupt:
         pass
     finally:
         sinks.close()
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[threading.Event]:
+    """Give an event that the first SIGINT or SIGTERM sets; the second acts as ever.
+
+    An exception that a signal raises wherever the program happens to be is lost where C calls
+    Python and can not pass it on, as in callbacks of HDF5.
+    """
+    stop = threading.Event()
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+    def noted(*_: object) -> None:
+        stop.set()
+        restore()
+
+    for each in before:
+        signal.signal(each, noted)
+    try:
+        yield stop
+    finally:
+        restore()
 
 
 def tell(console: Console, done: Processed) -> None:

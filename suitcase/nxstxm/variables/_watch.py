@@ -34,7 +34,7 @@ def watch(
     places : iterable of path-like
         Folders of files, or of EuXFEL proposals.
     stop : threading.Event, optional
-        Ends it when it is set.
+        Ends it when it is set, after the scan that is being processed.
     ready : callable, optional
         Called when what was there has been processed and changes are waited for.
     poll : bool
@@ -75,16 +75,19 @@ def watch(
         step=20,
         force_polling=poll or None,
     )
+    stop = stop or threading.Event()
     next(coming, None)
-    yield from _told(processor, found_scans(folders))
-    if ready is not None:
+    yield from _told(processor, found_scans(folders), stop)
+    if ready is not None and not stop.is_set():
         ready()
     for changes in coming:
         paths = {Path(path) for _, path in changes}
         if context.absolute() in {path.absolute() for path in paths}:
-            yield from _told(processor, found_scans(folders))
-            continue
-        yield from _told(processor, list(_changed(paths, folders)))
+            yield from _told(processor, found_scans(folders), stop)
+        else:
+            yield from _told(processor, list(_changed(paths, folders)), stop)
+        if stop.is_set():
+            return
 
 
 def _changed(paths: Iterable[Path], folders: Iterable[Path]) -> Iterator[FoundScan]:
@@ -108,11 +111,15 @@ def _changed(paths: Iterable[Path], folders: Iterable[Path]) -> Iterator[FoundSc
         yield from found_scans(sorted(runs))
 
 
-def _told(processor: Processor, scans: list[FoundScan]) -> Iterator[Processed]:
+def _told(
+    processor: Processor, scans: list[FoundScan], stop: threading.Event
+) -> Iterator[Processed]:
     """Process scans; nothing is told of those of which nothing had to be computed."""
     try:
         for done in processor.process(scans) if scans else ():
             if done.computed or done.failure:
                 yield done
+            if stop.is_set():
+                return
     except ContextError as error:
         logger.error("nothing is computed: %s", error)
