@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._devices import SIMULATOR_STAGE
+from ._optics import spot
 from ._program import Entry, entries
 from ._request import ScanRequest
 from ._sample import FloatArray
@@ -76,13 +77,11 @@ def take_frames(request: ScanRequest) -> tuple[IntArray, ...]:
     """Take a camera's frames: for each entry an array (*axes, height, width)."""
     if request.camera is None:
         return ()
-    height, width = request.camera
-    y, x = np.mgrid[:height, :width]
-    spot = np.exp(-((y - (height - 1) / 2) ** 2) - (x - (width - 1) / 2) ** 2 / 2)
+    seen = spot(request.camera)
     found = []
     for entry in entries(request):
         brightness = expected_counts(request, entry, next(iter(request.signals)))
-        frames = request.rng(_FRAMES, entry.index).poisson(brightness[..., None, None] * spot / 10)
+        frames = request.rng(_FRAMES, entry.index).poisson(brightness[..., None, None] * seen)
         found.append(frames.astype(np.int64))
     return tuple(found)
 

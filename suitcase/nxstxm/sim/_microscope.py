@@ -15,7 +15,7 @@ from ophyd import Component, Device, Signal
 from ophyd.status import Status
 
 from ._devices import DEVICES, Names
-from ._optics import Optics, counts
+from ._optics import Optics, counts, spot
 from ._sample import FloatArray, Sample
 
 #: The ring loses 1/e of its current in this time, seconds.
@@ -170,17 +170,17 @@ class SimulatedReading(Device):  # type: ignore[misc]
 
 
 class _Counter(Device):  # type: ignore[misc]
-    """What both counters share: the microscope that they count in, and their dwell."""
+    """What counters and camera share: the microscope that they count in, and their dwell."""
 
     def __init__(self, scope: SimulatedMicroscope, *, name: str) -> None:
         super().__init__(name=name)
         self._scope = scope
         self.dwell_ms = 1.0
 
-    def _count(self, line: Mapping[str, FloatArray]) -> Any:
+    def _count(self, line: Mapping[str, FloatArray], seen: FloatArray | float = 1.0) -> Any:
         at = self._scope.positions() | dict(line)
         rate = self._scope.optics.rate(self._scope.sample, at) * self._scope.beam_left()
-        return counts(rate * self.dwell_ms / 1000.0, self._scope.chance)
+        return counts(rate * seen * self.dwell_ms / 1000.0, self._scope.chance)
 
     @staticmethod
     def _done(device: Device) -> Status:
@@ -240,6 +240,38 @@ class LineCounter(_Counter):
         return self._done(self)
 
 
+class PointCamera(_Counter):
+    """Takes a picture of the beam behind the sample: an array of integers a trigger."""
+
+    image = Component(
+        DescribedSignal,
+        value=np.zeros((1, 1), dtype=np.int64),
+        kind="normal",
+        units="counts",
+        source="CCD:image:ArrayData",
+    )
+
+    def __init__(self, scope: SimulatedMicroscope, *, name: str) -> None:
+        super().__init__(scope, name=name)
+        self.set_shape((64, 64))
+
+    def set_shape(self, shape: tuple[int, int]) -> None:
+        """Say how large the next frames are.
+
+        Parameters
+        ----------
+        shape : (int, int)
+            Height and width.
+        """
+        self._spot = spot(shape)
+        self.image.put(np.zeros(shape, dtype=np.int64))
+
+    def trigger(self) -> Status:
+        """Take a frame for `dwell_ms`."""
+        self.image.put(np.asarray(self._count({}, self._spot)))
+        return self._done(self)
+
+
 class SimulatedMicroscope:
     """A STXM: motors, a counter, ring current, and a sample in the beam.
 
@@ -263,6 +295,8 @@ class SimulatedMicroscope:
         Counts at a point.
     counter_line : LineCounter
         Counts along a line.
+    camera : PointCamera
+        Takes a frame at a point.
     baseline : list
         The devices to read before and after.
     """
@@ -305,6 +339,7 @@ class SimulatedMicroscope:
         }
         self.counter = PointCounter(self, name="counter0")
         self.counter_line = LineCounter(self, name="counter0")
+        self.camera = PointCamera(self, name="ccd")
         self.baseline: list[Device] = [
             *self.motors.values(),
             self.ring_current,

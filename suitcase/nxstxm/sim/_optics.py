@@ -103,6 +103,19 @@ class Optics:
         return np.asarray(self.beam(at) * through)
 
 
+def spot(shape: tuple[int, int]) -> FloatArray:
+    """Give the part of the counted photons that each pixel of a camera sees.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Height and width of a frame.
+    """
+    height, width = shape
+    y, x = np.mgrid[:height, :width]
+    return np.asarray(np.exp(-((y - (height - 1) / 2) ** 2) - (x - (width - 1) / 2) ** 2 / 2) / 10)
+
+
 def helicity(code: npt.ArrayLike) -> FloatArray:
     """Give the helicity (-1, 0, +1) that belongs to pyStxm's polarization numbers."""
     numbers = np.asarray(code, dtype=np.float64)

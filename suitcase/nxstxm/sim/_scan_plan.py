@@ -21,7 +21,7 @@ from ._metadata import start_metadata
 from ._microscope import LineCounter, PointCounter, SimulatedMicroscope
 from ._program import Run, Step, program
 from ._readings import scanned_motors
-from ._request import RequestError, ScanRequest
+from ._request import ScanRequest
 from ._sample import FloatArray
 
 Plan: TypeAlias = Generator[Msg, Any, Any]
@@ -57,11 +57,9 @@ def scan_plan(scope: SimulatedMicroscope, request: ScanRequest) -> Plan:
         In the RunEngine, when the request is truncated; it closes the run and stays usable.
     ShutterClosedError
         The request is truncated with status ``"fail"``.
-    RequestError
-        The request needs a camera, which this microscope does not have.
     """
     if request.camera:
-        raise RequestError("the simulated microscope has no camera: take `scan_documents`")
+        scope.camera.set_shape(request.camera)
     request = replace(request, dialect="simulator", dets=(scope.counter.name,), channels=())
     runs, left = program(request), request.truncate
     for run in runs:
@@ -137,4 +135,7 @@ def _step_plan(scope: SimulatedMicroscope, request: ScanRequest, step: Step) -> 
     read = [scope.motors[SIMULATOR_STAGE.get(s, s)] for s in scanned_motors(request, step)]
     if request.ring_current == "event":
         read.append(scope.ring_current)
+    if request.camera:
+        scope.camera.dwell_ms = counter.dwell_ms
+        read.append(scope.camera)
     yield from bps.trigger_and_read([counter, *read])

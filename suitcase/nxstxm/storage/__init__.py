@@ -29,18 +29,20 @@ if TYPE_CHECKING:
     from ._euxfel_directory import EuXFELDirectory
     from ._frontend import Location, StorageFrontend
     from ._fsspec import FsspecDirectory
+    from ._h5_group import about_bytes, about_of, kinds_of, read_kept, restored, write_kept
     from ._key import DataKey, Lineage, Step, split_key
     from ._keyed import KeyedStorage
     from ._kinds import Parts, Schema, taken_apart
     from ._loading import Chunk, StoredData, Wanted
     from ._memory import MemoryFrontend
-    from ._metadata import ChunkInfo, StoredMetadata
+    from ._memory_backend import Kept, MemoryBackend
+    from ._metadata import ChunkInfo, StoredMetadata, sealed, unsealed
     from ._nxstxm_directory import SUFFIXES, NXstxmDirectory, uid_of
     from ._producer import FromRun, Producer, derived
     from ._project import value_at
     from ._ready import READY, channel_of
-    from ._saver import Saver
-    from ._scans import chosen_run, told_by
+    from ._saver import Saver, ranges_of
+    from ._scans import SCAN, SCAN_LINEAGE, chosen_run, told_by
     from ._sqlite import SQLiteFrontend
     from ._store import Store, copied
 
@@ -54,18 +56,20 @@ _NAMES = {
     "_euxfel_directory": ("EuXFELDirectory",),
     "_frontend": ("Location", "StorageFrontend"),
     "_fsspec": ("FsspecDirectory",),
+    "_h5_group": ("about_bytes", "about_of", "kinds_of", "read_kept", "restored", "write_kept"),
     "_key": ("DataKey", "Lineage", "Step", "split_key"),
     "_keyed": ("KeyedStorage",),
     "_kinds": ("Parts", "Schema", "taken_apart"),
     "_loading": ("Chunk", "StoredData", "Wanted"),
     "_memory": ("MemoryFrontend",),
-    "_metadata": ("ChunkInfo", "StoredMetadata"),
+    "_memory_backend": ("Kept", "MemoryBackend"),
+    "_metadata": ("ChunkInfo", "StoredMetadata", "sealed", "unsealed"),
     "_nxstxm_directory": ("SUFFIXES", "NXstxmDirectory", "uid_of"),
     "_producer": ("FromRun", "Producer", "derived"),
     "_project": ("value_at",),
     "_ready": ("READY", "channel_of"),
-    "_saver": ("Saver",),
-    "_scans": ("chosen_run", "told_by"),
+    "_saver": ("Saver", "ranges_of"),
+    "_scans": ("SCAN", "SCAN_LINEAGE", "chosen_run", "told_by"),
     "_sqlite": ("SQLiteFrontend",),
     "_store": ("Store", "copied"),
 }
@@ -73,6 +77,8 @@ _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "READY",
+    "SCAN",
+    "SCAN_LINEAGE",
     "SUFFIXES",
     "AmbiguousKeyError",
     "CatalogFrontend",
@@ -88,10 +94,12 @@ __all__ = [
     "FormatError",
     "FromRun",
     "FsspecDirectory",
+    "Kept",
     "KeyValueError",
     "KeyedStorage",
     "Lineage",
     "Location",
+    "MemoryBackend",
     "MemoryFrontend",
     "MissingStorageError",
     "NXstxmDirectory",
@@ -109,6 +117,8 @@ __all__ = [
     "StoredData",
     "StoredMetadata",
     "Wanted",
+    "about_bytes",
+    "about_of",
     "canonical",
     "channel_of",
     "chosen_run",
@@ -116,13 +126,20 @@ __all__ = [
     "copied",
     "derived",
     "differences",
+    "kinds_of",
     "of_json",
+    "ranges_of",
+    "read_kept",
+    "restored",
+    "sealed",
     "split_key",
     "taken_apart",
     "to_json",
     "told_by",
     "uid_of",
+    "unsealed",
     "value_at",
+    "write_kept",
 ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from threading import Condition, Lock, current_thread
 from typing import Any
@@ -77,12 +77,19 @@ class MemoryData(StoredData):
 
 
 class MemoryBackend(StorageBackend):
-    """Keeps data in memory."""
+    """Keeps data in memory.
+
+    Parameters
+    ----------
+    whole : MutableMapping of str to Kept, optional
+        Where whole data are, by their backend keys: another mapping than a dict may keep them
+        elsewhere. What is being written, and what broke, is in memory.
+    """
 
     name = "memory"
 
-    def __init__(self) -> None:
-        self._whole: dict[str, Kept] = {}
+    def __init__(self, whole: MutableMapping[str, Kept] | None = None) -> None:
+        self._whole: MutableMapping[str, Kept] = {} if whole is None else whole
         self._broken: dict[str, Kept] = {}
         # a saver that nobody holds any more locks nothing
         self._writing: WeakValueDictionary[str, MemorySaver] = WeakValueDictionary()
@@ -116,6 +123,11 @@ class MemoryBackend(StorageBackend):
         for key in keys:
             if key in self:
                 yield key, self.get_metadata(key)
+
+    def unfinished(self) -> list[str]:
+        """Give the keys of what is being written, or broke."""
+        with self._changed:
+            return sorted({*self._writing, *self._broken})
 
     def get_metadata(self, backend_key: str) -> StoredMetadata:
         """Give what is known of data; see `StorageBackend.get_metadata`."""

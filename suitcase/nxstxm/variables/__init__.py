@@ -16,6 +16,7 @@ from ._group import Group
 from ._messages import CallbackSink, KafkaSink, Message, Sink, Sinks, ZmqSink, sink_of
 from ._process import Processed, Processor
 from ._run import RunRef, ScanRun
+from ._run_files import RunFiles
 from ._scans import FoundScan, found_scans
 from ._table import RunTable, TableCell, TableRun
 from ._variable import Variable
@@ -37,6 +38,7 @@ __all__ = [
     "Problem",
     "Processed",
     "Processor",
+    "RunFiles",
     "RunRef",
     "RunTable",
     "ScanRun",

@@ -8,7 +8,7 @@ import json
 import sys
 import traceback
 import types
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import NXstxmError, NXstxmKeyError, NXstxmOSError
-from ..storage import canonical
+from ..storage import SCAN, canonical
 from ._errors import ContextError, GroupError, Problem
 from ._group import expanded, is_group
 from ._source import Source
@@ -46,9 +46,9 @@ class VariableInfo:
     line : int
         Where it is in the file.
     needs : tuple of str
-        The variables that it takes, all that match being named.
+        The variables that it takes, all that match being named; also those whose data it takes.
     uses : tuple of str
-        What else it takes: ``"data#od"``, ``"param#threshold"``.
+        What else it takes: ``"data#od"`` of the store, ``"param#threshold"``.
     fingerprint : str
         The hash of its code.
     """
@@ -176,6 +176,7 @@ class ContextFile:
 
     def _problems(self) -> Iterator[Problem]:
         titles: dict[str, str] = {}
+        types: dict[str, str] = {SCAN: ""}
         for name, variable in self.variables.items():
             for message in variable.problems():
                 yield Problem(message, variable.line)
@@ -186,6 +187,15 @@ class ContextFile:
                     f"one another",
                     variable.line,
                 )
+            if variable.data_type is not None:
+                maker = types.setdefault(variable.data_type, name)
+                if maker != name:
+                    yield Problem(
+                        f"variable {name} declares data={variable.data_type!r}, which "
+                        f"{f'variable {maker}' if maker else 'the scan itself'} is; give one of "
+                        f"them another",
+                        variable.line,
+                    )
             for wanted in variable.needs().values():
                 if not self.matching(wanted) and not self._has_default(variable, wanted):
                     yield Problem(
@@ -230,6 +240,26 @@ class ContextFile:
             return [pattern]
         return [name for name in self.variables if fnmatch.fnmatchcase(name, pattern)]
 
+    def taken(self, text: str) -> list[str] | None:
+        """Give the variables that an annotation names: ``"var#..."``, or data that one declares.
+
+        Parameters
+        ----------
+        text : str
+            The annotation.
+
+        Returns
+        -------
+        list of str or None
+            None where it names something else.
+        """
+        prefix, _, name = text.partition("#")
+        if prefix == "var":
+            return self.matching(name)
+        if prefix == "data":
+            return [n for n, v in self.variables.items() if v.data_type == name] or None
+        return None
+
     def needs(self, name: str) -> list[str]:
         """Give the variables that one takes directly.
 
@@ -241,12 +271,13 @@ class ContextFile:
         if name not in self.variables:
             raise NXstxmKeyError(f"there is no variable {name!r}{self._nearest(name)}")
         found: dict[str, None] = {}
-        for pattern in self.variables[name].needs().values():
-            found.update(dict.fromkeys(self.matching(pattern)))
-        return [each for each in found if each != name or each in self._exact(name)]
-
-    def _exact(self, name: str) -> Collection[str]:
-        return self.variables[name].needs().values()
+        variable = self.variables[name]
+        for text in variable.annotations().values():
+            found.update(dict.fromkeys(self.taken(text) or ()))
+        # a pattern may match the variable itself, which does not need itself then
+        exact = {*variable.needs().values(), *variable.needs("data#").values()}
+        own = {name, variable.data_type}
+        return [each for each in found if each != name or own & exact]
 
     def order(self, wanted: Iterable[str] | None = None) -> list[str]:
         """Give variables, those that others need first.
@@ -284,7 +315,7 @@ class ContextFile:
 
     def _info(self, name: str) -> VariableInfo:
         v = self.variables[name]
-        uses = [text for text in v.annotations().values() if not text.startswith("var#")]
+        uses = [text for text in v.annotations().values() if self.taken(text) is None]
         return VariableInfo(
             name,
             v.title,

@@ -252,19 +252,18 @@ def _arguments(
         if text is None:
             continue
         has_default = argument.default is not argument.empty
-        if not text.startswith("var#"):
+        names = context.taken(text)
+        if names is None:
             try:
                 found[argument.name] = inputs.value(text)
             except NXstxmError:
                 if not has_default:
                     raise
             continue
-        pattern = text.removeprefix("var#")
-        names = context.matching(pattern)
         have = {name: results[name] for name in names if name in results}
-        if names == [pattern] and have:
-            found[argument.name] = have[pattern]
-        elif have and names != [pattern]:
+        if have and (text.startswith("data#") or names == [text.removeprefix("var#")]):
+            (found[argument.name],) = have.values()
+        elif have:
             found[argument.name] = have
         elif not has_default:
             for name in names:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..storage import canonical
+from ..storage import SCAN_LINEAGE, DataKey, Lineage, Step, canonical
 from ._context import VariableInfo
 
 #: What a computed cell has in its attributes.
 LINEAGE, MADE = "lineage", "made"
+#: How the type of the data of a variable begins that declares none.
+_VARIABLE = "var#"
 
 
 @dataclass(frozen=True)
@@ -20,40 +21,31 @@ class Identity:
 
     Attributes
     ----------
-    source : str
-        The hash of the code.
-    version : str, optional
-        The version given by hand.
-    options : Mapping
-        How the result is summarised and stored.
-    params : Mapping
-        Parameters that it takes, and their values.
+    data_type : str
+        What the result is as stored data: what the variable declares, or ``"var#name"``.
+    lineage : Lineage
+        How it and all that it is made from are made.
     inputs : Mapping of str to str
-        The hashes of the variables, and keys of the data of the store, that it takes.
+        The hashes of the variables, and of the data of the store, that it takes.
     """
 
-    source: str
-    version: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    params: Mapping[str, Any] = field(default_factory=dict)
+    data_type: str
+    lineage: Lineage
     inputs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def hash(self) -> str:
-        """The hash of it all: the cell's lineage."""
-        return hashlib.sha256(canonical(self.as_json(), "the lineage").encode()).hexdigest()
+        """The hash of it all."""
+        return self.lineage.hash
+
+    def key(self, run_id: str) -> DataKey:
+        """Give the key of the result of a scan."""
+        return DataKey(run_id, self.data_type, self.lineage)
 
     def as_json(self) -> dict[str, Any]:
-        """Give it as a cell's attributes have it."""
-        return {
-            "source": self.source,
-            "version": self.version,
-            "options": dict(self.options),
-            "params": {
-                name: canonical(v, f"parameter {name!r}") for name, v in self.params.items()
-            },
-            "inputs": dict(self.inputs),
-        }
+        """Give it as a cell's attributes have it: its own step, and the hashes of its inputs."""
+        step = self.lineage[self.data_type]
+        return {"version": step.version or None, **step.options, "inputs": dict(self.inputs)}
 
 
 @dataclass(frozen=True)
@@ -78,7 +70,7 @@ class ToDo:
 def identities(
     infos: Iterable[VariableInfo],
     params: Mapping[str, Any],
-    data_keys: Mapping[str, str],
+    data: Mapping[str, Lineage],
 ) -> dict[str, Identity]:
     """Say how each variable is made.
 
@@ -88,21 +80,34 @@ def identities(
         All variables, those that others need first.
     params : Mapping
         Parameters that were given.
-    data_keys : Mapping of str to str
-        Hashes of the keys of data of the store: type and hash.
+    data : Mapping of str to Lineage
+        How the data of the store are made that variables take, by their types.
     """
     found: dict[str, Identity] = {}
     for info in infos:
-        inputs = {name: found[name].hash for name in info.needs if name in found}
+        above: dict[str, Step] = dict(SCAN_LINEAGE)
+        inputs: dict[str, str] = {}
+        for name in info.needs:
+            if name in found:
+                above |= found[name].lineage
+                inputs[name] = found[name].hash
         wanted = {}
         for use in info.uses:
             prefix, _, name = use.partition("#")
             if prefix == "data":
-                inputs[use] = data_keys.get(name, "")
+                lineage = data.get(name)
+                above |= lineage or {}
+                inputs[use] = "" if lineage is None else lineage.hash
             elif prefix == "param" and name in params:
-                wanted[name] = params[name]
-        options = {"summary": info.summary, "units": info.units, "data": info.data_type}
-        found[info.name] = Identity(info.fingerprint, info.version, options, wanted, inputs)
+                wanted[name] = canonical(params[name], f"parameter {name!r}")
+        options = {
+            "source": info.fingerprint,
+            "options": {"summary": info.summary, "units": info.units, "data": info.data_type},
+            "params": wanted,
+        }
+        data_type = info.data_type or f"{_VARIABLE}{info.name}"
+        step = Step(info.name, info.version or "", options)
+        found[info.name] = Identity(data_type, Lineage.of_steps(above, data_type, step), inputs)
     return found
 
 

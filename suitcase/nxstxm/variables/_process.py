@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from .._errors import NXstxmError, NXstxmKeyError
 from .._log import logger
+from ..storage import Lineage
 from ._context import VariableInfo
 from ._errors import ContextError, Problem
 from ._identity import LINEAGE, MADE, Identity, ToDo, identities, to_do
@@ -27,11 +27,13 @@ from ._messages import (
     run_values_updated,
     variable_set,
 )
-from ._run_file import Result
+from ._results import Result
+from ._run import store_of
 from ._scans import FoundScan
 from ._stored_cell import StoredCell
 from ._table import RunTable, stored_cell
-from ._worker import Answer, Task, Worker
+from ._task import Answer, Task
+from ._worker import Worker
 
 #: Who made the cells of a context file.
 PROVENANCE = "context.py"
@@ -245,8 +247,13 @@ class Processor:
             yield from map(one, pairs)
             return
         with ThreadPoolExecutor(len(self._workers), "nxstxm-table") as pool:
-            for done in as_completed([pool.submit(one, pair) for pair in pairs]):
-                yield done.result()
+            waiting = [pool.submit(one, pair) for pair in pairs]
+            try:
+                for done in as_completed(waiting):
+                    yield done.result()
+            finally:  # who goes no further waits for those that have been begun
+                for each in waiting:
+                    each.cancel()
 
     def _number(self, scan: FoundScan) -> tuple[int, int]:
         proposal = self.table.proposal if scan.proposal is None else scan.proposal
@@ -271,7 +278,8 @@ class Processor:
         begun = time.monotonic()
         proposal, run = numbers
         stored = self.table.database.cells(proposal, run)
-        made = identities(context.infos, params, self._data_keys(context, scan))
+        data = self._data(context, scan)
+        made = identities(context.infos, params, data)
         known = {name: cell.attributes for name, cell in stored.items()}
         todo = to_do(context.infos, made, known, wanted=wanted, force=force)
         if not todo:
@@ -284,7 +292,7 @@ class Processor:
             )
         )  # fmt: skip
         try:
-            answers = self._computed(context, scan, numbers, todo, params)
+            answers = self._computed(context, scan, numbers, todo, params, data)
             cells = [self._cell(answer, todo) for answer in answers]
             self.table.database.set_cells(proposal, run, cells, start_time=scan.start_time)
         except (NXstxmError, OSError) as error:
@@ -315,6 +323,7 @@ class Processor:
         numbers: tuple[int, int],
         todo: Sequence[ToDo],
         params: Mapping[str, Any],
+        data: Mapping[str, Lineage],
     ) -> list[Answer]:
         task = Task(
             context.code,
@@ -323,7 +332,8 @@ class Processor:
             scan.ref(*numbers),
             tuple(each.name for each in todo),
             params,
-            str(self.table.path / "store"),
+            str(self.table.store_path),
+            {name: lineage.as_json() for name, lineage in data.items()},
         )
         with self._worker() as worker:
             answers = worker.compute(task)
@@ -339,26 +349,21 @@ class Processor:
         result = Result(None, answer.summary, answer.error, answer.error_type)
         return stored_cell(answer.name, result, PROVENANCE, more)
 
-    def _data_keys(self, context: Context, scan: FoundScan) -> dict[str, str]:
-        """Give the hashes of the keys of data of the store that variables take."""
+    def _data(self, context: Context, scan: FoundScan) -> dict[str, Lineage]:
+        """Say how the data of the store are made that variables take."""
         types = {
             use.partition("#")[2]
             for info in context.infos
             for use in info.uses
             if use.startswith("data#")
         }
-        if not types:
+        if not types or scan.kind != "nxstxm":
             return {}
-        from ..storage import DataDirectory, NXstxmDirectory, Store
-
-        folder = Path(scan.paths[0]).parent
-        store = Store(
-            [NXstxmDirectory(folder, recursive=False), DataDirectory(self.table.path / "store")]
-        )
+        store = store_of(scan.paths[0], str(self.table.store_path))
         found = {}
         for each in types:
             try:
-                found[each] = store.key(scan.uid, each).hash
+                found[each] = store.key(scan.uid, each).lineage
             except NXstxmError as error:  # the variable will say so when it asks
                 logger.debug("%s of %s has no key: %s", each, scan.uid, error)
         return found

@@ -15,6 +15,7 @@ from ..storage import channel_of, chosen_run, told_by, value_at
 if TYPE_CHECKING:
     import xarray as xr
 
+    from ..storage import Store
 
 _MISSING = object()
 
@@ -194,6 +195,22 @@ def documents_of(ref: RunRef) -> Mapping[str, Any]:
 
         runs = [StoredRun(Path(path)) for path in ref.paths]
     return told_by(runs, ref.uid) or {}
+
+
+def store_of(path: str, folder: str) -> Store:
+    """Give the store that variables take data of a scan from.
+
+    Parameters
+    ----------
+    path : str
+        The scan's file.
+    folder : str
+        Where derived data are.
+    """
+    from ..storage import DataDirectory, NXstxmDirectory, Store
+
+    scans = NXstxmDirectory(Path(path).parent, recursive=False)
+    return Store([scans, DataDirectory(folder)])
 
 
 def told(documents: Mapping[str, Any], name: str) -> Any:

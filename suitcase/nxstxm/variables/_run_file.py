@@ -6,6 +6,9 @@
     /.reduced/<name>    the summary, with how it is shown
     /.preview/<name>    what to show when somebody looks closer
     /.errors/<name>     the text of an error; attribute ``type``
+    /.keys/<name>       of results that have a key: what is known of them as stored data
+    /.data/<key>        stored data that are no results of variables
+    /.run               what is known of the run, as storage has it
 
 A file is never changed. A new one has what is new, and of the old one what stays.
 """
@@ -14,9 +17,8 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -28,35 +30,19 @@ from .._errors import NXstxmError, NXstxmOSError
 from .._locks import lock_file
 from .._publish import publish
 from ..nexus import H5_ERRORS, why
-from ._cell import Cell, comes_from
+from ..storage import DataCorrupted, Kept, of_json, read_kept, sealed, to_json, unsealed, write_kept
 from ._errors import MissingValueError
-from ._summary import Summary
+from ._keyed import KEYS, Noted, kept_result, mark, noted
+from ._results import OBJECT, Result, write_labelled, write_result
 
-OBJECT = "_damnit_objtype"
-_INNER = (".reduced", ".preview", ".errors")
-#: Arrays larger than this are compressed.
-_LARGE = 16 * 1024
-_COMPRESSED = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
-
-
-@dataclass(frozen=True)
-class Result:
-    """What is to be written of a variable.
-
-    Attributes
-    ----------
-    cell : Cell, optional
-        The result; None for an error.
-    summary : Summary, optional
-        Its summary.
-    error, error_type : str
-        What went wrong.
-    """
-
-    cell: Cell | None = None
-    summary: Summary | None = None
-    error: str = ""
-    error_type: str = ""
+#: Data that are no results of variables.
+DATA = ".data"
+_LABELS = ("dataarray", "dataset")
+#: What is known of the run.
+TOLD = ".run"
+#: What DAMNIT's files have beside results; and all that ours have.
+_DAMNIT = (".reduced", ".preview", ".errors")
+_INNER = (*_DAMNIT, KEYS, DATA)
 
 
 class RunFile:
@@ -106,7 +92,7 @@ class RunFile:
             if name.startswith(".") or name not in file:
                 raise MissingValueError(f"variable {name!r} has no data in {self.path}")
             kind = file[name].attrs.get(OBJECT, "")
-            if kind not in ("dataarray", "dataset"):
+            if kind not in _LABELS:
                 return _plain(file[name]["data"], kind)
         return _netcdf(self.path, name, kind)
 
@@ -121,10 +107,97 @@ class RunFile:
                 return _plain(found, kind)
         return _netcdf(self.path, f".preview/{name}", "dataarray")
 
+    # -- stored data -------------------------------------------------------------------------------
+
+    def keyed(self) -> list[Noted]:
+        """Say which stored data there are: results that have a key, and others."""
+        if not self.path.exists():
+            return []
+        with self._opened() as file:
+            results = [noted(node, name) for name, node in file.get(KEYS, {}).items()]
+            others = [noted(node, f"{DATA}/{name}") for name, node in file.get(DATA, {}).items()]
+        return [*results, *others]
+
+    def kept(self, place: str) -> Kept:
+        """Open stored data.
+
+        Parameters
+        ----------
+        place : str
+            As `keyed` says it.
+
+        Raises
+        ------
+        MissingValueError
+            There are none.
+        DataCorrupted
+            They are not what was written.
+        """
+        what = f"{self.path}/{place}"
+        if place.startswith(f"{DATA}/"):
+
+            @contextmanager
+            def opener() -> Iterator[h5py.Group]:
+                with h5py.File(self.path, "r", locking=False) as file:
+                    yield file[place]
+
+            with self._opened() as file:
+                if place not in file:
+                    raise MissingValueError(f"there are no data {what}")
+            return read_kept(opener, what)
+        with self._opened() as file:
+            found = file.get(f"{KEYS}/{place}")
+            if found is None:
+                raise MissingValueError(f"there are no data {what}")
+            raw = found[()].tobytes()
+        return kept_result(raw, lambda: self._read_data(place), what)
+
+    def has_kept(self, place: str) -> bool:
+        """Tell whether there are stored data at a place."""
+        if not self.path.exists():
+            return False
+        with self._opened() as file:
+            return (place if place.startswith(f"{DATA}/") else f"{KEYS}/{place}") in file
+
+    def told(self) -> Mapping[str, Any] | None:
+        """Give what is known of the run; None where nothing was noted.
+
+        Raises
+        ------
+        DataCorrupted
+            It is not what was written.
+        """
+        if not self.path.exists():
+            return None
+        with self._opened() as file:
+            if TOLD not in file:
+                return None
+            raw = file[TOLD][()].tobytes()
+        known: Mapping[str, Any] = of_json(unsealed(raw, f"{self.path}/{TOLD}"))
+        return known
+
+    def _read_data(self, name: str) -> Any:
+        """Read a result as data: a table as one of Arrow."""
+        try:
+            with self._opened() as file:
+                kind = file[name].attrs.get(OBJECT, "")
+                if kind in ("series", "dataframe"):
+                    import pyarrow.parquet as pq
+
+                    return pq.read_table(io.BytesIO(file[name]["data"][()].tobytes()))
+            return self.read(name)
+        except (NXstxmOSError, *H5_ERRORS) as error:
+            raise DataCorrupted(f"{self.path}/{name} can not be read: {error}") from error
+
     # -- writing -----------------------------------------------------------------------------------
 
     def write(
-        self, results: Mapping[str, Result], *, drop: Iterator[str] | tuple[str, ...] = ()
+        self,
+        results: Mapping[str, Result],
+        *,
+        keep: Mapping[str, Kept] | None = None,
+        drop: Iterable[str] = (),
+        told: Mapping[str, Any] | None = None,
     ) -> None:
         """Put results into the file, in place of those of the same names.
 
@@ -132,11 +205,17 @@ class RunFile:
         ----------
         results : Mapping of str to Result
             What is new.
+        keep : Mapping of str to Kept, optional
+            Stored data that are new, by their names in ``.data``.
         drop : iterable of str
-            Names that are to go.
+            Names of results that are to go, and places of stored data.
+        told : Mapping, optional
+            What is known of the run, in place of what was.
 
         Raises
         ------
+        FormatError
+            Something that is known of the run is no JSON.
         NXstxmOSError
             It can not be written; the old file is as it was.
         """
@@ -145,12 +224,21 @@ class RunFile:
         except OSError as error:
             raise NXstxmOSError(f"{self.path.parent} can not be made ({error})") from error
         temporary = self.path.with_name(f".{self.path.stem}.{uuid4().hex[:8]}.writing.h5")
+        known = None if told is None else sealed(to_json(dict(told), "what is known of the run"))
+        others = {f"{DATA}/{name}": each for name, each in (keep or {}).items()}
         with lock_file(self.path.parent, self.path.name):
             try:
                 with h5py.File(temporary, "x", libver=("earliest", "v110")) as file:
-                    self._keep_old(file, {*results, *drop})
+                    gone = {*results, *others, *drop, *([] if known is None else [TOLD])}
+                    self._keep_old(file, gone)
+                    if known is not None:
+                        file.create_dataset(TOLD, data=np.frombuffer(known, np.uint8))
                     for name, result in results.items():
-                        _write(file, name, result)
+                        write_result(file, name, result)
+                    for place, each in others.items():
+                        group = file.create_group(place)
+                        mark(group, each.metadata.key)
+                        write_kept(group, each)
                 publish(temporary, self.path, overwrite=True)
             except H5_ERRORS as error:
                 raise NXstxmOSError(f"{self.path} can not be written: {why(error)}") from error
@@ -159,30 +247,33 @@ class RunFile:
                     temporary.unlink()
 
     def _keep_old(self, file: h5py.File, new: set[str]) -> None:
-        for inner in _INNER:
+        for inner in _DAMNIT:
             file.create_group(inner)
         if not self.path.exists():
             return
         labelled = []
         with h5py.File(self.path, "r", locking=False) as old:
-            for name in old:
-                if name not in _INNER and name not in new:
-                    if old[name].attrs.get(OBJECT, "") in ("dataarray", "dataset"):
-                        labelled.append(name)
-                    else:
-                        old.copy(old[name], file, name)
-            for inner in _INNER:
-                for name in old.get(inner, ()):
-                    if name in new:
-                        continue
-                    if old[inner][name].attrs.get(OBJECT, "") == "dataarray":
-                        labelled.append(f"{inner}/{name}")
-                    else:
-                        old.copy(old[inner][name], file[inner], name)
-        for name in labelled:  # HDF5 copies references of dimensions to where they were
-            with h5py.File(self.path, "r", locking=False) as old:
-                kind = str(old[name].attrs[OBJECT])
-            _write_labelled(file, name, _netcdf(self.path, name, kind))
+            for place in _places(old, new):
+                kind = old[place].attrs.get(OBJECT, "")
+                if kind in _LABELS:  # HDF5 copies references of dimensions to where they were
+                    labelled.append((place, kind))
+                else:
+                    file.require_group(place.rpartition("/")[0] or "/")
+                    old.copy(old[place], file, place)
+        for place, kind in labelled:
+            checked = f"{KEYS}/{place}" in file
+            write_labelled(file, place, _netcdf(self.path, place, kind), checked=checked)
+
+
+def _places(old: h5py.File, new: set[str]) -> Iterator[str]:
+    """Say what stays of a file: results, and what is beside them under their names; and data."""
+    for name in old:
+        if name not in _INNER and name not in new:
+            yield name
+    for inner in _INNER:
+        for name in old.get(inner, ()):
+            if (f"{DATA}/{name}" if inner == DATA else name) not in new:
+                yield f"{inner}/{name}"
 
 
 def _plain(dataset: h5py.Dataset, kind: str) -> Any:
@@ -218,121 +309,6 @@ def _netcdf(path: Path, group: str, kind: str) -> Any:
     made = load(path, group=group, engine="h5netcdf")
     made.attrs = {k: v for k, v in made.attrs.items() if not k.startswith("_damnit_")}
     return made
-
-
-# -- writing --------------------------------------------------------------------------------------
-
-
-def _write(file: h5py.File, name: str, result: Result) -> None:
-    if result.error or result.error_type:
-        error = file.create_dataset(f".errors/{name}", data=_text(result.error))
-        error.attrs["type"] = result.error_type
-        return
-    cell, summary = result.cell, result.summary
-    if summary is not None and summary.value is not None:
-        value = summary.value
-        if isinstance(value, bytes):
-            value = np.frombuffer(value, np.uint8)
-        elif isinstance(value, str):
-            value = _text(value)
-        reduced = file.create_dataset(f".reduced/{name}", data=value)
-        _mark(reduced, summary)
-    if cell is None:
-        return
-    if cell.preview is not None:
-        _write_data(file, f".preview/{name}", cell.preview, grouped=False)
-    if cell.data is not None:
-        _write_data(file, name, cell.data, grouped=True)
-
-
-def _mark(reduced: h5py.Dataset, summary: Summary) -> None:
-    marks: dict[str, Any] = {**summary.attributes}
-    if summary.method:
-        marks["summary_method"] = summary.method
-    if summary.type:
-        marks["summary_type"] = summary.type
-    if summary.max_diff is not None:
-        marks["max_diff"] = summary.max_diff
-    if "background" in marks:
-        marks["background"] = np.asarray(marks["background"], np.uint8)
-    for key, value in marks.items():
-        reduced.attrs[key] = _text(value) if isinstance(value, str) else value
-
-
-def _write_data(file: h5py.File, name: str, data: Any, *, grouped: bool) -> None:
-    if comes_from(data, "xarray", "DataArray", "Dataset"):
-        _write_labelled(file, name, data)
-        return
-    kind, array = _stored(data)
-    place = f"{name}/data" if grouped else name
-    keywords = {}
-    unit = ""
-    if isinstance(array, np.ndarray):
-        if array.dtype.kind == "U":
-            array = np.char.encode(array, "utf-8", "surrogatepass").astype(object)
-            keywords["dtype"] = h5py.string_dtype("utf-8")
-        elif array.dtype.kind in "mM":
-            unit, array = array.dtype.str, array.view(np.int64)
-        if array.ndim and array.nbytes > _LARGE and array.dtype.kind != "O":
-            keywords |= _COMPRESSED
-    made = file.create_dataset(place, data=array, **keywords)
-    if unit:
-        made.attrs["_nxstxm_dtype"] = unit
-    if kind:
-        (file[name] if grouped else made).attrs[OBJECT] = kind
-
-
-def _stored(data: Any) -> tuple[str, Any]:
-    """Give what kind of thing something is, and the array or the text that is stored of it."""
-    import datetime
-
-    if isinstance(data, datetime.datetime):
-        return "timestamp", np.float64(data.timestamp())
-    if isinstance(data, str):
-        return "", _text(data)
-    if comes_from(data, "matplotlib", "Figure"):
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-        canvas: Any = FigureCanvasAgg(data)
-        canvas.draw()
-        return "image", np.asarray(canvas.buffer_rgba())
-    if comes_from(data, "plotly", "Figure"):
-        return "PlotlyFigure", np.frombuffer(data.to_json().encode("utf-8"), np.uint8)
-    if comes_from(data, "pandas", "Series"):
-        raw = data.to_frame(name=data.name if data.name is not None else "0").to_parquet(path=None)
-        return "series", np.frombuffer(raw, np.uint8)
-    if comes_from(data, "pandas", "DataFrame"):
-        return "dataframe", np.frombuffer(data.to_parquet(path=None), np.uint8)
-    return "", np.asarray(data)
-
-
-def _text(text: str) -> str:
-    """Make text that HDF5 can hold."""
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
-
-
-def _write_labelled(file: h5py.File, name: str, data: Any) -> None:
-    """Write a DataArray or Dataset as NetCDF, as `xarray.open_dataset(group=...)` reads it."""
-    import h5netcdf
-    from xarray.backends import H5NetCDFStore
-    from xarray.backends.api import DATAARRAY_NAME, DATAARRAY_VARIABLE
-
-    kind = "dataset" if comes_from(data, "xarray", "Dataset") else "dataarray"
-    if kind == "dataarray":
-        own = data.name
-        clashes = own is None or own in data.coords or own in data.dims
-        dataset = data.to_dataset(name=DATAARRAY_VARIABLE if clashes else own)
-        if clashes and own is not None:
-            dataset.attrs[DATAARRAY_NAME] = own
-    else:
-        dataset = data
-    slashed = {v: str(v).replace("/", "_") for v in dataset.variables if "/" in str(v)}
-    dataset = dataset.rename(slashed)
-    large = {v: _COMPRESSED for v in dataset.data_vars if dataset[v].nbytes > _LARGE}
-    large = {v: k for v, k in large.items() if dataset[v].dtype.kind in "biufc" and dataset[v].ndim}
-    with h5netcdf.File(file, "a", invalid_netcdf=True) as inner:
-        dataset.dump_to_store(H5NetCDFStore(inner, group=name, mode="w"), encoding=large)
-    file[name].attrs[OBJECT] = kind
 
 
 def file_of(directory: Path, proposal: int, run: int) -> RunFile:

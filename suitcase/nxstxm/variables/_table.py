@@ -12,13 +12,16 @@ from .._errors import NXstxmOSError, NXstxmValueError, OptionError
 from ._cell import Cell
 from ._database import Database
 from ._errors import MissingValueError
-from ._run_file import Result, RunFile, file_of
+from ._results import Result
+from ._run_file import RunFile, file_of
 from ._runs import RunInfo
 from ._stored_cell import StoredCell
 from ._summary import Summary, summarised
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ..storage import DataKey, Store
 
 DATABASE, CONTEXT = "runs.sqlite", "context.py"
 #: What a new table begins with.
@@ -95,6 +98,16 @@ class TableCell:
     def lineage(self) -> str | None:
         """The hash of how it was made; see also ``stored.attributes["made"]``."""
         return self.stored.lineage
+
+    @property
+    def key(self) -> DataKey | None:
+        """The key under which `RunTable.store` has the result; None where it has none.
+
+        Those have one that declare a data type, and those of more than 64 kB.
+        """
+        with contextlib.suppress(MissingValueError):
+            return self._file.kept(self.name).metadata.key
+        return None
 
     @property
     def error(self) -> str | None:
@@ -261,6 +274,36 @@ class RunTable:
     def context_path(self) -> Path:
         """The context file."""
         return self.path / CONTEXT
+
+    @property
+    def store_path(self) -> Path:
+        """The folder of derived data that variables take."""
+        return self.path / "store"
+
+    def store(self, **options: Any) -> Store:
+        """Give everything that is known of the table's scans as one store.
+
+        The scans themselves, results of variables that have a key, and data derived for variables.
+        What is made is saved into the folder of derived data.
+
+        Parameters
+        ----------
+        **options
+            As of `suitcase.nxstxm.storage.Store`.
+        """
+        from ..storage import DataDirectory, NXstxmDirectory, Store
+        from ._run_files import RunFiles
+
+        infos = [info for info in self.runs() if info.kind == "nxstxm"]
+        folders = dict.fromkeys(Path(path).parent for info in infos for path in info.paths)
+        return Store(
+            [
+                *(NXstxmDirectory(folder, recursive=False) for folder in folders),
+                RunFiles(self, readonly=True),
+                DataDirectory(self.store_path, readonly=self.readonly),
+            ],
+            **options,
+        )
 
     def runs(self, proposal: int | None = None) -> list[RunInfo]:
         """Give all runs, or those of a proposal."""

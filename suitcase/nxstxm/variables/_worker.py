@@ -1,210 +1,33 @@
-"""A process that runs context files, and the one that watches over it.
+"""Worker processes that run context files, and watching over them.
 
-What is asked and answered are lines of JSON. The worker writes the results into the file of the run
-itself and answers with summaries. What variables print goes to the log's end and is not kept.
+What is asked and answered are lines of JSON. What variables print goes to the log's end and is not
+kept.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import queue
 import subprocess
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from importlib import import_module
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import IO, Any
 
 from .._errors import NXstxmError
-from ..storage import of_json, to_json
-from ._context import ContextFile, VariableInfo
+from ._context import VariableInfo
 from ._errors import ContextError, Problem
-from ._execute import Inputs, Outcome, execute
-from ._run import RunRef, open_ref
-from ._run_file import Result, file_of
-from ._summary import Summary, summarised
+from ._task import Answer, Task, answer_of, request_of
 
 #: What is kept of what variables print, bytes.
 _TAIL = 16 * 1024
 #: Seconds that the rest of what an ended process has said may take; another may hold its pipes.
 _PATIENCE = 10.0
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a worker is to compute.
-
-    Attributes
-    ----------
-    context : str
-        The code of the context file.
-    path : str
-        Its path.
-    directory : str
-        The folder of the table.
-    ref : RunRef
-        The scan.
-    wanted : tuple of str
-        The variables.
-    params : Mapping
-        Parameters.
-    store : str
-        The folder of stored data, for ``"data#..."``; nothing without any.
-    failed : Mapping
-        Variables that ended a worker and are not to be tried again: class and text of the error.
-    """
-
-    context: str
-    path: str
-    directory: str
-    ref: RunRef
-    wanted: tuple[str, ...]
-    params: Mapping[str, Any] = field(default_factory=dict)
-    store: str = ""
-    failed: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What became of a variable.
-
-    Attributes
-    ----------
-    name : str
-        The variable.
-    summary : Summary, optional
-        What the table shows; None for an error.
-    error, error_type, trace : str
-        What went wrong.
-    seconds : float
-        How long it took.
-    """
-
-    name: str
-    summary: Summary | None = None
-    error: str = ""
-    error_type: str = ""
-    trace: str = ""
-    seconds: float = 0.0
-
-
-# -- in the worker --------------------------------------------------------------------------------
-
-
-def main() -> None:
-    """Do what the lines on standard input ask for, until they end."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what variables print is no answer
-
-    def tell(**message: Any) -> None:
-        answers.write(json.dumps(message) + "\n")
-        answers.flush()
-
-    contexts: dict[tuple[str, str], ContextFile] = {}
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            if request["do"] == "describe":
-                context = _context(contexts, request["code"], request["path"])
-                tell(done=[asdict(info) for info in context.infos()])
-            else:
-                task = _task(request["task"])
-                if request.get("memory"):
-                    _limit(request["memory"])
-                context = _context(contexts, task.context, task.path)
-                tell(done=_work(context, task, lambda name: tell(begin=name)))
-        except ContextError as error:
-            told = [asdict(problem) for problem in error.problems]
-            tell(context=told, path=error.path, details=error.details)
-        except (NXstxmError, OSError) as error:
-            tell(failed=str(error), kind=type(error).__name__)
-
-
-def _context(contexts: dict[tuple[str, str], ContextFile], code: str, path: str) -> ContextFile:
-    key = (code, path)
-    if key not in contexts:
-        contexts.clear()
-        contexts[key] = ContextFile.from_str(code, Path(path))
-    return contexts[key]
-
-
-def _task(made: Mapping[str, Any]) -> Task:
-    ref = {**made["ref"], "paths": tuple(made["ref"]["paths"])}
-    return Task(**{**made, "ref": RunRef(**ref), "wanted": tuple(made["wanted"])})
-
-
-def _limit(memory: int) -> None:
-    """Let the system refuse more memory than this; the variable gets a MemoryError."""
-    with contextlib.suppress(ImportError, ValueError, OSError):
-        resource: Any = import_module("resource")  # where the system has such limits
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-
-
-def _work(context: ContextFile, task: Task, begin: Callable[[str], None]) -> list[Any]:
-    file = file_of(Path(task.directory), task.ref.proposal, task.ref.number)
-    inputs = Inputs(task.ref, task.params, known=file.read, data=_data_of(task))
-    run = open_ref(task.ref)
-    results: dict[str, Result] = {}
-    answers = []
-    try:
-        failed = {name: (each[0], each[1]) for name, each in task.failed.items()}
-        for outcome in execute(context, run, inputs, task.wanted, begin, failed):
-            if context.variables[outcome.name].transient:
-                continue
-            result = _result(outcome)
-            results[outcome.name] = result
-            answers.append(_answer(outcome, result))
-    finally:
-        close = getattr(run, "close", None)
-        if callable(close):
-            close()
-    if results:
-        file.write(results)
-    return answers
-
-
-def _result(outcome: Outcome) -> Result:
-    if outcome.cell is None:
-        return Result(None, None, outcome.error, outcome.error_type)
-    return Result(outcome.cell, summarised(outcome.cell))
-
-
-def _answer(outcome: Outcome, result: Result) -> dict[str, Any]:
-    made: dict[str, Any] = {"name": outcome.name, "seconds": outcome.seconds}
-    if result.summary is not None:
-        made["summary"] = to_json(_plain(result.summary), "a summary")
-    else:
-        made |= {"error": outcome.error, "error_type": outcome.error_type, "trace": outcome.trace}
-    return made
-
-
-def _plain(summary: Summary) -> dict[str, Any]:
-    value = summary.value
-    if isinstance(value, complex):
-        value = {"complex": [value.real, value.imag]}
-    return {**asdict(summary), "value": value}
-
-
-def _data_of(task: Task) -> Callable[[str], Any] | None:
-    if not task.store or task.ref.kind != "nxstxm":
-        return None
-
-    def get(data_type: str) -> Any:
-        from ..storage import DataDirectory, NXstxmDirectory, Store
-
-        scans = NXstxmDirectory(Path(task.ref.paths[0]).parent, recursive=False)
-        return Store([scans, DataDirectory(task.store)]).get(task.ref.uid, data_type)
-
-    return get
-
-
-# -- outside --------------------------------------------------------------------------------------
+_PROGRAM = "from suitcase.nxstxm.variables._work import main; main()"
 
 
 class WorkerDied(Exception):
@@ -285,10 +108,10 @@ class Worker:
             request = {
                 "do": "compute",
                 "memory": self.memory,
-                "task": _request(replace(task, failed=known), wanted),
+                "task": request_of(replace(task, failed=known), wanted),
             }
             try:
-                return [*failed, *map(_answered, self._ask(request)["done"])]
+                return [*failed, *map(answer_of, self._ask(request)["done"])]
             except WorkerDied as died:
                 culprit, told = died.variable, f"the worker {died.why}"
                 if not culprit:  # while it opened the scan, or wrote: nothing can be had
@@ -437,24 +260,6 @@ class Worker:
         self.close()
 
 
-_PROGRAM = "from suitcase.nxstxm.variables._worker import main; main()"
-
-
-def _request(task: Task, wanted: Sequence[str]) -> dict[str, Any]:
-    made = asdict(task)
-    return {**made, "wanted": list(wanted), "params": to_json(dict(task.params), "parameters")}
-
-
-def _answered(made: Mapping[str, Any]) -> Answer:
-    if "summary" not in made:
-        return Answer(**made)
-    summary = of_json(made["summary"])
-    value = summary["value"]
-    if isinstance(value, dict):
-        value = complex(*value["complex"])
-    return Answer(made["name"], Summary(**{**summary, "value": value}), seconds=made["seconds"])
-
-
 def _raise(answer: Mapping[str, Any]) -> None:
     """Raise what the worker could not raise here."""
     if "context" in answer:
@@ -464,4 +269,4 @@ def _raise(answer: Mapping[str, Any]) -> None:
         raise NXstxmError(f"{answer['kind']}: {answer['failed']}")
 
 
-__all__ = ["Answer", "Task", "Worker", "WorkerDied", "main"]
+__all__ = ["Answer", "Task", "Worker", "WorkerDied"]

@@ -1,0 +1,179 @@
+"""What is written of a result into the file of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ..storage import DataKey
+from ._cell import Cell, comes_from
+from ._keyed import about_result, note_key
+from ._summary import Summary
+
+#: The attribute that tells what kind of thing a result is, as DAMNIT names it.
+OBJECT = "_damnit_objtype"
+#: Arrays larger than this are compressed.
+_LARGE = 16 * 1024
+_COMPRESSED = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is to be written of a variable.
+
+    Attributes
+    ----------
+    cell : Cell, optional
+        The result; None for an error.
+    summary : Summary, optional
+        Its summary.
+    error, error_type : str
+        What went wrong.
+    key : DataKey, optional
+        Under which it can be found as stored data.
+    """
+
+    cell: Cell | None = None
+    summary: Summary | None = None
+    error: str = ""
+    error_type: str = ""
+    key: DataKey | None = None
+
+
+def write_result(file: h5py.File, name: str, result: Result) -> None:
+    """Write a result, its summary and its preview, or its error, of which nothing is there yet."""
+    if result.error or result.error_type:
+        error = file.create_dataset(f".errors/{name}", data=_text(result.error))
+        error.attrs["type"] = result.error_type
+        return
+    cell, summary = result.cell, result.summary
+    if summary is not None and summary.value is not None:
+        value = summary.value
+        if isinstance(value, bytes):
+            value = np.frombuffer(value, np.uint8)
+        elif isinstance(value, str):
+            value = _text(value)
+        reduced = file.create_dataset(f".reduced/{name}", data=value)
+        _mark(reduced, summary)
+    if cell is None:
+        return
+    if cell.preview is not None:
+        _write_data(file, f".preview/{name}", cell.preview, grouped=False)
+    if cell.data is not None:
+        about = None if result.key is None else about_result(result.key, cell.data)
+        _write_data(file, name, cell.data, grouped=True, checked=about is not None)
+        if result.key is not None and about is not None:
+            note_key(file, name, result.key, about)
+
+
+def _mark(reduced: h5py.Dataset, summary: Summary) -> None:
+    marks: dict[str, Any] = {**summary.attributes}
+    if summary.method:
+        marks["summary_method"] = summary.method
+    if summary.type:
+        marks["summary_type"] = summary.type
+    if summary.max_diff is not None:
+        marks["max_diff"] = summary.max_diff
+    if "background" in marks:
+        marks["background"] = np.asarray(marks["background"], np.uint8)
+    for key, value in marks.items():
+        reduced.attrs[key] = _text(value) if isinstance(value, str) else value
+
+
+def _write_data(
+    file: h5py.File, name: str, data: Any, *, grouped: bool, checked: bool = False
+) -> None:
+    if comes_from(data, "xarray", "DataArray", "Dataset"):
+        write_labelled(file, name, data, checked=checked)
+        return
+    kind, array = _stored(data)
+    place = f"{name}/data" if grouped else name
+    keywords = {}
+    unit = ""
+    if isinstance(array, np.ndarray):
+        if array.dtype.kind == "U":
+            array = np.char.encode(array, "utf-8", "surrogatepass").astype(object)
+            keywords["dtype"] = h5py.string_dtype("utf-8")
+        elif array.dtype.kind in "mM":
+            unit, array = array.dtype.str, array.view(np.int64)
+        if array.ndim and array.nbytes > _LARGE and array.dtype.kind != "O":
+            keywords |= _COMPRESSED
+        if checked and array.ndim and array.size and array.dtype.kind != "O":
+            keywords["fletcher32"] = True
+    made = file.create_dataset(place, data=array, **keywords)
+    if unit:
+        made.attrs["_nxstxm_dtype"] = unit
+    if kind:
+        (file[name] if grouped else made).attrs[OBJECT] = kind
+
+
+def _stored(data: Any) -> tuple[str, Any]:
+    """Give what kind of thing something is, and the array or the text that is stored of it."""
+    import datetime
+
+    if isinstance(data, datetime.datetime):
+        return "timestamp", np.float64(data.timestamp())
+    if isinstance(data, str):
+        return "", _text(data)
+    if comes_from(data, "matplotlib", "Figure"):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        canvas: Any = FigureCanvasAgg(data)
+        canvas.draw()
+        return "image", np.asarray(canvas.buffer_rgba())
+    if comes_from(data, "plotly", "Figure"):
+        return "PlotlyFigure", np.frombuffer(data.to_json().encode("utf-8"), np.uint8)
+    if comes_from(data, "pandas", "Series"):
+        raw = data.to_frame(name=data.name if data.name is not None else "0").to_parquet(path=None)
+        return "series", np.frombuffer(raw, np.uint8)
+    if comes_from(data, "pandas", "DataFrame"):
+        return "dataframe", np.frombuffer(data.to_parquet(path=None), np.uint8)
+    return "", np.asarray(data)
+
+
+def _text(text: str) -> str:
+    """Make text that HDF5 can hold."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def write_labelled(file: h5py.File, name: str, data: Any, *, checked: bool = False) -> None:
+    """Write a DataArray or Dataset as NetCDF, as `xarray.open_dataset(group=...)` reads it.
+
+    Parameters
+    ----------
+    file : File
+        Where to.
+    name : str
+        The group.
+    data : DataArray or Dataset
+        What.
+    checked : bool
+        With HDF5's own checksums.
+    """
+    import h5netcdf
+    from xarray.backends import H5NetCDFStore
+    from xarray.backends.api import DATAARRAY_NAME, DATAARRAY_VARIABLE
+
+    kind = "dataset" if comes_from(data, "xarray", "Dataset") else "dataarray"
+    if kind == "dataarray":
+        own = data.name
+        clashes = own is None or own in data.coords or own in data.dims
+        dataset = data.to_dataset(name=DATAARRAY_VARIABLE if clashes else own)
+        if clashes and own is not None:
+            dataset.attrs[DATAARRAY_NAME] = own
+    else:
+        dataset = data
+    slashed = {v: str(v).replace("/", "_") for v in dataset.variables if "/" in str(v)}
+    # how it was stored in another file, rounded to integers perhaps, does not count here
+    dataset = dataset.rename(slashed).drop_encoding()
+    encoding = {}
+    for each, variable in dataset.variables.items():
+        if variable.ndim and variable.size and variable.dtype.kind in "biufc":
+            large = each in dataset.data_vars and variable.nbytes > _LARGE
+            encoding[each] = {**(_COMPRESSED if large else {}), "fletcher32": checked}
+    with h5netcdf.File(file, "a", invalid_netcdf=True) as inner:
+        dataset.dump_to_store(H5NetCDFStore(inner, group=name, mode="w"), encoding=encoding)
+    file[name].attrs[OBJECT] = kind
