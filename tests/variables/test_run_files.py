@@ -187,6 +187,23 @@ def test_only_what_a_change_concerns_is_made_again(table: RunTable, scans: Path)
     assert files.verify(before["large"]) > 0
 
 
+def test_labelled_results_stay_as_they_are_when_others_are_made_again(
+    table: RunTable, scans: Path
+) -> None:
+    processed(table, scans)
+    run = table.runs()[0].first_uid or ""
+    before = {name: table[run][name].read().copy() for name in ("stack", "spectrum", "both")}
+    for number in (2.5, 3.5):  # a copy of a copy, too
+        assert set(processed(table, scans, CODE.replace("return 1.5", f"return {number}"))) == {
+            "number"
+        }
+        row = table[run]
+        assert row["number"].read() == number
+        for name, known in before.items():
+            xr.testing.assert_identical(row[name].read(), known)
+        assert RunFiles(table).load(row["stack"].key).identical(before["stack"])
+
+
 def test_a_store_has_all_of_a_table(table: RunTable, row: TableRun) -> None:
     store = table.store()
     kinds = {(type(frontend).__name__, about.data_type) for frontend, about in store.list()}

@@ -87,7 +87,7 @@ def _write_data(
     file: h5py.File, name: str, data: Any, *, grouped: bool, checked: bool = False
 ) -> None:
     if comes_from(data, "xarray", "DataArray", "Dataset"):
-        write_labelled(file, name, data, checked=checked)
+        _write_labelled(file, name, data, checked=checked)
         return
     kind, array = _stored(data)
     place = f"{name}/data" if grouped else name
@@ -139,7 +139,7 @@ def _text(text: str) -> str:
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
-def write_labelled(file: h5py.File, name: str, data: Any, *, checked: bool = False) -> None:
+def _write_labelled(file: h5py.File, name: str, data: Any, *, checked: bool = False) -> None:
     """Write a DataArray or Dataset as NetCDF, as `xarray.open_dataset(group=...)` reads it.
 
     Parameters

@@ -33,11 +33,13 @@ from ..nexus import H5_ERRORS, why
 from ..storage import DataCorrupted, Kept, of_json, read_kept, sealed, to_json, unsealed, write_kept
 from ._errors import MissingValueError
 from ._keyed import KEYS, Noted, kept_result, mark, noted
-from ._results import OBJECT, Result, write_labelled, write_result
+from ._results import OBJECT, Result, write_result
 
 #: Data that are no results of variables.
 DATA = ".data"
 _LABELS = ("dataarray", "dataset")
+#: Attributes by which arrays and their dimensions refer to each other.
+_DIMENSIONS, _USERS = "DIMENSION_LIST", "REFERENCE_LIST"
 #: What is known of the run.
 TOLD = ".run"
 #: What DAMNIT's files have beside results; and all that ours have.
@@ -251,18 +253,31 @@ class RunFile:
             file.create_group(inner)
         if not self.path.exists():
             return
-        labelled = []
         with h5py.File(self.path, "r", locking=False) as old:
             for place in _places(old, new):
-                kind = old[place].attrs.get(OBJECT, "")
-                if kind in _LABELS:  # HDF5 copies references of dimensions to where they were
-                    labelled.append((place, kind))
-                else:
-                    file.require_group(place.rpartition("/")[0] or "/")
-                    old.copy(old[place], file, place)
-        for place, kind in labelled:
-            checked = f"{KEYS}/{place}" in file
-            write_labelled(file, place, _netcdf(self.path, place, kind), checked=checked)
+                file.require_group(place.rpartition("/")[0] or "/")
+                old.copy(old[place], file, place)
+                if old[place].attrs.get(OBJECT, "") in _LABELS:
+                    _attach_dimensions(old[place], file[place])
+
+
+def _attach_dimensions(old: h5py.Group, new: h5py.Group) -> None:
+    """Let copied arrays refer to the dimensions beside them: HDF5 copies where those were."""
+    scales: dict[str, list[list[str]]] = {}
+    for name, node in old.items():
+        if _DIMENSIONS in node.attrs:
+            scales[name] = [
+                [old.file[each].name.rpartition("/")[2] for each in one]
+                for one in node.attrs[_DIMENSIONS]
+            ]
+    for node in new.values():
+        for name in (_DIMENSIONS, _USERS):
+            if name in node.attrs:
+                del node.attrs[name]
+    for name, dimensions in scales.items():
+        for number, names in enumerate(dimensions):
+            for each in names:
+                new[name].dims[number].attach_scale(new[each])
 
 
 def _places(old: h5py.File, new: set[str]) -> Iterator[str]:
