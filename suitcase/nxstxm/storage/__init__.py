@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ._h5_group import about_bytes, about_of, kinds_of, read_kept, restored, write_kept
     from ._key import DataKey, Lineage, Step, split_key
     from ._keyed import KeyedStorage
-    from ._kinds import Parts, Schema, taken_apart
+    from ._kinds import Parts, Schema, is_a, taken_apart
     from ._loading import Chunk, StoredData, Wanted
     from ._memory import MemoryFrontend
     from ._memory_backend import Kept, MemoryBackend
@@ -59,7 +59,7 @@ _NAMES = {
     "_h5_group": ("about_bytes", "about_of", "kinds_of", "read_kept", "restored", "write_kept"),
     "_key": ("DataKey", "Lineage", "Step", "split_key"),
     "_keyed": ("KeyedStorage",),
-    "_kinds": ("Parts", "Schema", "taken_apart"),
+    "_kinds": ("Parts", "Schema", "is_a", "taken_apart"),
     "_loading": ("Chunk", "StoredData", "Wanted"),
     "_memory": ("MemoryFrontend",),
     "_memory_backend": ("Kept", "MemoryBackend"),
@@ -126,6 +126,7 @@ __all__ = [
     "copied",
     "derived",
     "differences",
+    "is_a",
     "kinds_of",
     "of_json",
     "ranges_of",

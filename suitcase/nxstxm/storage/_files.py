@@ -19,7 +19,7 @@ from fsspec.spec import AbstractFileSystem
 
 from .._errors import NXstxmError, NXstxmOSError, OptionError
 from ._errors import DataCorrupted
-from ._pieces import Fetch
+from ._piece_reading import Fetch
 
 
 class Files:

@@ -15,7 +15,8 @@ from ._fsspec_backend import FsspecBackend
 from ._metadata import ChunkInfo, StoredMetadata, line, sealed
 from ._piece_data import LOG, METADATA
 from ._piece_saver import PieceSaver
-from ._pieces import Stored, write
+from ._piece_writing import write
+from ._pieces import Stored
 from ._places import BROKEN
 from ._writers import WRITER, Claim
 

@@ -161,9 +161,9 @@ def taken_apart(data: Any, axis: str | None = None) -> Parts:
     FormatError
         It is of another kind, has no such dimension, or holds what can not be stored.
     """
-    if _is(data, "xarray", "Dataset"):
+    if is_a(data, "xarray", "Dataset"):
         return _dataset(data, axis)
-    if _is(data, "xarray", "DataArray"):
+    if is_a(data, "xarray", "DataArray"):
         return _data_array(data, axis)
     if hasattr(data, "__arrow_c_stream__"):
         return _table(data)
@@ -204,9 +204,10 @@ def _alike(array: AnyArray) -> str:
     return f"{text} {list(array.shape[1:])}"
 
 
-def _is(data: Any, package: str, name: str) -> bool:
+def is_a(data: object, package: str, *names: str) -> bool:
+    """Tell whether an object is of a class of a package, which is not imported for that."""
     return any(
-        cls.__name__ == name and cls.__module__.partition(".")[0] == package
+        cls.__name__ in names and cls.__module__.partition(".")[0] == package
         for cls in type(data).__mro__
     )
 
@@ -283,7 +284,7 @@ def _as_arrow(data: Any) -> Any:
     pa = _arrow()
     if isinstance(data, pa.Table):
         return data
-    return pa.Table.from_pandas(data) if _is(data, "pandas", "DataFrame") else pa.table(data)
+    return pa.Table.from_pandas(data) if is_a(data, "pandas", "DataFrame") else pa.table(data)
 
 
 def _arrow() -> Any:
@@ -402,13 +403,13 @@ def joined(schema: Schema, chunks: Sequence[Any]) -> Any:
 def _labels(data: Any, axis: str | None) -> str | None:
     """Choose the axis of labelled data that were not taken apart."""
     dims = getattr(data, "dims", ())
-    if _is(data, "xarray", "Dataset"):
+    if is_a(data, "xarray", "Dataset"):
         dims = next((v.dims for v in data.data_vars.values() if v.dims), tuple(data.sizes))
     return _axis_of(data.sizes, list(dims), axis)
 
 
 def _is_labelled(data: Any) -> bool:
-    return _is(data, "xarray", "Dataset") or _is(data, "xarray", "DataArray")
+    return is_a(data, "xarray", "Dataset", "DataArray")
 
 
 def length(data: Any, axis: str | None = None) -> tuple[int, int]:

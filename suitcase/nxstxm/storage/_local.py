@@ -35,7 +35,7 @@ from ._errors import (
 from ._key import HASH_LETTERS
 from ._metadata import StoredMetadata
 from ._piece_data import LOG, METADATA, PieceBackend
-from ._pieces import Fetch
+from ._piece_reading import Fetch
 from ._places import BROKEN, TEMP, check_overwrite
 
 OLD, REMOVED = "_old", "_removed"

@@ -23,7 +23,8 @@ from ._local import LocalBackend, beside
 from ._metadata import ChunkInfo, StoredMetadata, line, lines, sealed, unsealed
 from ._piece_data import CONSTANTS, LOG, METADATA, PieceData
 from ._piece_saver import CONSTANTS_FILE, PieceSaver, check_options
-from ._pieces import Stored, write
+from ._piece_writing import write
+from ._pieces import Stored
 from ._places import TEMP
 from ._saver import Saver
 
@@ -338,8 +339,7 @@ class LocalSaver(PieceSaver):
         # while data are written those that they replace have their name
         place = self.backend_key + (TEMP if self._writer_lock is not None else "")
         shared = [self._shared] if self._shared is not None else []
-        data = PieceData.__new__(PieceData)
-        data.begin(self.backend, place, self.metadata, [*shared, self._chunks[index]])
+        data = PieceData(self.backend, place, self.metadata, [*shared, self._chunks[index]])
         return data.read(self._chunks[index])
 
 

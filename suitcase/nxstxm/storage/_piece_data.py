@@ -19,7 +19,8 @@ from ._errors import DataCorrupted
 from ._kinds import Parts, Schema, put_together
 from ._loading import Progress, StoredData, Wanted
 from ._metadata import ChunkInfo, StoredMetadata, lines, unsealed
-from ._pieces import Fetch, Stored, check, read, workers
+from ._piece_reading import Fetch, check, read
+from ._pieces import Stored, workers
 from ._saver import ranges_of
 
 METADATA = "metadata.json"
@@ -107,8 +108,7 @@ class PieceBackend(StorageBackend):
     ) -> Any:
         """Load a chunk; see `StorageBackend.read_chunk`."""
         constants = [each for each in self._log(backend_key, metadata) if each.index == CONSTANTS]
-        data = PieceData.__new__(PieceData)
-        data.begin(self, backend_key, metadata, [*constants, info])
+        data = PieceData(self, backend_key, metadata, [*constants, info])
         return data.read(info, rows=rows, only=only)
 
     def open(self, backend_key: str) -> StoredData:
@@ -129,22 +129,31 @@ def _check_log(raw: bytes, metadata: StoredMetadata, what: str) -> None:
 
 
 class PieceData(StoredData):
-    """Data in pieces, opened to be read: its log is read once, what chunks share once."""
+    """Data in pieces, opened to be read: its log is read once, what chunks share once.
+
+    Parameters
+    ----------
+    backend : PieceBackend
+        Who loads them.
+    backend_key : str
+        What they are called there.
+    metadata : StoredMetadata, optional
+        What is known of them, where that was read already.
+    infos : sequence of ChunkInfo, optional
+        What the log has of them, likewise.
+    """
 
     backend: PieceBackend
 
-    def __init__(self, backend: PieceBackend, backend_key: str) -> None:
-        metadata = backend.get_metadata(backend_key)
-        self.begin(backend, backend_key, metadata, backend._log(backend_key, metadata))
-
-    def begin(
+    def __init__(
         self,
         backend: PieceBackend,
         backend_key: str,
-        metadata: StoredMetadata,
-        infos: Sequence[ChunkInfo],
+        metadata: StoredMetadata | None = None,
+        infos: Sequence[ChunkInfo] | None = None,
     ) -> None:
-        """Take what was read."""
+        metadata = backend.get_metadata(backend_key) if metadata is None else metadata
+        infos = backend._log(backend_key, metadata) if infos is None else infos
         self.backend = backend
         self.backend_key = backend_key
         self.metadata = metadata

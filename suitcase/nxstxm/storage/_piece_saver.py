@@ -122,9 +122,8 @@ class PieceSaver(Saver):
         if index not in self._chunks:
             raise NXstxmKeyError(f"no chunk {index} of {self.metadata.key} was saved here")
         shared = [self._shared] if self._shared is not None else []
-        data = PieceData.__new__(PieceData)
         info = self._chunks[index]
-        data.begin(self.backend, self.backend_key, self.metadata, [*shared, info])
+        data = PieceData(self.backend, self.backend_key, self.metadata, [*shared, info])
         return data.read(info)
 
 

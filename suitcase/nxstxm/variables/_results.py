@@ -8,8 +8,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ..storage import DataKey
-from ._cell import Cell, comes_from
+from ..storage import DataKey, is_a
+from ._cell import Cell
 from ._keyed import about_result, note_key
 from ._summary import Summary
 
@@ -86,7 +86,7 @@ def _mark(reduced: h5py.Dataset, summary: Summary) -> None:
 def _write_data(
     file: h5py.File, name: str, data: Any, *, grouped: bool, checked: bool = False
 ) -> None:
-    if comes_from(data, "xarray", "DataArray", "Dataset"):
+    if is_a(data, "xarray", "DataArray", "Dataset"):
         _write_labelled(file, name, data, checked=checked)
         return
     kind, array = _stored(data)
@@ -118,18 +118,18 @@ def _stored(data: Any) -> tuple[str, Any]:
         return "timestamp", np.float64(data.timestamp())
     if isinstance(data, str):
         return "", _text(data)
-    if comes_from(data, "matplotlib", "Figure"):
+    if is_a(data, "matplotlib", "Figure"):
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         canvas: Any = FigureCanvasAgg(data)
         canvas.draw()
         return "image", np.asarray(canvas.buffer_rgba())
-    if comes_from(data, "plotly", "Figure"):
+    if is_a(data, "plotly", "Figure"):
         return "PlotlyFigure", np.frombuffer(data.to_json().encode("utf-8"), np.uint8)
-    if comes_from(data, "pandas", "Series"):
+    if is_a(data, "pandas", "Series"):
         raw = data.to_frame(name=data.name if data.name is not None else "0").to_parquet(path=None)
         return "series", np.frombuffer(raw, np.uint8)
-    if comes_from(data, "pandas", "DataFrame"):
+    if is_a(data, "pandas", "DataFrame"):
         return "dataframe", np.frombuffer(data.to_parquet(path=None), np.uint8)
     return "", np.asarray(data)
 
@@ -157,7 +157,7 @@ def _write_labelled(file: h5py.File, name: str, data: Any, *, checked: bool = Fa
     from xarray.backends import H5NetCDFStore
     from xarray.backends.api import DATAARRAY_NAME, DATAARRAY_VARIABLE
 
-    kind = "dataset" if comes_from(data, "xarray", "Dataset") else "dataarray"
+    kind = "dataset" if is_a(data, "xarray", "Dataset") else "dataarray"
     if kind == "dataarray":
         own = data.name
         clashes = own is None or own in data.coords or own in data.dims

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from .._log import logger
 from ..nexus import draw
-from ._cell import Cell, comes_from, is_array, is_figure
+from ..storage import is_a
+from ._cell import Cell, is_array, is_figure
 
 AnyArray = npt.NDArray[Any]
 #: The longer side of a picture in the table, pixels.
@@ -102,11 +103,11 @@ def _shown(cell: Cell) -> tuple[Any, str | None]:
         return data, None
     if is_figure(data):
         return _figure(data), None
-    if comes_from(data, "xarray", "Dataset"):
+    if is_a(data, "xarray", "Dataset"):
         return f"Dataset ({data.nbytes / 1e6:.2f} MB)", None
-    if comes_from(data, "pandas", "DataFrame"):
+    if is_a(data, "pandas", "DataFrame"):
         return f"DataFrame ({data.memory_usage(deep=True).sum() / 1e6:.2f} MB)", None
-    if comes_from(data, "pandas", "Series"):
+    if is_a(data, "pandas", "Series"):
         data = data.to_numpy()
     array = np.asarray(data)
     if array.ndim == 0:
@@ -131,7 +132,7 @@ def _number(array: AnyArray) -> tuple[Any, str | None]:
 
 
 def _spread(data: Any) -> float | None:
-    if comes_from(data, "pandas", "Series"):
+    if is_a(data, "pandas", "Series"):
         data = data.to_numpy()
     if not is_array(data):
         return None
@@ -149,7 +150,7 @@ def _spread(data: Any) -> float | None:
 def _places(data: Any) -> AnyArray:
     """Give the positions of values along their one dimension."""
     count = np.arange(len(data), dtype=float)
-    if not comes_from(data, "xarray", "DataArray") or data.dims[0] not in data.coords:
+    if not is_a(data, "xarray", "DataArray") or data.dims[0] not in data.coords:
         return count
     found = np.asarray(data.coords[data.dims[0]])
     if found.dtype.kind == "M":
@@ -193,7 +194,7 @@ def _image(data: Any, array: AnyArray) -> bytes:
     values = np.abs(array) if array.dtype.kind == "c" else array
     dims, places = ["row", "column"], {}
     units = ""
-    if comes_from(data, "xarray", "DataArray"):
+    if is_a(data, "xarray", "DataArray"):
         dims = [str(dim) for dim in data.dims]
         places = {dim: np.asarray(data[dim], float) for dim in ("y", "x") if dim in data.coords}
         units = str(data.coords["x"].attrs.get("units", "")) if "x" in places else ""
@@ -239,7 +240,7 @@ def _figure(figure: Any) -> bytes:
     """Draw a figure small."""
     from PIL import Image
 
-    if comes_from(figure, "plotly", "Figure"):
+    if is_a(figure, "plotly", "Figure"):
         raw: bytes = figure.to_image(format="png", width=2 * THUMBNAIL, height=2 * THUMBNAIL)
     else:
         out = io.BytesIO()

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from .._errors import NXstxmError
-from ..storage import DataKey, Lineage
-from ._cell import comes_from, is_array
+from ..storage import DataKey, Lineage, is_a
+from ._cell import is_array
 from ._context import ContextFile
 from ._errors import ContextError
 from ._execute import Inputs, Outcome, execute
@@ -134,9 +134,9 @@ class _Keys:
 
 def _size(data: Any) -> int:
     """Give the bytes of arrays and tables; of all else 0."""
-    if comes_from(data, "pandas", "DataFrame", "Series"):
+    if is_a(data, "pandas", "DataFrame", "Series"):
         return int(np.sum(data.memory_usage()))
-    if is_array(data) or comes_from(data, "xarray", "Dataset"):
+    if is_array(data) or is_a(data, "xarray", "Dataset"):
         return int(data.nbytes)
     return 0
 
