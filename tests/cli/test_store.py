@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from suitcase.nxstxm.storage import DataDirectory, DataKey, FsspecDirectory
+from suitcase.nxstxm.variables import RunFiles, RunTable
 
 Run = Callable[..., tuple[int, str, str]]
 OD = DataKey("a1b2", "od", {"scan": ("scan", "1", {}), "od": ("density", "1.0", {"dark": 0.5})})
@@ -161,3 +162,21 @@ def test_clean_removes_what_the_dead_have_left_and_nothing_else(nxstxm: Run, fol
     nxstxm("store", "clean", folder, "--broken")
     assert not list(folder.rglob("*_broken"))
     assert nxstxm("store", "verify", folder)[0] == 0
+
+
+def test_a_run_table_is_a_store_too(nxstxm: Run, folder: Path, tmp_path: Path) -> None:
+    with RunTable.create(tmp_path / "table", proposal=900001, context="") as table:
+        RunFiles(table).save(OD, np.random.default_rng(1).normal(size=(60, 100)))
+    status, out, err = nxstxm("store", "ls", tmp_path / "table")
+    assert (status, err) == (0, "")
+    assert OD.hash[:16] in out
+    assert nxstxm("store", "verify", tmp_path / "table")[0] == 0
+    assert nxstxm("store", "copy", folder, tmp_path / "table", MAP.hash[:8])[0] == 0
+    with RunTable(tmp_path / "table", readonly=True) as table:
+        assert {metadata.key for metadata in RunFiles(table).list()} == {OD, MAP}
+        assert RunFiles(table).load(MAP).shape == (60, 100)
+    (file,) = (tmp_path / "table" / "extracted_data").glob("*_r1.h5")
+    raw = bytearray(file.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    file.write_bytes(raw)
+    assert nxstxm("store", "verify", tmp_path / "table")[0] == 1

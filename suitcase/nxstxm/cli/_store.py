@@ -64,7 +64,7 @@ class Item:
 
 
 def open_store(place: str, **options: Any) -> StorageFrontend:
-    """Open a folder of data, or an address that fsspec knows.
+    """Open a folder of data, that of a run table, or an address that fsspec knows.
 
     Raises
     ------
@@ -73,6 +73,10 @@ def open_store(place: str, **options: Any) -> StorageFrontend:
     """
     if "://" in place or "::" in place:
         return FsspecDirectory(place, **options)
+    if (Path(place) / "runs.sqlite").is_file():
+        from suitcase.nxstxm.variables import RunFiles, RunTable
+
+        return RunFiles(RunTable(place, readonly=not options), **options)
     if not Path(place).is_dir() and not options:
         raise NXstxmOSError(f"there is no folder {place}")
     return DataDirectory(place, **options)
