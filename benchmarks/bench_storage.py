@@ -9,10 +9,7 @@ only ours is measured. All files are in the memory of the system when they are r
 from __future__ import annotations
 
 import argparse
-import importlib
-import importlib.util
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,38 +19,15 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parents[1]
-HOME = ROOT / ".venv-strax"
+from _environments import in_environment
+
 #: The peer, and what the room needs; the package itself is taken from where this file is.
 NEEDS = ("strax==2.2.3", "filelock", "fsspec", "h5py", "numcodecs", "suitcase-utils", "xarray")
 #: How much faster saving and loading must be; growth of the cost of a chunk; milliseconds.
 SAVE, LOAD, GROWTH, FIND = 1.5, 1.0, 1.5, 5.0
 
-
-def in_environment() -> None:
-    """Go on in the environment that has strax, which is made first; stay here if that fails."""
-    if importlib.util.find_spec("strax") is not None:
-        return
-    python = HOME / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    stamp, wanted = HOME / "made-from", "\n".join(NEEDS)
-    if not stamp.is_file() or stamp.read_text("utf-8") != wanted:
-        print(f"making {HOME.name}, for strax ...", flush=True)
-        for command in (
-            [sys.executable, "-m", "venv", "--clear", str(HOME)],
-            [str(python), "-m", "pip", "install", "--quiet", *NEEDS],
-        ):
-            made = subprocess.run(command, capture_output=True, text=True, check=False)
-            if made.returncode:
-                print(f"it can not be made: {made.stderr.strip()[-300:]}")
-                return
-        stamp.write_text(wanted, "utf-8")
-    command = [str(python), str(Path(__file__).resolve()), *sys.argv[1:]]
-    sys.exit(subprocess.run(command, check=False).returncode)
-
-
 if __name__ == "__main__":
-    sys.path.append(str(ROOT))
-    in_environment()
+    in_environment(__file__, "strax", ["strax"], NEEDS)
 
 import numpy as np  # noqa: E402 - of the right environment
 from _arrays import AnyArray, cut, events, stack  # noqa: E402

@@ -8,8 +8,6 @@ Without DAMNIT only ours is measured.
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,36 +16,13 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from _environments import in_environment
+
 #: How much faster writing and reading must be; growth of the cost of a write; milliseconds.
 WRITE, READ, GROWTH, OPEN = 20.0, 3.0, 1.5, 200.0
 
-
-def in_environment() -> None:
-    """Go on in the environment that has DAMNIT, which is made first; stay here if that fails."""
-    if importlib.util.find_spec("damnit") is not None:
-        return
-    place = ROOT / "tests" / "catalogs" / "environments.py"
-    spec = importlib.util.spec_from_file_location("environments", place)
-    if spec is None or spec.loader is None or importlib.util.find_spec("pytest") is None:
-        return
-    environments = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(environments)
-    import pytest
-
-    print("looking for the environment with DAMNIT, which is made when it is not there ...")
-    try:
-        python = environments.python_with("damnit")
-    except (pytest.skip.Exception, pytest.fail.Exception) as error:
-        print(f"it can not be made: {str(error)[-300:]}")
-        return
-    command = [str(python), str(Path(__file__).resolve()), *sys.argv[1:]]
-    sys.exit(subprocess.run(command, check=False).returncode)
-
-
 if __name__ == "__main__":
-    sys.path.append(str(ROOT))
-    in_environment()
+    in_environment(__file__, "damnit", ["damnit"])
 
 from _pairs import HEADINGS, arguments, leave, machine, pair, table, timed  # noqa: E402
 
