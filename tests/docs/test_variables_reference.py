@@ -41,6 +41,7 @@ from suitcase.nxstxm.variables import (
     Variable,
     VariableInfo,
     ZmqSink,
+    _errors,
     found_scans,
     stxm,
 )
@@ -212,6 +213,9 @@ def test_what_context_files_of_damnit_import():
 
 
 def test_errors():
+    assert set(_errors.__all__) <= set(variables.__all__), (
+        "users meet errors that they can not name"
+    )
     public = [getattr(variables, name) for name in variables.__all__]
     errors = [x.__name__ for x in public if inspect.isclass(x) and issubclass(x, Exception)]
     check("Errors", [*errors, *(f".{name}" for name in fields(Problem))])

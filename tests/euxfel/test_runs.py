@@ -181,6 +181,10 @@ def test_a_run_has_a_number_of_its_own(home: Path) -> None:
     assert len(both.train_ids) == 9
     counted = [folder_of(export(run, home, train_ids="seq")) for _ in range(2)]
     assert [list(extra_data.RunDirectory(str(f)).train_ids) for f in counted] == [[1, 2, 3]] * 2
+    # DAMNIT, for one, takes all that is beside them for runs
+    assert sorted(path.name for path in folders[0].parent.iterdir()) == [
+        f"r{number:04d}" for number in range(1, 6)
+    ]
 
 
 def test_an_older_run_keeps_its_distances(home: Path) -> None:

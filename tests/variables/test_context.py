@@ -176,6 +176,14 @@ def test_modules_beside_the_file_count(tmp_path: Path) -> None:
         ("@Variable\ndef a(run, *x): pass", 2, "takes \\*x"),
         ('@Variable\ndef a(run, x: "meta#who"): pass', 2, "'meta#who'; there are meta#uid"),
         ("@Variable(units=3)\ndef a(run): pass", 2, "units=3; give text"),
+        ("@Variable(summary='no_such')\ndef a(run): pass", 2, "summary='no_such', which is no fun"),
+        ("@Variable(summary='pi')\ndef a(run): pass", 2, "give a name such as 'nanmean'"),
+        (
+            "@Group\nclass G:\n    @Variable(summary='no_such')\n"
+            "    def v(self, run): pass\na = G()",
+            4,
+            "variable a.v has summary='no_such'",
+        ),
         ("@Variable(tags=[''])\ndef a(run): pass", 2, "tags are text"),
         ("@Group\nclass G:\n    name: str", 2, "instances of groups have name"),
         (

@@ -14,9 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from suitcase.nxstxm.variables import (
+    RunTable,
+    TableError,
+    TableFormatError,
+    VariableError,
+    import_v0,
+)
 from suitcase.nxstxm.variables._database import Database
-from suitcase.nxstxm.variables._errors import TableError, TableFormatError, VariableError
-from suitcase.nxstxm.variables._import_v0 import import_v0
 from suitcase.nxstxm.variables._stored_cell import StoredCell
 
 from .databases import PNG, asked, first_database, old_database, schema
@@ -298,6 +303,16 @@ def test_the_first_format_is_imported(tmp_path: Path):
     with pytest.raises(FileExistsError, match="is there already"):
         import_v0(old, new)
     assert Database(new, readonly=True).cell(2, 1, "dose").value == 7
+
+
+def test_the_error_of_the_first_format_says_how_to_import_it(tmp_path: Path):
+    (tmp_path / "o'ld").mkdir()
+    old = first_database(tmp_path / "o'ld" / "runs.sqlite")
+    with pytest.raises(TableFormatError) as caught:
+        RunTable(old.parent)
+    exec(str(caught.value).rpartition("by: ")[2])  # as it is written there
+    with RunTable(old.parent / "new") as table:
+        assert table[2, 1]["dose"].read() == 7
 
 
 def test_what_is_not_of_the_first_format_is_not_imported(tmp_path: Path):

@@ -241,6 +241,20 @@ def waits(run, e: "var#ends"):
     assert (file.read("first"), file.read("last")) == (1, 2)
 
 
+def test_of_an_error_the_traceback_is_kept_and_not_what_was_printed(
+    worker: Worker, ref: RunRef, tmp_path: Path
+) -> None:
+    code = """
+@Variable
+def fails(run):
+    print("said before")
+    return 1 / 0
+"""
+    trace = compute(worker, ref, tmp_path, code)["fails"].trace
+    assert trace.endswith("ZeroDivisionError: division by zero\n")
+    assert not any(line.startswith("said") for line in trace.splitlines())
+
+
 def test_too_much_memory_is_an_error_of_the_variable(ref: RunRef, tmp_path: Path) -> None:
     pytest.importorskip("resource")
     code = """

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,95 @@ from suitcase.nxstxm.variables import (
     Processor,
     RunTable,
     Sinks,
+    VariableError,
     found_scans,
-    shown_value,
     sink_of,
     watch,
 )
+from suitcase.nxstxm.variables._export import shown_proposals, with_units
+from suitcase.nxstxm.variables._runs import RunInfo
+from suitcase.nxstxm.variables._user_variables import TYPES, parse
+from suitcase.nxstxm.variables._views import COMMENT, COMMENT_TITLE
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARK = 16
+#: The widest column of the table, and of comments, which are wrapped.
+_WIDEST, _WIDEST_COMMENT = 24, 40
+#: What is a number when it is typed; no database has one of more digits.
+_NUMBER = re.compile("[0-9]{1,18}")
+
+
+def number_or_text(text: str) -> int | str:
+    """Give a number that somebody typed, or the text where it is none."""
+    return int(text) if _NUMBER.fullmatch(text) else text
+
+
+def typed_run(table: RunTable, text: str) -> RunInfo:
+    """Find the run that somebody typed.
+
+    Parameters
+    ----------
+    table : RunTable
+        The table.
+    text : str
+        The number of a run in the table's proposal, a ``first_uid``, or ``PROPOSAL:RUN``.
+
+    Raises
+    ------
+    NXstxmKeyError
+        The table has no such run.
+    """
+    asked: Any = number_or_text(text)
+    if isinstance(asked, str) and asked not in table:
+        name, _, number = text.rpartition(":")
+        run = number_or_text(number)
+        if name and isinstance(run, int):
+            names = {known: each for each, known in shown_proposals(table).items()}
+            proposal = names.get(name, number_or_text(name))
+            asked = (proposal, run) if isinstance(proposal, int) else text
+    if asked not in table:
+        raise NXstxmKeyError(
+            f"{text!r} is no run of {table.path}; give its number in proposal "
+            f"{_proposal(table, table.proposal)}, PROPOSAL:RUN, or a scan's uid"
+        )
+    return table.info(asked)
+
+
+def _proposal(table: RunTable, number: int) -> str:
+    """Give a proposal as people read it."""
+    return shown_proposals(table).get(number, str(number))
+
+
+def typed_names(asked: Iterable[str], titles: Mapping[str, str], where: str = "") -> list[str]:
+    """Find the variables that somebody typed.
+
+    Parameters
+    ----------
+    asked : iterable of str
+        Names, or else titles.
+    titles : Mapping of str to str
+        The titles of variables, by their names.
+    where : str
+        Where they are, for errors: ``" in context.py"``.
+
+    Raises
+    ------
+    NXstxmKeyError
+        There is no such variable, or several have the title.
+    """
+    found: dict[str, None] = {}
+    for each in asked:
+        names = [each] if each in titles else [n for n, title in titles.items() if title == each]
+        if not names:
+            raise NXstxmKeyError(
+                f"there is no variable {each!r}{where}; there are {', '.join(titles) or 'none'}"
+            )
+        if len(names) > 1:
+            raise NXstxmKeyError(
+                f"{each!r} is the title of {' and '.join(names)}; give one of these names"
+            )
+        found[names[0]] = None
+    return list(found)
 
 
 def chosen(table: RunTable, what: Sequence[str]) -> list[FoundScan]:
@@ -40,7 +122,7 @@ def chosen(table: RunTable, what: Sequence[str]) -> list[FoundScan]:
     table : RunTable
         The table.
     what : sequence of str
-        Files, folders, numbers of runs, uids; nothing for all that are in the table.
+        Files, folders, runs as of `typed_run`; nothing for all that are in the table.
 
     Raises
     ------
@@ -52,19 +134,26 @@ def chosen(table: RunTable, what: Sequence[str]) -> list[FoundScan]:
     if not what:
         return [scan for info in table.runs() if (scan := _of_table(info)) is not None]
     for each in what:
-        if Path(each).exists():
+        if _exists(each):
             places.append(each)
             continue
-        known: Any = int(each) if each.isdigit() else each
-        if known not in table:
+        try:
+            scan = _of_table(typed_run(table, each))
+        except NXstxmKeyError as error:
             raise NXstxmKeyError(
                 f"{each!r} is neither a file, a folder, nor a run or a scan of {table.path}"
-            )
-        scan = _of_table(table.info(known))
+            ) from error
         if scan is None:
             raise NXstxmKeyError(f"nobody knows where the scan of run {each} is stored")
         scans.append(scan)
     return [*scans, *found_scans(places)]
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:  # longer than any name is
+        return False
 
 
 def _of_table(info: Any) -> FoundScan | None:
@@ -100,7 +189,9 @@ def process(
                 complain(context.error)
                 say("the last good context file is used instead", "note", "yellow")
                 good = False
-            for done in processor.process(scans, variables=variables, force=force, params=params):
+            titles = {info.name: info.title for info in context.infos}
+            wanted = variables and typed_names(variables, titles, f" in {context.path}")
+            for done in processor.process(scans, variables=wanted, force=force, params=params):
                 tell(console, done)
                 good = good and not done.failure
     finally:
@@ -113,6 +204,7 @@ def follow(
     table: RunTable,
     places: Sequence[Path],
     *,
+    params: dict[str, Any],
     broker: str | None,
     poll: bool,
     **workers: Any,
@@ -129,7 +221,8 @@ def follow(
             def ready() -> None:
                 console.print(Text(f"watching {', '.join(map(str, places))}"), soft_wrap=True)
 
-            for done in watch(processor, places, stop=stop, ready=ready, poll=poll):
+            coming = watch(processor, places, stop=stop, ready=ready, poll=poll, params=params)
+            for done in coming:
                 tell(console, done)
     except KeyboardInterrupt:
         pass
@@ -208,6 +301,66 @@ def _value(text: str) -> Any:
     return {"true": True, "false": False}.get(text.lower(), text)
 
 
+# -- what users say --------------------------------------------------------------------------------
+
+
+def set_typed(
+    table: RunTable, run: str, variable: str, text: str, kind: str | None, title: str | None
+) -> None:
+    """Set a variable of users; make it where it is not there, and a type is given.
+
+    Parameters
+    ----------
+    table : RunTable
+        The table.
+    run : str
+        As of `typed_run`.
+    variable : str
+        Its name, or its title.
+    text : str
+        The value; nothing for none.
+    kind, title : str, optional
+        The type of a new variable, or that which it has; and its title.
+
+    Raises
+    ------
+    VariableError
+        The variable has another type, or is none of users; or the value is not of its type.
+    NXstxmKeyError
+        There is no such run, or no such variable.
+    """
+    database = table.database
+    info = typed_run(table, run)
+    titles = table.titles()
+    name = variable
+    if variable in (*titles, *titles.values()):
+        (name,) = typed_names([variable], titles)
+    known = database.variables().get(name)
+    value = text or None
+    if known is None and kind is None and title is not None:
+        raise VariableError(
+            f"there is no variable {name!r} that could get the title {title!r}; --type makes one"
+        )
+    if known is not None and known.type is None and (kind, title) != (None, None):
+        given = f"type {kind!r}" if kind is not None else f"title {title!r}"
+        raise VariableError(
+            f"{name!r} can not get the {given}: it is no variable of users, but computed; give "
+            f"another name"
+        )
+    if known is not None and kind is not None and known.type != kind:
+        raise VariableError(
+            f"{name!r} is of type {known.type!r} and can not become of type {kind!r}; leave "
+            f"--type out, or give another name"
+        )
+    if known is None and kind in TYPES:
+        parse(kind, value, name)  # or it would be made, and then not be set
+    if known is None and kind is not None:
+        database.add_user_variable(name, kind, title=title or name)
+    database.set_user_value(info.proposal, info.run, name, value)
+    if known is not None and known.type is not None and title is not None:
+        database.add_user_variable(name, known.type, title, known.description, exist_ok=True)
+
+
 # -- showing ---------------------------------------------------------------------------------------
 
 
@@ -222,27 +375,34 @@ def show(
         tagged = set(table.database.tags().get(tag, ()))
         if not tagged:
             raise NXstxmKeyError(f"no variable has the tag {tag!r}")
-    by_title = {(each.title or name): name for name, each in variables.items()}
-    names = [by_title.get(each, each) for each in columns] or [
-        name for name in variables if tagged is None or name in tagged
+    titles = {name: each.title for name, each in variables.items() if name != COMMENT}
+    titles[COMMENT] = COMMENT_TITLE  # behind all others
+    names = typed_names(columns, titles) or [
+        name for name in titles if tagged is None or name in tagged
     ]
-    unknown = [name for name in names if name not in variables]
-    if unknown:
-        raise NXstxmKeyError(
-            f"there is no variable {unknown[0]!r}; there are {', '.join(variables) or 'none'}"
-        )
-    used = [name for name in names if any(name in row.cells for row in rows)]
+    used = [name for name in names if any(_is_there(row.cells.get(name)) for row in rows)]
     shown = Table(box=None, pad_edge=False, header_style="bold")
-    proposals = len({row.run.proposal for row in rows}) > 1
-    if proposals:
+    proposals = shown_proposals(table)
+    several = len({row.run.proposal for row in rows}) > 1
+    if several:
         shown.add_column("Proposal")
     shown.add_column("Run", justify="right")
     for name in used:
-        shown.add_column(Text(variables[name].title or name), overflow="ellipsis", max_width=24)
+        heading = Text(titles[name])
+        if name == COMMENT:
+            shown.add_column(heading, overflow="fold", max_width=_WIDEST_COMMENT)
+        else:
+            shown.add_column(heading, overflow="ellipsis", max_width=_WIDEST)
     for row in rows:
         line: list[Any] = [str(row.run.run), *(cell_text(row.cells.get(name)) for name in used)]
-        shown.add_row(*([str(row.run.proposal)] if proposals else []), *line)
+        proposal = proposals.get(row.run.proposal, str(row.run.proposal))
+        shown.add_row(*([Text(proposal)] if several else []), *line)
     console.print(shown)
+
+
+def _is_there(cell: Any) -> bool:
+    """Tell whether a cell has something to show: a comment that was taken back has not."""
+    return cell is not None and (cell.name != COMMENT or bool(cell.value))
 
 
 def cell_text(cell: Any) -> Text:
@@ -260,9 +420,7 @@ def cell_text(cell: Any) -> Text:
         return Text("[image]", style or "cyan")
     if cell.summary_type == "trendline" and isinstance(cell.value, np.ndarray):
         return Text(sparkline(cell.value[1]), style or "cyan")
-    number = isinstance(cell.value, (int, float, complex))
-    units = f" {cell.units}" if cell.units and number else ""
-    return Text(" ".join(f"{shown_value(cell)}{units}".split()), style)
+    return Text(" ".join(with_units(cell).split()), style)
 
 
 def sparkline(values: Any) -> str:

@@ -20,12 +20,24 @@ table = typer.Typer(
     no_args_is_help=True,
 )
 
+_ONLY = "Only this variable, by its name or title."
+
 Dir = Annotated[
     Path, typer.Argument(metavar="DIR", help="The folder of the table.", show_default=False)
 ]
 Run = Annotated[
     str,
-    typer.Argument(metavar="RUN", help="The number of a run, or a scan's uid.", show_default=False),
+    typer.Argument(
+        metavar="RUN",
+        help="The number of a run, PROPOSAL:RUN, or a scan's uid.",
+        show_default=False,
+    ),
+]
+Params = Annotated[
+    Optional[list[str]],
+    typer.Option(
+        "--param", metavar="NAME=VALUE", help="A parameter, 'param#NAME'.", show_default=False
+    ),
 ]
 JobCount = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes.")]
 Timeout = Annotated[
@@ -57,10 +69,6 @@ def _open(directory: Path) -> Any:
     return RunTable(directory)
 
 
-def _run(name: str) -> Any:
-    return int(name) if name.isdigit() else name
-
-
 def _bytes(gigabytes: float | None) -> int | None:
     return None if gigabytes is None else int(gigabytes * 1e9)
 
@@ -74,11 +82,14 @@ def init(
 ) -> None:
     """Make a table, with a context file that has the usual variables."""
     _ready()
+    from suitcase.nxstxm.cli._table import number_or_text
     from suitcase.nxstxm.variables import RunTable
+    from suitcase.nxstxm.variables._export import shown_proposals
 
-    with RunTable.create(directory, proposal=_run(proposal)) as made:
+    with RunTable.create(directory, proposal=number_or_text(proposal)) as made:
         console = make_console()
-        console.print(Text(f"table {made.path}, proposal {made.proposal}"), soft_wrap=True)
+        name = shown_proposals(made).get(made.proposal, made.proposal)
+        console.print(Text(f"table {made.path}, proposal {name}"), soft_wrap=True)
         console.print(Text(f"its variables are in {made.context_path}"), soft_wrap=True)
 
 
@@ -95,15 +106,10 @@ def process(
     ] = None,
     variables: Annotated[
         Optional[list[str]],
-        typer.Option("--var", metavar="NAME", help="Only this variable.", show_default=False),
+        typer.Option("--var", metavar="NAME", help=_ONLY, show_default=False),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Also what is up to date.")] = False,
-    params: Annotated[
-        Optional[list[str]],
-        typer.Option(
-            "--param", metavar="NAME=VALUE", help="A parameter, 'param#NAME'.", show_default=False
-        ),
-    ] = None,
+    params: Params = None,
     jobs: JobCount = 1,
     timeout: Timeout = 600.0,
     memory: Memory = None,
@@ -140,6 +146,7 @@ def watch(
     poll: Annotated[
         bool, typer.Option("--poll", help="For network disks that tell of no changes.")
     ] = False,
+    params: Params = None,
     jobs: JobCount = 1,
     timeout: Timeout = 600.0,
     memory: Memory = None,
@@ -148,12 +155,13 @@ def watch(
     """Process scans as they are finished, until it is interrupted."""
     require("watchfiles", "variables", "to watch folders")
     with _open(directory) as opened:
-        from suitcase.nxstxm.cli._table import follow
+        from suitcase.nxstxm.cli._table import follow, parameters
 
         follow(
             make_console(),
             opened,
             folders,
+            params=parameters(params or []),
             broker=broker,
             poll=poll,
             jobs=jobs,
@@ -168,7 +176,7 @@ def show(
     last: Annotated[int, typer.Option(min=1, help="How many runs.")] = 50,
     columns: Annotated[
         Optional[list[str]],
-        typer.Option("--var", metavar="NAME", help="Only this variable.", show_default=False),
+        typer.Option("--var", metavar="NAME", help=_ONLY, show_default=False),
     ] = None,
     tag: Annotated[
         Optional[str], typer.Option(help="Only variables with this tag.", show_default=False)
@@ -187,27 +195,25 @@ def show(
 def set_value(
     directory: Dir,
     run: Run,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A variable of yours.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A variable of yours, or its title.")],
     value: Annotated[str, typer.Argument(metavar="VALUE", help="Its value; '' for none.")],
     kind: Annotated[
         Optional[str],
         typer.Option(
             "--type",
-            help="Make the variable, of this type: boolean, integer, number or string.",
+            help="Make the variable, where it is not there: boolean, integer, number or string.",
             show_default=False,
         ),
     ] = None,
     title: Annotated[
-        Optional[str], typer.Option(help="Its title, when it is made.", show_default=False)
+        Optional[str], typer.Option(help="Its title, from now on.", show_default=False)
     ] = None,
 ) -> None:
     """Type a value in: of a variable that users fill, not the context file."""
     with _open(directory) as opened:
-        database = opened.database
-        if kind is not None and name not in database.variables():
-            database.add_user_variable(name, kind, title=title or name)
-        info = opened.info(_run(run))
-        database.set_user_value(info.proposal, info.run, name, value)
+        from suitcase.nxstxm.cli._table import set_typed
+
+        set_typed(opened, run, name, value, kind, title)
 
 
 @table.command("comment")
@@ -226,21 +232,26 @@ def comment(
         if run is None:
             opened.database.add_timed_comment(time.time(), text)
             return
-        info = opened.info(_run(run))
+        from suitcase.nxstxm.cli._table import typed_run
+
+        info = typed_run(opened, run)
         opened.database.set_comment(info.proposal, info.run, text)
 
 
 @table.command("tag")
 def tag(
     directory: Dir,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A variable.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A variable, or its title.")],
     word: Annotated[str, typer.Argument(metavar="TAG", help="The tag.")],
     remove: Annotated[bool, typer.Option("--remove", help="Take it away.")] = False,
 ) -> None:
     """Tag a variable, for `show --tag`."""
     with _open(directory) as opened:
+        from suitcase.nxstxm.cli._table import typed_names
+
         act = opened.database.remove_tag if remove else opened.database.add_tag
-        act(name, word)
+        (variable,) = typed_names([name], opened.titles())
+        act(variable, word)
 
 
 @table.command("export")

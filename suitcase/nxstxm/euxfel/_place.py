@@ -24,6 +24,7 @@ LAST = "DA00"
 TRAINS_A_SECOND = 10
 #: In the year 30,000,000,000: later ones are no times.
 LAST_TICK = 2**63
+#: In the folder of a proposal: in `raw`, programs take whatever there is for a run.
 _LAST_TRAIN = ".last-train"
 #: Begins the name of what tells which run is being written into a folder.
 _UNFINISHED = ".unfinished-"
@@ -164,7 +165,7 @@ def _runs(raw: Path) -> Iterator[Path]:
 
 def _last_train(raw: Path) -> int:
     try:
-        return int((raw / _LAST_TRAIN).read_text("ascii"))
+        return int((raw.parent / _LAST_TRAIN).read_text("ascii"))
     except (OSError, ValueError):
         return 0
 
@@ -231,7 +232,7 @@ class Trains:
         if self._how == "seq" or not self._last:
             return
         mine = max(self._last.values())
-        book = self._raw / _LAST_TRAIN
+        book = self._raw.parent / _LAST_TRAIN
         lock = FileLock(f"{book}.lock")
         with suppress(NotImplementedError):  # there are no such locks everywhere
             lock.acquire()

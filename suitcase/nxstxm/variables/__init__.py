@@ -10,9 +10,14 @@ from ._errors import (
     MissingValueError,
     Problem,
     Skip,
+    TableError,
+    TableFormatError,
+    UnknownError,
+    VariableError,
 )
 from ._export import export_table, shown_value
 from ._group import Group
+from ._import_v0 import import_v0
 from ._messages import CallbackSink, KafkaSink, Message, Sink, Sinks, ZmqSink, sink_of
 from ._process import Processed, Processor
 from ._run import RunRef, ScanRun
@@ -46,12 +51,17 @@ __all__ = [
     "Sinks",
     "Skip",
     "TableCell",
+    "TableError",
+    "TableFormatError",
     "TableRun",
+    "UnknownError",
     "Variable",
+    "VariableError",
     "VariableInfo",
     "ZmqSink",
     "export_table",
     "found_scans",
+    "import_v0",
     "shown_value",
     "sink_of",
     "watch",

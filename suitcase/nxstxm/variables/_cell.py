@@ -9,27 +9,25 @@ from typing import Any
 
 import numpy as np
 
+from ..storage import is_a
 from ._errors import CellError
 
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 
 
-def comes_from(thing: object, package: str, *names: str) -> bool:
-    """Tell whether an object is of a class of a package, without importing the package."""
-    return any(
-        cls.__name__ in names and cls.__module__.partition(".")[0] == package
-        for cls in type(thing).__mro__
-    )
-
-
 def is_figure(thing: object) -> bool:
     """Tell whether something is a figure of matplotlib or plotly."""
-    return comes_from(thing, "matplotlib", "Figure") or comes_from(thing, "plotly", "Figure")
+    return is_a(thing, "matplotlib", "Figure") or is_a(thing, "plotly", "Figure")
 
 
 def is_array(thing: object) -> bool:
     """Tell whether something is an array, labelled or not."""
-    return isinstance(thing, np.ndarray) or comes_from(thing, "xarray", "DataArray")
+    return isinstance(thing, np.ndarray) or is_a(thing, "xarray", "DataArray")
+
+
+def is_summary(name: object) -> bool:
+    """Tell whether something names a function of numpy that can summarise data."""
+    return callable(getattr(np, str(name), None))
 
 
 class Cell:
@@ -79,7 +77,7 @@ class Cell:
         units: str | None = None,
     ) -> None:
         self.data = _checked(data)
-        if summary is not None and not callable(getattr(np, str(summary), None)):
+        if summary is not None and not is_summary(summary):
             raise CellError(
                 f"summary={summary!r:.50} is no function of numpy; give a name such as 'nanmean', "
                 f"or the value itself as summary_value"
@@ -95,13 +93,13 @@ class Cell:
 
 
 def _checked(data: Any) -> Any:
-    if comes_from(data, "matplotlib", "Axes"):
+    if is_a(data, "matplotlib", "Axes"):
         data = data.get_figure()
     if data is None or isinstance(data, (str, datetime.datetime)) or is_figure(data):
         return data
-    if comes_from(data, "xarray", "DataArray", "Dataset"):
+    if is_a(data, "xarray", "DataArray", "Dataset"):
         return data
-    if comes_from(data, "pandas", "DataFrame", "Series"):
+    if is_a(data, "pandas", "DataFrame", "Series"):
         return data
     array = np.asarray(data)
     if array.dtype.hasobject:
@@ -124,7 +122,7 @@ def _checked_summary(value: Any) -> Any:
 
 
 def _checked_preview(preview: Any) -> Any:
-    if comes_from(preview, "matplotlib", "Axes"):
+    if is_a(preview, "matplotlib", "Axes"):
         preview = preview.get_figure()
     if preview is None or is_figure(preview):
         return preview

@@ -17,8 +17,10 @@ import numpy as np
 
 from .._errors import NXstxmFileExistsError, NXstxmOSError, OptionError
 from .._publish import publish
+from ._names import storable
 from ._stored_cell import StoredCell
 from ._table import RunTable
+from ._views import COMMENT, COMMENT_TITLE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +69,9 @@ def export_table(
     temporary = path.with_name(f".{path.stem}-{uuid4().hex[:8]}{kind}")
     try:
         if kind == ".html":
-            temporary.write_text("".join(page(table, proposal)), encoding="utf-8")
+            told = "".join(page(table, proposal))
+            # a text of which UTF-8 has not all is shown with the number of what it has not
+            temporary.write_text(told, encoding="utf-8", errors="backslashreplace")
         else:
             _frame(table, proposal, temporary, kind)
         publish(temporary, path, overwrite=overwrite)
@@ -84,6 +88,9 @@ def export_table(
 
 def _frame(table: RunTable, proposal: int | None, path: Path, kind: str) -> None:
     frame = table.to_pandas(proposal, titles=True)
+    names = shown_proposals(table)
+    if names:
+        frame["proposal"] = [names.get(each, each) for each in frame["proposal"]]
     for name in frame.columns:
         if frame[name].dtype.kind == "O":  # text too, whatever pandas calls it
             frame[name] = frame[name].map(_harmless)
@@ -101,6 +108,13 @@ def _to_csv(frame: pd.DataFrame, path: Path) -> None:
         writer.writerow(frame.columns)
         for row in frame.itertuples(index=False, name=None):
             writer.writerow(["" if pd.isna(value) else value for value in row])
+
+
+def shown_proposals(table: RunTable) -> dict[int, str]:
+    """Give the names of proposals as people read them, by their numbers."""
+    return {
+        number: storable(name) or "" for number, name in table.database.proposal_names().items()
+    }
 
 
 def _harmless(value: Any) -> Any:
@@ -151,15 +165,20 @@ def page(table: RunTable, proposal: int | None = None) -> Iterator[str]:
         used.update(dict.fromkeys(cells))
         rows.append((info, cells))
     names = [*(n for n in variables if n in used), *(n for n in used if n not in variables)]
+    names = [name for name in names if name != COMMENT]
+    if any(COMMENT in cells and cells[COMMENT].value for _, cells in rows):
+        names.append(COMMENT)
+    proposals = shown_proposals(table)
     yield "<table><thead><tr><th>Proposal</th><th>Run</th><th>Time</th>"
     for name in names:
         known = variables.get(name)
         about = html.escape((known.description if known else None) or "", quote=True)
-        heading = html.escape((known.title if known else None) or name)
+        usual = COMMENT_TITLE if name == COMMENT else name
+        heading = html.escape((known.title if known else None) or usual)
         yield f'<th title="{about}">{heading}</th>'
     yield "</tr></thead><tbody>\n"
     for info, cells in rows:
-        name = html.escape(table.database.proposal_name(info.proposal))
+        name = html.escape(proposals.get(info.proposal, str(info.proposal)))
         uid = html.escape(info.first_uid or "", quote=True)
         yield f'<tr><td>{name}</td><td class="number" title="{uid}">{info.run}</td>'
         yield f"<td>{_time(info.start_time)}</td>"
@@ -197,10 +216,20 @@ def _td(cell: StoredCell | None) -> str:
         return f'<td{marks}><img alt="" src="data:image/png;base64,{picture}"></td>'
     if cell.summary_type == "trendline" and isinstance(value, np.ndarray):
         return f"<td{marks}>{_curve(value)}</td>"
-    number = isinstance(value, (int, float, complex)) and not isinstance(value, bool)
-    units = f" {html.escape(cell.units)}" if cell.units and number else ""
-    kind = ' class="number"' if number else ""
-    return f"<td{kind}{marks}>{html.escape(shown_value(cell))}{units}</td>"
+    kind = ' class="number"' if _is_number(cell) else ""
+    return f"<td{kind}{marks}>{html.escape(with_units(cell))}</td>"
+
+
+def _is_number(cell: StoredCell) -> bool:
+    """Tell whether a cell shows a number, and no truth value or time."""
+    number = isinstance(cell.value, (int, float, complex)) and not isinstance(cell.value, bool)
+    return number and cell.summary_type != "timestamp"
+
+
+def with_units(cell: StoredCell) -> str:
+    """Write a value short, a number with its units."""
+    units = f" {cell.units}" if cell.units and _is_number(cell) else ""
+    return f"{shown_value(cell)}{units}"
 
 
 def shown_value(cell: StoredCell) -> str:
@@ -218,7 +247,7 @@ def shown_value(cell: StoredCell) -> str:
         return f"{value.real:.6g}{value.imag:+.6g}j"
     if isinstance(value, np.ndarray):
         return f"array {value.shape}"
-    return str(value)
+    return storable(str(value)) or ""
 
 
 def _curve(points: Any) -> str:

@@ -12,7 +12,7 @@ from ._cells import truths
 from ._described import described
 from ._runs import last_runs
 from ._stored_cell import BOOL_BEGINS, unpacked
-from ._views import COMMENT
+from ._views import COMMENT, COMMENT_TITLE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +95,7 @@ def frame(
 def _heading(name: str, titles: dict[str, str] | None, made: dict[str, Any]) -> str:
     heading = name
     if titles is not None:
-        heading = titles.get(name, "Comment" if name == COMMENT else name)
+        heading = titles.get(name, COMMENT_TITLE if name == COMMENT else name)
     # titles may be alike, and other programs give any name
     return heading if heading not in made else f"{heading} ({name})"
 

@@ -123,6 +123,12 @@ class Numbers(Connections):
         rows = self.read(lambda db: db.execute(query, value).fetchall())
         return str(unbound(rows[0][0])) if rows else str(number)
 
+    def proposal_names(self) -> dict[int, str]:
+        """Give the names of the proposals that have one, by their numbers."""
+        query = "SELECT proposal, name FROM nxstxm_proposals"
+        rows = self.read(lambda db: db.execute(query).fetchall())
+        return {int(number): str(unbound(name)) for number, name in rows}
+
 
 # -- numbers --------------------------------------------------------------------------------------
 

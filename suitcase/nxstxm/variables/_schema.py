@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ._errors import TableFormatError
@@ -101,9 +102,12 @@ def found(db: sqlite3.Connection, path: object) -> Found:
     if not names:
         return Found(-1, 0)
     if "run_info" not in names and "runnr" in _columns(db, "runs"):
+        old = Path(str(path))
+        new = old.parent / "new" / "runs.sqlite"
         raise TableFormatError(
-            f"{path} is a database of DAMNIT's first format (0), a wide table; "
-            f"import_v0({str(path)!r}, 'new.sqlite') makes a new one of it"
+            f"{path} is a database of DAMNIT's first format (0), a wide table; a new one is made "
+            f"of it by: from suitcase.nxstxm.variables import import_v0; "
+            f"import_v0({str(old)!r}, {str(new)!r})"
         )
     if names >= _NEEDED:
         return Found(_version(db, path), _own_version(db, names, path))

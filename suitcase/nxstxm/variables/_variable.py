@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ._cell import Cell
+from ._cell import Cell, is_summary
 
 #: What an annotation of an argument may begin with.
 PREFIXES = ("var#", "self#", "meta#", "start#", "stop#", "param#", "data#", "mymdc#")
@@ -176,6 +176,11 @@ class Variable:
             value = getattr(self, what)
             if value is not None and (not isinstance(value, str) or not value):
                 yield f"variable {self.name} has {what}={value!r:.50}; give text, or leave it out"
+        if self.summary and isinstance(self.summary, str) and not is_summary(self.summary):
+            yield (
+                f"variable {self.name} has summary={self.summary!r:.50}, which is no function of "
+                f"numpy; give a name such as 'nanmean'"
+            )
         if not all(isinstance(tag, str) and tag for tag in self.tags):
             yield f"variable {self.name} has tags={self.tags!r:.50}; tags are text"
         if self.func is not None and not inspect.signature(self.func).parameters:

@@ -18,6 +18,8 @@ _MOST_BYTES = 900_000
 VIEWS = ("runs", "max_diffs")
 #: A variable that is nowhere described, and not among the columns of a table by its name either.
 COMMENT = "comment"
+#: Its heading, as DAMNIT has it.
+COMMENT_TITLE = "Comment"
 
 
 def adopt(db: sqlite3.Connection) -> None:

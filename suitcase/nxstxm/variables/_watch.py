@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from .._errors import NXstxmError, NXstxmOSError, OptionError
 from .._log import logger
@@ -22,6 +23,7 @@ def watch(
     stop: threading.Event | None = None,
     ready: Callable[[], object] | None = None,
     poll: bool = False,
+    params: Mapping[str, Any] | None = None,
 ) -> Iterator[Processed]:
     """Process what is there, and then whatever comes or changes, until somebody stops it.
 
@@ -39,6 +41,8 @@ def watch(
         Called when what was there has been processed and changes are waited for.
     poll : bool
         Look every now and then, on network disks that tell of no changes.
+    params : Mapping, optional
+        Parameters, ``"param#..."``, as of `Processor.process`.
 
     Yields
     ------
@@ -77,15 +81,15 @@ def watch(
     )
     stop = stop or threading.Event()
     next(coming, None)
-    yield from _told(processor, found_scans(folders), stop)
+    yield from _told(processor, found_scans(folders), stop, params)
     if ready is not None and not stop.is_set():
         ready()
     for changes in coming:
         paths = {Path(path) for _, path in changes}
         if context.absolute() in {path.absolute() for path in paths}:
-            yield from _told(processor, found_scans(folders), stop)
+            yield from _told(processor, found_scans(folders), stop, params)
         else:
-            yield from _told(processor, list(_changed(paths, folders)), stop)
+            yield from _told(processor, list(_changed(paths, folders)), stop, params)
         if stop.is_set():
             return
 
@@ -112,11 +116,14 @@ def _changed(paths: Iterable[Path], folders: Iterable[Path]) -> Iterator[FoundSc
 
 
 def _told(
-    processor: Processor, scans: list[FoundScan], stop: threading.Event
+    processor: Processor,
+    scans: list[FoundScan],
+    stop: threading.Event,
+    params: Mapping[str, Any] | None,
 ) -> Iterator[Processed]:
     """Process scans; nothing is told of those of which nothing had to be computed."""
     try:
-        for done in processor.process(scans) if scans else ():
+        for done in processor.process(scans, params=params) if scans else ():
             if done.computed or done.failure:
                 yield done
             if stop.is_set():
