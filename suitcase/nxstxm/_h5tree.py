@@ -6,6 +6,7 @@ broken file can make HDF5 raise is met, and turned into a `Problem`, in this one
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,8 @@ _SLAB_BYTES = 256 * 2**20
 _VALUE_BYTES = 256 * 2**10
 #: No NeXus file is deeper; links of a damaged file can be.
 _DEEPEST = 32
+#: Where a message of HDF5 has that of the system.
+_OF_SYSTEM = re.compile(r"error message = '([^']+)'")
 
 
 @dataclass(frozen=True)
@@ -177,8 +180,11 @@ def snapshot(
 
 
 def why(error: BaseException) -> str:
-    """Give an HDF5 error as one short line."""
-    lines = str(error.args[0] if error.args else error).strip().splitlines()
+    """Give an HDF5 error as one short line; of one of the system, as on a full disk, its words."""
+    is_numbered = isinstance(error, OSError) and len(error.args) > 1
+    text = str(error.args[is_numbered] if error.args else error)
+    of_system = _OF_SYSTEM.search(text)
+    lines = (of_system[1] if of_system else text).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
 

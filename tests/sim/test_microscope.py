@@ -13,7 +13,6 @@ from event_model import DocumentNames, schema_validators
 
 from suitcase.nxstxm.sim import (
     Region,
-    RequestError,
     Sample,
     ScanRequest,
     ShutterClosedError,
@@ -203,7 +202,7 @@ def test_a_focus_scan_is_sharpest_in_focus(run, scope, scan_type, ends):
 LIVE = {
     name: request
     for name, request in all_requests().items()
-    if request.dialect == "pystxm2019" and not request.camera and request.truncate is None
+    if request.dialect == "pystxm2019" and request.truncate is None
 }
 
 
@@ -270,7 +269,13 @@ def test_the_same_seed_counts_the_same():
     np.testing.assert_allclose(counted(), counted(), atol=2)
 
 
-def test_what_the_microscope_does_not_have_is_refused(scope):
-    request = ScanRequest(13, (Region(0, Span(0, 1, 2), Span(0, 1, 2)),))
-    with pytest.raises(RequestError, match="camera"):
-        next(scan_plan(scope, request))
+def test_a_camera_takes_a_frame_at_each_point(run, scope):
+    request = ScanRequest(13, (Region(0, Span(-2, 2, 3), Span(-1, 1, 2)),), (700.0, 708.0))
+    runs = run(scan_plan(scope, request))
+    key = streams(runs[0])["primary"]["data_keys"]["ccd_image"]
+    assert (key["shape"], key["units"]) == ([4, 6], "counts")
+    frames = np.array([e["data"]["ccd_image"] for documents in runs for e in events(documents)])
+    truth = expected(request)["entry0"].frames
+    assert frames.shape == truth.shape == (12, 4, 6)
+    assert frames.dtype == np.int64
+    assert np.abs((frames - truth) / np.sqrt(frames + truth + 1.0)).max() < 6.0

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from suitcase.nxstxm._errors import NXstxmKeyError
-from suitcase.nxstxm.cli._telling import UsageError, complain, say
+from suitcase.nxstxm.cli._telling import UsageError, complain, one_line, say
 from suitcase.nxstxm.variables import (
     FoundScan,
     Processed,
@@ -35,6 +35,8 @@ from suitcase.nxstxm.variables._views import COMMENT, COMMENT_TITLE
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARK = 16
+#: Characters of a text that are shown at most, however wide the terminal is.
+_LONGEST = 300
 #: The widest column of the table, and of comments, which are wrapped.
 _WIDEST, _WIDEST_COMMENT = 24, 40
 #: What is a number when it is typed; no database has one of more digits.
@@ -151,7 +153,7 @@ def chosen(table: RunTable, what: Sequence[str]) -> list[FoundScan]:
 
 def _exists(path: str) -> bool:
     try:
-        return Path(path).exists()
+        return bool(path) and Path(path).exists()  # nothing would be this folder
     except OSError:  # longer than any name is
         return False
 
@@ -258,20 +260,20 @@ def _stopped_by_signals() -> Iterator[threading.Event]:
 
 def tell(console: Console, done: Processed) -> None:
     """Say in a line what became of a scan."""
-    line = Text.assemble((f"run {done.run}", "bold"), f"  {done.uid}  ")
+    line = Text.assemble((f"run {done.run}", "bold"), f"  {one_line(done.uid, _LONGEST)}  ")
     if done.failure:
-        line.append(f"failed: {done.failure}", "red")
+        line.append(f"failed: {one_line(done.failure)}", "red")
     elif not done.computed:
         line.append("up to date", "green")
     else:
         reasons: dict[str, int] = {}
         for why in done.computed.values():
             reasons[why] = reasons.get(why, 0) + 1
-        told = ", ".join(f"{count} {why}" for why, count in reasons.items())
+        told = ", ".join(f"{count} {one_line(why, _LONGEST)}" for why, count in reasons.items())
         line.append(f"{len(done.computed)} computed in {done.seconds:.1f} s ({told})", "green")
     console.print(line, soft_wrap=True)
     for name, error in done.errors.items():
-        first = error.splitlines()[0] if error else ""
+        first = one_line(error.splitlines()[0] if error else "", _LONGEST)
         console.print(Text.assemble("  ", (name, "red"), f"  {first}"), soft_wrap=True)
 
 
@@ -388,7 +390,7 @@ def show(
         shown.add_column("Proposal")
     shown.add_column("Run", justify="right")
     for name in used:
-        heading = Text(titles[name])
+        heading = Text(one_line(titles[name], _LONGEST))
         if name == COMMENT:
             shown.add_column(heading, overflow="fold", max_width=_WIDEST_COMMENT)
         else:
@@ -396,7 +398,7 @@ def show(
     for row in rows:
         line: list[Any] = [str(row.run.run), *(cell_text(row.cells.get(name)) for name in used)]
         proposal = proposals.get(row.run.proposal, str(row.run.proposal))
-        shown.add_row(*([Text(proposal)] if several else []), *line)
+        shown.add_row(*([Text(one_line(proposal, _LONGEST))] if several else []), *line)
     console.print(shown)
 
 
@@ -411,16 +413,16 @@ def cell_text(cell: Any) -> Text:
         return Text("")
     if cell.error is not None:
         kind = cell.error_cls or "error"
-        return Text("-", "dim") if kind == "Skip" else Text(f"{kind}", "red")
+        return Text("-", "dim") if kind == "Skip" else Text(one_line(kind, _LONGEST), "red")
     style = "bold" if cell.bold else ""
     if cell.background is not None:
         red, green, blue = (int(each) for each in cell.background[:3])
         style += f" black on rgb({red},{green},{blue})"
     if isinstance(cell.value, bytes):
         return Text("[image]", style or "cyan")
-    if cell.summary_type == "trendline" and isinstance(cell.value, np.ndarray):
-        return Text(sparkline(cell.value[1]), style or "cyan")
-    return Text(" ".join(with_units(cell).split()), style)
+    if cell.curve is not None:
+        return Text(sparkline(cell.curve[1]), style or "cyan")
+    return Text(one_line(with_units(cell), _LONGEST), style)
 
 
 def sparkline(values: Any) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -29,6 +31,8 @@ _SPELLINGS = {
     r"\bincomplete=True\b": "--incomplete",
     r"\btimeout=(?=[\s,.;])": "--timeout",
 }
+#: What a terminal obeys and does not show: controls, and marks that turn the direction of reading.
+_OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 class UsageError(NXstxmValueError):
@@ -36,15 +40,33 @@ class UsageError(NXstxmValueError):
 
 
 def make_console() -> Console:
-    """Give the console of stdout."""
+    """Give the console of stdout; what its encoding does not have is written as its number."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=_WIDTH_ELSEWHERE)
+
+
+def one_line(text: str, longest: int | None = None) -> str:
+    """Give a text of anybody's in one line, without anything that a terminal would obey.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+    longest : int, optional
+        Characters that are shown.
+    """
+    if longest is not None and len(text) > longest:
+        text = f"{text[:longest]}..."
+    shown = _OBEYED.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split()))
+    return shown.encode("utf-8", "backslashreplace").decode()
 
 
 def say(message: str, kind: str = "error", style: str = "bold red") -> None:
     """Say something on stderr, in one line."""
     Console(stderr=True, highlight=False).print(
-        Text.assemble((f"{kind}: ", style), " ".join(message.split())), soft_wrap=True
+        Text.assemble((f"{kind}: ", style), one_line(message)), soft_wrap=True
     )
 
 

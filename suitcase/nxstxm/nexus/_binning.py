@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
+from .._h5write import mark, text
 from ..scans import BY_ORDER, BY_POSITION
 from ._check_rules import BINNED_BY
-from ._encoding import group, mark, text, values
+from ._encoding import group, values
 from ._version import PROGRAM, version
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ._encoding import DEPTH, LARGE, chunk_shape, mark, open_shape, storage
+from .._h5write import mark
+from ._encoding import DEPTH, LARGE, chunk_shape, open_shape, storage
 from ._filters import filters
 from ._spill import REFERENCE_BYTES
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
+from .._h5write import mark, text
 from ..scans import Detector, detector_columns
 from ._binning import mark_binned
 from ._blocks import PointBlock
 from ._canvas import Canvas, ListWriter
-from ._encoding import group, mark, safe_name, text
+from ._encoding import group, safe_name
 from ._filters import has_filters
 from ._linked import note_sources, pieces_of, sources_of, write_linked
 from ._points import Points

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
+from .._h5write import text
 from ._canvas import ListWriter
-from ._encoding import group, safe_name, text, texts, values
+from ._encoding import group, safe_name, texts, values
 from ._linked import are_whole, copy_whole, note_sources, sources_of_pieces, write_linked
 from ._record import TIME, Piece, RunRecord
 from ._rows import append

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
+from .._h5write import mark
 from ..scans import ROLE_UNITS, Axis
-from ._encoding import mark, mark_axes, values, word
+from ._encoding import mark_axes, values, word
 from ._positions import axis_values
 from ._record import AnyArray
 

@@ -14,18 +14,12 @@ from typing import Any
 import h5py
 import numpy as np
 import numpy.typing as npt
-from h5py import h5a, h5d, h5p, h5s, h5t
 
+from .._h5write import clean, mark
 from ._filters import filters
 
 AnyArray = npt.NDArray[Any]
 _TEXT = h5py.string_dtype("utf-8")
-# A file has some hundreds of scalar strings: what h5py would find out for each is made once.
-_TEXT_IN_FILE = h5t.py_create(_TEXT, logical=True)
-_TEXT_IN_MEMORY = h5t.py_create(_TEXT)
-_SCALAR = h5s.create(h5s.SCALAR)
-_WITHOUT_TIMES = h5p.create(h5p.DATASET_CREATE)
-_WITHOUT_TIMES.set_obj_track_times(False)
 #: Arrays larger than this are, when asked, compressed, in chunks of about that size (bytes).
 LARGE = CHUNK_BYTES = 64 * 1024
 #: Images that a compressed chunk covers in part.
@@ -58,28 +52,11 @@ def safe_name(name: str, taken: Iterable[str] = ()) -> str:
     return result
 
 
-def clean(text: str) -> str:
-    """Make text that HDF5 can hold: no NUL, no half of a surrogate pair."""
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
-
-
 def group(parent: h5py.Group, name: str, nx_class: str) -> h5py.Group:
     """Create a group of a NeXus class."""
     made = parent.create_group(name)
     mark(made, "NX_class", nx_class)
     return made
-
-
-def text(parent: h5py.Group, name: str, value: str) -> None:
-    """Write a scalar string."""
-    place = h5d.create(parent.id, name.encode(), _TEXT_IN_FILE, _SCALAR, _WITHOUT_TIMES)
-    place.write(h5s.ALL, h5s.ALL, np.array(clean(value), _TEXT), _TEXT_IN_MEMORY)
-
-
-def mark(item: h5py.HLObject, name: str, value: str) -> None:
-    """Write an attribute that is a scalar string and not there yet."""
-    place = h5a.create(item.id, name.encode(), _TEXT_IN_FILE, _SCALAR)
-    place.write(np.array(clean(value), _TEXT), _TEXT_IN_MEMORY)
 
 
 def texts(parent: h5py.Group, name: str, values: Iterable[str]) -> h5py.Dataset:

@@ -11,13 +11,14 @@ from typing import TypeGuard
 import h5py
 import numpy as np
 
+from .._h5write import mark, text
 from ..scans import Polarization, polarization_from_code
 from ._binning import mark_binned, write_binning
 from ._canvas import Canvas, ListWriter
 from ._channels import find_channels
 from ._collection import write_collection
 from ._data import write_data
-from ._encoding import group, mark, text, values, word
+from ._encoding import group, values, word
 from ._jobs import EntryJob
 from ._options import WriterOptions
 from ._points import Points

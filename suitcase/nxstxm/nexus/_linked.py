@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 import h5py
 
+from .._h5write import mark
 from ..documents import FileRows, RowsElsewhere, open_hdf5, relative_name, write_virtual
 from ._check_rules import DATA_UNITS
-from ._encoding import mark
 from ._record import Piece
 
 if TYPE_CHECKING:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from .._h5write import text
 from ..scans import Axis, Device
 from ._binning import mark_binned
 from ._blocks import PointBlock
 from ._canvas import ListWriter
-from ._encoding import group, text
+from ._encoding import group
 from ._points import Points
 from ._record import TIME, AnyArray, RunRecord
 

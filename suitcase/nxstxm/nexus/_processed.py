@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import h5py
 import numpy as np
 
+from .._h5write import clean, mark, text
 from ..data import COMPLETE, EVENT
 from ._canvas import Canvas
 from ._channels import RESERVED, Channel
 from ._data import write_data
-from ._encoding import clean, group, mark, mark_axes, safe_name, text, texts, values
+from ._encoding import group, mark_axes, safe_name, texts, values
 from ._filters import filters
 from ._frameplaces import Fit, FramePlaces
 from ._framestore import as_json, frames_of

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from .._h5write import mark, text
 from ._blocks import PointBlock
 from ._canvas import Canvas
-from ._encoding import group, mark, text
+from ._encoding import group
 
 if TYPE_CHECKING:
     from ._entry import EntryWriter

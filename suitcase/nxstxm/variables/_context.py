@@ -103,6 +103,7 @@ class ContextFile:
     path: str = "<context>"
     code: str = ""
     _fingerprints: Mapping[str, str] = field(default_factory=dict)
+    _needs: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def from_file(cls, path: str | Path) -> ContextFile:
@@ -270,6 +271,8 @@ class ContextFile:
         """
         if name not in self.variables:
             raise NXstxmKeyError(f"there is no variable {name!r}{self._nearest(name)}")
+        if name in self._needs:
+            return self._needs[name]
         found: dict[str, None] = {}
         variable = self.variables[name]
         for text in variable.annotations().values():
@@ -277,7 +280,8 @@ class ContextFile:
         # a pattern may match the variable itself, which does not need itself then
         exact = {*variable.needs().values(), *variable.needs("data#").values()}
         own = {name, variable.data_type}
-        return [each for each in found if each != name or own & exact]
+        self._needs[name] = [each for each in found if each != name or own & exact]
+        return self._needs[name]
 
     def order(self, wanted: Iterable[str] | None = None) -> list[str]:
         """Give variables, those that others need first.

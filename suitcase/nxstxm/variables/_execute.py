@@ -223,9 +223,12 @@ def _transient(result: Any) -> Cell:
 
 def _failed(name: str, error: BaseException, trace: str, begun: float) -> Outcome:
     seconds = time.perf_counter() - begun
-    return Outcome(
-        name, None, str(error) or type(error).__name__, type(error).__name__, trace, seconds
-    )
+    kind = type(error).__name__
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - its class is the user's, too
+        text = ""
+    return Outcome(name, None, text or kind, kind, trace, seconds)
 
 
 def _arguments(

@@ -8,6 +8,7 @@ import datetime
 import html
 import math
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
 _KINDS = (".csv", ".xlsx", ".html")
 #: What a spreadsheet would take for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
+#: What no sheet of Excel may have, and how long a text of it may be.
+_NOT_EXCEL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_EXCEL_LONGEST = 32_767
 
 
 def export_table(
@@ -94,6 +98,7 @@ def _frame(table: RunTable, proposal: int | None, path: Path, kind: str) -> None
     for name in frame.columns:
         if frame[name].dtype.kind == "O":  # text too, whatever pandas calls it
             frame[name] = frame[name].map(_harmless)
+    frame.columns = [_harmless(name) for name in frame.columns]
     if kind == ".csv":
         _to_csv(frame, path)
         return
@@ -103,7 +108,7 @@ def _frame(table: RunTable, proposal: int | None, path: Path, kind: str) -> None
 def _to_csv(frame: pd.DataFrame, path: Path) -> None:
     import pandas as pd
 
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file)
         writer.writerow(frame.columns)
         for row in frame.itertuples(index=False, name=None):
@@ -124,11 +129,21 @@ def _harmless(value: Any) -> Any:
     return str(value) if isinstance(value, complex) else value
 
 
+def _of_excel(value: Any) -> Any:
+    """Give a text that a sheet of Excel may have."""
+    if not isinstance(value, str):
+        return value
+    return _NOT_EXCEL.sub("\N{REPLACEMENT CHARACTER}", value)[:_EXCEL_LONGEST]
+
+
 def _to_excel(frame: pd.DataFrame, path: Path) -> None:
     frame = frame.copy()
     for name in frame.columns:  # Excel knows no zones
         if hasattr(frame[name].dtype, "tz"):
             frame[name] = frame[name].dt.tz_localize(None)
+        elif frame[name].dtype.kind == "O":
+            frame[name] = frame[name].map(_of_excel)
+    frame.columns = [_of_excel(name) for name in frame.columns]
     try:
         frame.to_excel(path, index=False)
     except ImportError as error:
@@ -191,7 +206,10 @@ def page(table: RunTable, proposal: int | None = None) -> Iterator[str]:
 def _time(seconds: float | None) -> str:
     if seconds is None or not math.isfinite(seconds):
         return ""
-    moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    try:
+        moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    except (OverflowError, OSError, ValueError):  # a year that no calendar of Python has
+        return f"{seconds:g} s"
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
@@ -214,8 +232,8 @@ def _td(cell: StoredCell | None) -> str:
     if isinstance(value, bytes):
         picture = base64.b64encode(value).decode()
         return f'<td{marks}><img alt="" src="data:image/png;base64,{picture}"></td>'
-    if cell.summary_type == "trendline" and isinstance(value, np.ndarray):
-        return f"<td{marks}>{_curve(value)}</td>"
+    if cell.curve is not None:
+        return f"<td{marks}>{_curve(cell.curve)}</td>"
     kind = ' class="number"' if _is_number(cell) else ""
     return f"<td{kind}{marks}>{html.escape(with_units(cell))}</td>"
 
@@ -250,9 +268,9 @@ def shown_value(cell: StoredCell) -> str:
     return storable(str(value)) or ""
 
 
-def _curve(points: Any) -> str:
+def _curve(points: np.ndarray[Any, Any]) -> str:
     """Draw a sparkline."""
-    x, y = np.asarray(points, float)
+    x, y = points.astype(float)
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known], y[known]
     if x.size < 2:

@@ -85,7 +85,8 @@ def frame(
     made: dict[str, Any] = {
         "proposal": column([each.proposal for each in runs]),
         "run": column([each.run for each in runs]),
-        "start_time": pd.to_datetime(start, unit="s", utc=True),
+        # a time that pandas does not have is missing, and the others are there
+        "start_time": pd.to_datetime(start, unit="s", utc=True, errors="coerce"),
     }
     for name, values in columns.items():
         made[_heading(name, titles, made)] = column(values)
@@ -96,8 +97,9 @@ def _heading(name: str, titles: dict[str, str] | None, made: dict[str, Any]) -> 
     heading = name
     if titles is not None:
         heading = titles.get(name, COMMENT_TITLE if name == COMMENT else name)
-    # titles may be alike, and other programs give any name
-    return heading if heading not in made else f"{heading} ({name})"
+    while heading in made:  # titles may be alike, and other programs give any name
+        heading = f"{heading} ({name})"
+    return heading
 
 
 def column(values: list[Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ..storage import SCAN_LINEAGE, DataKey, Lineage, Step, canonical
@@ -42,8 +43,9 @@ class Identity:
         """Give the key of the result of a scan."""
         return DataKey(run_id, self.data_type, self.lineage)
 
-    def as_json(self) -> dict[str, Any]:
-        """Give it as a cell's attributes have it: its own step, and the hashes of its inputs."""
+    @cached_property
+    def made(self) -> dict[str, Any]:
+        """It as a cell's attributes have it: its own step, and the hashes of its inputs."""
         step = self.lineage[self.data_type]
         return {"version": step.version or None, **step.options, "inputs": dict(self.inputs)}
 
@@ -159,7 +161,7 @@ def reason(identity: Identity, attributes: Mapping[str, Any] | None) -> str:
     before = attributes.get(MADE)
     if not isinstance(before, Mapping):
         return "nobody knows how it was made"
-    return ", ".join(_changes(before, identity.as_json())) or "how it is made has changed"
+    return ", ".join(_changes(before, identity.made)) or "how it is made has changed"
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterable[str]:

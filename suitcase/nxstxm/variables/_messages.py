@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 from uuid import uuid4
 
-from .._errors import NXstxmError, OptionError
+from .._errors import OptionError
 from .._log import logger
 
 Kind = Literal["variable_set", "run_values_updated", "processing_state_set", "processing_finished"]
@@ -147,13 +147,14 @@ class KafkaSink:
 
     def __init__(self, broker: str, db_id: str) -> None:
         try:
-            from confluent_kafka import Producer
+            from confluent_kafka import KafkaException, Producer
         except ImportError as error:
             raise OptionError(
                 f"broker {broker!r} needs confluent-kafka ({error}): "
                 f"pip install 'suitcase-nxstxm[kafka]', or set the broker to 'none'"
             ) from error
         self.topic = TOPIC.format(db_id)
+        self._errors = (BufferError, RuntimeError, KafkaException)
         self._producer = Producer({"bootstrap.servers": broker, "message.timeout.ms": 30_000})
 
     def __call__(self, message: Message) -> None:
@@ -162,7 +163,7 @@ class KafkaSink:
         try:
             self._producer.produce(self.topic, raw, on_delivery=_delivered)
             self._producer.poll(0)
-        except (BufferError, RuntimeError) as error:
+        except self._errors as error:  # it is too large, or too many wait
             logger.warning("a message could not be sent: %s", error)
 
     def close(self) -> None:
@@ -267,7 +268,7 @@ class Sinks:
         for sink in self._sinks:
             try:
                 sink(message)
-            except (NXstxmError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - of whatever broker it is
                 logger.warning("a message could not be sent: %s", error)
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ import operator
 import re
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from ._connection import Connections
@@ -20,6 +21,34 @@ FIRST_PROPOSAL = 1_000_000_001
 _LARGEST = 2**31 - 1
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _ONE = "proposal=? AND run=?"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A scan whose numbers are wanted; see `Numbers.number_of`."""
+
+    first_uid: str
+    proposal: int | str | None = None
+    scan_id: Any = None
+    kind: str | None = None
+    paths: tuple[str, ...] | None = None
+    start_time: float | None = None
+
+    def checked(self) -> Wanted:
+        """Give it, if it can be one."""
+        if not isinstance(self.first_uid, str) or not self.first_uid:
+            raise VariableError(f"first_uid={shown(self.first_uid)} is no scan; give its first uid")
+        moment(self.start_time, "start_time")
+        return self
+
+    def is_told_by(self, known: RunInfo | None) -> bool:
+        """Tell whether the table has all of it already."""
+        return (
+            known is not None
+            and self.kind in (None, known.kind)
+            and self.start_time in (None, known.start_time)
+            and self.paths in (None, known.paths)
+        )
 
 
 class Numbers(Connections):
@@ -67,37 +96,26 @@ class Numbers(Connections):
         (int, int)
             Proposal and run.
         """
-        if not isinstance(first_uid, str) or not first_uid:
-            raise VariableError(f"first_uid={shown(first_uid)} is no scan; give its first uid")
-        texts = None if paths is None else json.dumps([str(each) for each in paths])
-        moment(start_time, "start_time")
-        known = self.run_of(first_uid)
-        if (
-            known is not None
-            and kind in (None, known.kind)
-            and start_time in (None, known.start_time)
-            and (texts is None or tuple(json.loads(texts)) == known.paths)
-        ):
-            return known.proposal, known.run
-        with self.writing(durable=True) as db:
-            found = db.execute(
-                "SELECT proposal, run FROM nxstxm_runs WHERE first_uid=?", (bound(first_uid),)
-            ).fetchone()
-            if found is None:
-                number = _proposal(db, proposal)
-                found = (number, _free(db, number, scan_id))
-                db.execute(
-                    "INSERT INTO nxstxm_runs(first_uid, proposal, run, scan_id, paths) "
-                    "VALUES(?, ?, ?, ?, '[]')",
-                    (bound(first_uid), *found, _scan_id(scan_id)),
-                )
-            db.execute(
-                "UPDATE nxstxm_runs SET kind=coalesce(?, kind), paths=coalesce(?, paths), "
-                "start_time=coalesce(?, start_time) WHERE first_uid=?",
-                (storable(kind), texts, moment(start_time, "start_time"), bound(first_uid)),
-            )
-            put_run(db, found[0], found[1], moment(start_time, "start_time"))
-        return int(found[0]), int(found[1])
+        wanted = Wanted(
+            first_uid,
+            proposal,
+            scan_id,
+            kind,
+            None if paths is None else tuple(map(str, paths)),
+            start_time,
+        )
+        return self.numbers_of([wanted])[0]
+
+    def numbers_of(self, scans: Iterable[Wanted]) -> list[tuple[int, int]]:
+        """Give the numbers of scans, as `number_of` does, all of them in one transaction."""
+        asked = [each.checked() for each in scans]
+        found = {each.first_uid: self.run_of(each.first_uid) for each in asked}
+        new = [each for each in asked if not each.is_told_by(found[each.first_uid])]
+        numbers = {u: (run.proposal, run.run) for u, run in found.items() if run is not None}
+        if new:
+            with self.writing(durable=True) as db:
+                numbers |= {each.first_uid: _numbered(db, each) for each in new}
+        return [numbers[each.first_uid] for each in asked]
 
     def proposal_number(self, proposal: int | str | None = None) -> int:
         """Give the number of a proposal, which it gets where it is none.
@@ -128,6 +146,28 @@ class Numbers(Connections):
         query = "SELECT proposal, name FROM nxstxm_proposals"
         rows = self.read(lambda db: db.execute(query).fetchall())
         return {int(number): str(unbound(name)) for number, name in rows}
+
+
+def _numbered(db: sqlite3.Connection, scan: Wanted) -> tuple[int, int]:
+    """Give the numbers of a scan, new ones where it has none, and note what is known of it."""
+    uid, start_time = bound(scan.first_uid), moment(scan.start_time, "start_time")
+    found = db.execute("SELECT proposal, run FROM nxstxm_runs WHERE first_uid=?", (uid,)).fetchone()
+    if found is None:
+        number = _proposal(db, scan.proposal)
+        found = (number, _free(db, number, scan.scan_id))
+        db.execute(
+            "INSERT INTO nxstxm_runs(first_uid, proposal, run, scan_id, paths) "
+            "VALUES(?, ?, ?, ?, '[]')",
+            (uid, *found, _scan_id(scan.scan_id)),
+        )
+    paths = None if scan.paths is None else json.dumps(scan.paths)
+    db.execute(
+        "UPDATE nxstxm_runs SET kind=coalesce(?, kind), paths=coalesce(?, paths), "
+        "start_time=coalesce(?, start_time) WHERE first_uid=?",
+        (storable(scan.kind), paths, start_time, uid),
+    )
+    put_run(db, found[0], found[1], start_time)
+    return int(found[0]), int(found[1])
 
 
 # -- numbers --------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from .._errors import NXstxmError, NXstxmKeyError
@@ -27,6 +28,7 @@ from ._messages import (
     run_values_updated,
     variable_set,
 )
+from ._numbers import Wanted
 from ._results import Result
 from ._run import store_of
 from ._scans import FoundScan
@@ -88,6 +90,24 @@ class Context:
     path: str
     infos: tuple[VariableInfo, ...]
     error: ContextError | None = None
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What is to be done with each of some scans."""
+
+    context: Context
+    wanted: Sequence[str] | None
+    force: bool
+    params: Mapping[str, Any]
+
+    def made(self, data: Mapping[str, Lineage]) -> dict[str, Identity]:
+        """Say how each variable is made: of scans that take no data of the store alike."""
+        return identities(self.context.infos, self.params, data) if data else self._alike
+
+    @cached_property
+    def _alike(self) -> dict[str, Identity]:
+        return identities(self.context.infos, self.params, {})
 
 
 class Processor:
@@ -235,13 +255,11 @@ class Processor:
                 raise NXstxmKeyError(
                     f"there is no variable {name!r} in {context.path}; there are {', '.join(names)}"
                 )
-        given = dict(params or {})
-        # in the order of time: numbers that are free are given in that order
-        numbers = [self._number(scan) for scan in scans]
-        pairs = list(zip(scans, numbers, strict=True))
+        order = _Order(context, wanted, force, dict(params or {}))
+        pairs = list(zip(scans, self._numbers(scans), strict=True))
 
         def one(pair: tuple[FoundScan, tuple[int, int]]) -> Processed:
-            return self._one(context, *pair, wanted, force, given)
+            return self._one(order, *pair)
 
         if len(self._workers) == 1 or len(pairs) < 2:
             yield from map(one, pairs)
@@ -255,33 +273,30 @@ class Processor:
                 for each in waiting:
                     each.cancel()
 
-    def _number(self, scan: FoundScan) -> tuple[int, int]:
-        proposal = self.table.proposal if scan.proposal is None else scan.proposal
-        return self.table.database.number_of(
-            scan.uid,
-            proposal,
-            scan_id=scan.scan_id,
-            kind=scan.kind,
-            paths=scan.paths,
-            start_time=scan.start_time,
+    def _numbers(self, scans: Sequence[FoundScan]) -> list[tuple[int, int]]:
+        """Give scans their numbers, in the order of time: those that are free are given so."""
+        own = self.table.proposal
+        return self.table.database.numbers_of(
+            Wanted(
+                scan.uid,
+                own if scan.proposal is None else scan.proposal,
+                scan.scan_id,
+                scan.kind,
+                scan.paths,
+                scan.start_time,
+            )
+            for scan in scans
         )
 
-    def _one(
-        self,
-        context: Context,
-        scan: FoundScan,
-        numbers: tuple[int, int],
-        wanted: Sequence[str] | None,
-        force: bool,
-        params: Mapping[str, Any],
-    ) -> Processed:
+    def _one(self, order: _Order, scan: FoundScan, numbers: tuple[int, int]) -> Processed:
         begun = time.monotonic()
         proposal, run = numbers
         stored = self.table.database.cells(proposal, run)
-        data = self._data(context, scan)
-        made = identities(context.infos, params, data)
+        data = self._data(order.context, scan)
         known = {name: cell.attributes for name, cell in stored.items()}
-        todo = to_do(context.infos, made, known, wanted=wanted, force=force)
+        todo = to_do(
+            order.context.infos, order.made(data), known, wanted=order.wanted, force=order.force
+        )
         if not todo:
             return Processed(scan.uid, proposal, run, seconds=time.monotonic() - begun)
         processing = new_processing_id()
@@ -292,7 +307,7 @@ class Processor:
             )
         )  # fmt: skip
         try:
-            answers = self._computed(context, scan, numbers, todo, params, data)
+            answers = self._computed(order, scan, numbers, todo, data)
             cells = [self._cell(answer, todo) for answer in answers]
             self.table.database.set_cells(proposal, run, cells, start_time=scan.start_time)
         except (NXstxmError, OSError) as error:
@@ -318,20 +333,19 @@ class Processor:
 
     def _computed(
         self,
-        context: Context,
+        order: _Order,
         scan: FoundScan,
         numbers: tuple[int, int],
         todo: Sequence[ToDo],
-        params: Mapping[str, Any],
         data: Mapping[str, Lineage],
     ) -> list[Answer]:
         task = Task(
-            context.code,
-            context.path,
+            order.context.code,
+            order.context.path,
             str(self.table.path),
             scan.ref(*numbers),
             tuple(each.name for each in todo),
-            params,
+            order.params,
             str(self.table.store_path),
             {name: lineage.as_json() for name, lineage in data.items()},
         )
@@ -343,7 +357,7 @@ class Processor:
     @staticmethod
     def _cell(answer: Answer, todo: Sequence[ToDo]) -> StoredCell:
         identity: Identity = next(each.identity for each in todo if each.name == answer.name)
-        more = {LINEAGE: identity.hash, MADE: identity.as_json(), "seconds": answer.seconds}
+        more = {LINEAGE: identity.hash, MADE: identity.made, "seconds": answer.seconds}
         if answer.trace:
             more["traceback"] = answer.trace[-4000:]
         result = Result(None, answer.summary, answer.error, answer.error_type)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import h5py
 import numpy as np
 
+from .._h5write import mark_id, number, text
 from ..storage import DataKey, is_a
 from ._cell import Cell
 from ._keyed import about_result, note_key
@@ -43,33 +45,47 @@ class Result:
     key: DataKey | None = None
 
 
-def write_result(file: h5py.File, name: str, result: Result) -> None:
-    """Write a result, its summary and its preview, or its error, of which nothing is there yet."""
-    if result.error or result.error_type:
-        error = file.create_dataset(f".errors/{name}", data=_text(result.error))
-        error.attrs["type"] = result.error_type
-        return
-    cell, summary = result.cell, result.summary
-    if summary is not None and summary.value is not None:
-        value = summary.value
-        if isinstance(value, bytes):
-            value = np.frombuffer(value, np.uint8)
-        elif isinstance(value, str):
-            value = _text(value)
-        reduced = file.create_dataset(f".reduced/{name}", data=value)
-        _mark(reduced, summary)
-    if cell is None:
-        return
+def write_results(file: h5py.File, results: Mapping[str, Result]) -> None:
+    """Write results, their summaries and previews, or their errors.
+
+    Parameters
+    ----------
+    file : File
+        A file in which nothing is of these names, but the groups beside results are.
+    results : Mapping of str to Result
+        What to write.
+    """
+    reduced, errors = file[".reduced"], file[".errors"]
+    for name, result in results.items():
+        if result.error or result.error_type:
+            mark_id(text(errors, name, result.error), "type", result.error_type)
+            continue
+        if result.summary is not None and result.summary.value is not None:
+            _write_summary(reduced, name, result.summary)
+        if result.cell is not None:
+            _write_cell(file, name, result.cell, result.key)
+
+
+def _write_cell(file: h5py.File, name: str, cell: Cell, key: DataKey | None) -> None:
     if cell.preview is not None:
         _write_data(file, f".preview/{name}", cell.preview, grouped=False)
     if cell.data is not None:
-        about = None if result.key is None else about_result(result.key, cell.data)
+        about = None if key is None else about_result(key, cell.data)
         _write_data(file, name, cell.data, grouped=True, checked=about is not None)
-        if result.key is not None and about is not None:
-            note_key(file, name, result.key, about)
+        if key is not None and about is not None:
+            note_key(file, name, key, about)
 
 
-def _mark(reduced: h5py.Dataset, summary: Summary) -> None:
+def _write_summary(reduced: h5py.Group, name: str, summary: Summary) -> None:
+    value = summary.value
+    if isinstance(value, str):
+        made = text(reduced, name, value)
+    elif isinstance(value, bytes):
+        made = reduced.create_dataset(name, data=np.frombuffer(value, np.uint8)).id
+    elif np.ndim(value):
+        made = reduced.create_dataset(name, data=value).id
+    else:
+        made = number(reduced, name, value)
     marks: dict[str, Any] = {**summary.attributes}
     if summary.method:
         marks["summary_method"] = summary.method
@@ -79,8 +95,11 @@ def _mark(reduced: h5py.Dataset, summary: Summary) -> None:
         marks["max_diff"] = summary.max_diff
     if "background" in marks:
         marks["background"] = np.asarray(marks["background"], np.uint8)
-    for key, value in marks.items():
-        reduced.attrs[key] = _text(value) if isinstance(value, str) else value
+    for key, each in marks.items():
+        if isinstance(each, str):
+            mark_id(made, key, each)
+        else:
+            h5py.Dataset(made).attrs[key] = each
 
 
 def _write_data(
@@ -90,7 +109,13 @@ def _write_data(
         _write_labelled(file, name, data, checked=checked)
         return
     kind, array = _stored(data)
-    place = f"{name}/data" if grouped else name
+    parent, own = (file.create_group(name), "data") if grouped else (file, name)
+    if not kind and isinstance(array, str):
+        text(parent, own, array)
+        return
+    if not kind and not array.ndim and array.dtype.kind in "biufc":
+        number(parent, own, array)
+        return
     keywords = {}
     unit = ""
     if isinstance(array, np.ndarray):
@@ -103,11 +128,11 @@ def _write_data(
             keywords |= _COMPRESSED
         if checked and array.ndim and array.size and array.dtype.kind != "O":
             keywords["fletcher32"] = True
-    made = file.create_dataset(place, data=array, **keywords)
+    made = parent.create_dataset(own, data=array, **keywords)
     if unit:
         made.attrs["_nxstxm_dtype"] = unit
     if kind:
-        (file[name] if grouped else made).attrs[OBJECT] = kind
+        (parent if grouped else made).attrs[OBJECT] = kind
 
 
 def _stored(data: Any) -> tuple[str, Any]:
@@ -117,7 +142,7 @@ def _stored(data: Any) -> tuple[str, Any]:
     if isinstance(data, datetime.datetime):
         return "timestamp", np.float64(data.timestamp())
     if isinstance(data, str):
-        return "", _text(data)
+        return "", data
     if is_a(data, "matplotlib", "Figure"):
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -132,11 +157,6 @@ def _stored(data: Any) -> tuple[str, Any]:
     if is_a(data, "pandas", "DataFrame"):
         return "dataframe", np.frombuffer(data.to_parquet(path=None), np.uint8)
     return "", np.asarray(data)
-
-
-def _text(text: str) -> str:
-    """Make text that HDF5 can hold."""
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 def _write_labelled(file: h5py.File, name: str, data: Any, *, checked: bool = False) -> None:

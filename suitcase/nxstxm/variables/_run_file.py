@@ -31,9 +31,9 @@ from .._locks import lock_file
 from .._publish import publish
 from ..nexus import H5_ERRORS, why
 from ..storage import DataCorrupted, Kept, of_json, read_kept, sealed, to_json, unsealed, write_kept
-from ._errors import MissingValueError
+from ._errors import MissingValueError, VariableError
 from ._keyed import KEYS, Noted, kept_result, mark, noted
-from ._results import OBJECT, Result, write_result
+from ._results import OBJECT, Result, write_results
 
 #: Data that are no results of variables.
 DATA = ".data"
@@ -216,11 +216,19 @@ class RunFile:
 
         Raises
         ------
+        VariableError
+            A name is none that a result can have in a file.
         FormatError
             Something that is known of the run is no JSON.
         NXstxmOSError
             It can not be written; the old file is as it was.
         """
+        for name in results:
+            if "/" in name or name.startswith("."):
+                raise VariableError(
+                    f"{name!r:.60} can not be the name of a result: in HDF5 a '/' separates "
+                    f"groups, and names that begin with '.' are taken; give it another one"
+                )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -235,8 +243,7 @@ class RunFile:
                     self._keep_old(file, gone)
                     if known is not None:
                         file.create_dataset(TOLD, data=np.frombuffer(known, np.uint8))
-                    for name, result in results.items():
-                        write_result(file, name, result)
+                    write_results(file, results)
                     for place, each in others.items():
                         group = file.create_group(place)
                         mark(group, each.metadata.key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from ..euxfel import StoredRun, runs_in
 from ..nexus import runs_in_file
 from ..scans import group_runs, read_plan
 from ..storage import NXstxmDirectory, chosen_run, uid_of
+from ._numbers import FIRST_PROPOSAL
 from ._run import RunRef
 
 
@@ -145,6 +147,23 @@ def _scan(uid: str, kind: str, paths: tuple[str, ...], start: Mapping[str, Any])
         kind,
         paths,
         number if isinstance(number, int) and not isinstance(number, bool) else None,
-        proposal if isinstance(proposal, (int, str)) and proposal != "" else None,
-        float(begun) if isinstance(begun, (int, float)) else None,
+        _proposal(proposal),
+        _moment(begun),
     )
+
+
+def _proposal(said: Any) -> int | str | None:
+    """Give what a start document says of the proposal; a number that is none of one is a name."""
+    if isinstance(said, bool) or not isinstance(said, (int, str)) or said == "":
+        return None
+    return said if isinstance(said, str) or 0 < said < FIRST_PROPOSAL - 1 else str(said)
+
+
+def _moment(said: Any) -> float | None:
+    if isinstance(said, bool) or not isinstance(said, (int, float)):
+        return None
+    try:
+        found = float(said)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None

@@ -97,9 +97,20 @@ class StoredCell:
 
     @property
     def background(self) -> tuple[int, ...] | None:
-        """Red, green and blue of the cell."""
+        """Red, green and blue of the cell; None where it is no colour."""
         found = self.attributes.get("background")
-        return tuple(found) if isinstance(found, (list, tuple)) else None
+        if not isinstance(found, (list, tuple)) or len(found) != 3:
+            return None
+        good = all(type(each) is int and 0 <= each <= 255 for each in found)
+        return tuple(found) if good else None
+
+    @property
+    def curve(self) -> np.ndarray[Any, Any] | None:
+        """A sparkline, of shape (2, n): x and y; None where the value is none."""
+        value = self.value
+        if self.summary_type != "trendline" or not isinstance(value, np.ndarray):
+            return None
+        return value if value.ndim == len(value) == 2 and value.dtype.kind in "biuf" else None
 
     def _text(self, key: str) -> str | None:
         found = self.attributes.get(key)
@@ -275,6 +286,6 @@ def unpacked(value: bytes, kind: str | None) -> Any:
     if value.startswith(NPY):
         try:
             return np.load(io.BytesIO(value), allow_pickle=False)
-        except (ValueError, EOFError, OSError, SyntaxError):
+        except (ValueError, EOFError, OSError, SyntaxError, MemoryError, OverflowError):
             return value
     return value

@@ -76,7 +76,8 @@ def summarised(cell: Cell) -> Summary:
             value, kind = _shown(cell)
     except Exception as error:  # noqa: BLE001 - of any library; the data are good all the same
         logger.warning("no summary could be made: %s", error, exc_info=True)
-        value, kind = f"<{method or 'summary'} failed: {type(error).__name__}: {error}>"[:300], None
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        value, kind = f"<{method or 'summary'} failed: {told:.250}>", None
     if isinstance(value, complex):
         kind = "complex"
     return Summary(value, kind, method, _spread(cell.data), attributes)

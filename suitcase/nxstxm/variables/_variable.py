@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ._cell import Cell, is_summary
+from ._names import RESERVED, is_unicode
+from ._views import COMMENT
 
 #: What an annotation of an argument may begin with.
 PREFIXES = ("var#", "self#", "meta#", "start#", "stop#", "param#", "data#", "mymdc#")
@@ -91,6 +93,7 @@ class Variable:
         self.line = 0
         self.func: Callable[..., Any] | None = None
         self._annotations: Mapping[str, str] | None = None
+        self._arguments: tuple[Any, list[inspect.Parameter]] = (None, [])
         if callable(title):  # @Variable without parentheses
             self._take(title)
 
@@ -123,7 +126,10 @@ class Variable:
         """Give the arguments behind the run."""
         if self.func is None:
             return []
-        return list(inspect.signature(self.func).parameters.values())[1:]
+        if self._arguments[0] is not self.func:  # a copy may have got another function
+            parameters = inspect.signature(self.func).parameters.values()
+            self._arguments = (self.func, list(parameters)[1:])
+        return list(self._arguments[1])
 
     def annotations(self) -> dict[str, str]:
         """Give what the arguments say they are."""
@@ -181,8 +187,18 @@ class Variable:
                 f"variable {self.name} has summary={self.summary!r:.50}, which is no function of "
                 f"numpy; give a name such as 'nanmean'"
             )
+        if self.name in (*RESERVED, COMMENT):
+            yield (
+                f"a variable can not have the name {self.name!r}, which a column of the table has; "
+                f"give it another one"
+            )
         if not all(isinstance(tag, str) and tag for tag in self.tags):
             yield f"variable {self.name} has tags={self.tags!r:.50}; tags are text"
+        elif not all("\0" not in tag and is_unicode(tag) for tag in self.tags):
+            yield (
+                f"variable {self.name} has tags={self.tags!r:.50}, with a NUL or half a character; "
+                f"leave that out"
+            )
         if self.func is not None and not inspect.signature(self.func).parameters:
             yield f"variable {self.name} takes no argument; the first is the run"
         annotations = self.annotations()

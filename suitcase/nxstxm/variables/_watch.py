@@ -11,7 +11,6 @@ from typing import Any
 from .._errors import NXstxmError, NXstxmOSError, OptionError
 from .._log import logger
 from ..storage import SUFFIXES
-from ._errors import ContextError
 from ._process import Processed, Processor
 from ._scans import FoundScan, file_scan, found_scans
 
@@ -128,5 +127,5 @@ def _told(
                 yield done
             if stop.is_set():
                 return
-    except ContextError as error:
+    except (NXstxmError, OSError) as error:  # which may be gone at the next change
         logger.error("nothing is computed: %s", error)
