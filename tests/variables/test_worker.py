@@ -48,7 +48,7 @@ def compute(
     code = HEAD + code
     names = [info.name for info in worker.describe(code, "context.py") if not info.transient]
     task = Task(code, "context.py", str(folder), ref, tuple(names), **more)  # type: ignore[arg-type]
-    return {answer.name: answer for answer in worker.compute(task)}
+    return {answer.name: answer for answer in worker.compute(task).answers}
 
 
 def test_results_are_in_the_file_and_summaries_come_back(

@@ -22,6 +22,8 @@ _PUT = f"""INSERT INTO run_variables({_ALL}, version) VALUES({", ".join("?" * 10
     ON CONFLICT(proposal, run, name, version) DO UPDATE SET
     {", ".join(f"{column}=excluded.{column}" for column in COLUMNS.split(", ")[1:])}"""
 
+_STAMP = "INSERT OR REPLACE INTO nxstxm_files(proposal, run, stamp) VALUES(?, ?, ?)"
+
 
 @dataclass(frozen=True)
 class Row:
@@ -124,6 +126,7 @@ class Cells(Connections):
         cells: Iterable[StoredCell],
         *,
         start_time: float | None = None,
+        stamp: str | None = None,
     ) -> None:
         """Set cells of a run, all of them or, when anything goes wrong, none.
 
@@ -139,6 +142,8 @@ class Cells(Connections):
             What is set; other cells stay.
         start_time : float, optional
             When the run began.
+        stamp : str, optional
+            Of the run's file that has the data of these cells.
 
         Raises
         ------
@@ -171,12 +176,26 @@ class Cells(Connections):
                     f"change; use set_user_value, or give the variable another name"
                 )
             put_cells(db, *numbers, rows, began)
+            if stamp is not None:
+                db.execute(_STAMP, (*numbers, stamp))
             new = [row[_NAME] for row in rows if row[_NAME] not in known]
             db.executemany(
                 "INSERT INTO variables(name, title, attributes) VALUES(?, ?, ?)",
                 [(name, name, SUBMITTED) for name in new],
             )
             refresh(db, changed=bool(new))
+
+    def stamp(self, proposal: int, run: int) -> str:
+        """Give the stamp of the run's file with which its cells agree; nothing for none."""
+        query = f"SELECT stamp FROM nxstxm_files WHERE {_OF_RUN}"
+        numbers = _numbers(proposal, run)
+        rows = self.read(lambda db: db.execute(query, numbers).fetchall())
+        return str(rows[0][0]) if rows else ""
+
+    def set_stamp(self, proposal: int, run: int, stamp: str) -> None:
+        """Note that the cells of a run agree with its file."""
+        with self.writing() as db:
+            db.execute(_STAMP, (*_numbers(proposal, run), stamp))
 
     def cells(self, proposal: int, run: int) -> dict[str, StoredCell]:
         """Give the cells of a run, those with errors too; none of a run that is not there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -118,6 +118,7 @@ def to_do(
     made: Mapping[str, Identity],
     stored: Mapping[str, Mapping[str, Any]],
     *,
+    strangers: Collection[str] = (),
     wanted: Iterable[str] | None = None,
     force: bool = False,
 ) -> list[ToDo]:
@@ -131,6 +132,8 @@ def to_do(
         How each is made.
     stored : Mapping of str to Mapping
         The attributes of the cells that are there.
+    strangers : collection of str
+        Those of them whose results in the run's file are others, or not there.
     wanted : iterable of str, optional
         Only these.
     force : bool
@@ -147,6 +150,8 @@ def to_do(
         if info.transient or (chosen is not None and info.name not in chosen):
             continue
         why = "forced" if force else reason(made[info.name], stored.get(info.name))
+        if not why and info.name in strangers:
+            why = "the run's file has not this result"
         if why:
             found.append(ToDo(info.name, made[info.name], why))
     return found

@@ -31,6 +31,7 @@ from ._messages import (
 from ._numbers import Wanted
 from ._results import Result
 from ._run import store_of
+from ._run_file import file_of
 from ._scans import FoundScan
 from ._stored_cell import StoredCell
 from ._table import RunTable, stored_cell
@@ -293,9 +294,14 @@ class Processor:
         proposal, run = numbers
         stored = self.table.database.cells(proposal, run)
         data = self._data(order.context, scan)
-        known = {name: cell.attributes for name, cell in stored.items()}
+        strangers = self._strangers(proposal, run, stored)
         todo = to_do(
-            order.context.infos, order.made(data), known, wanted=order.wanted, force=order.force
+            order.context.infos,
+            order.made(data),
+            {name: cell.attributes for name, cell in stored.items()},
+            strangers=strangers,
+            wanted=order.wanted,
+            force=order.force,
         )
         if not todo:
             return Processed(scan.uid, proposal, run, seconds=time.monotonic() - begun)
@@ -307,9 +313,13 @@ class Processor:
             )
         )  # fmt: skip
         try:
-            answers = self._computed(order, scan, numbers, todo, data)
+            answers, stamp = self._computed(order, scan, numbers, todo, data)
             cells = [self._cell(answer, todo) for answer in answers]
-            self.table.database.set_cells(proposal, run, cells, start_time=scan.start_time)
+            if not strangers <= {each.name for each in todo}:
+                stamp = None  # some are left for the next time
+            self.table.database.set_cells(
+                proposal, run, cells, start_time=scan.start_time, stamp=stamp
+            )
         except (NXstxmError, OSError) as error:
             logger.error("scan %s can not be processed: %s", scan.uid, error)
             return Processed(
@@ -331,6 +341,28 @@ class Processor:
             time.monotonic() - begun,
         )
 
+    def _strangers(
+        self, proposal: int, run: int, stored: Mapping[str, StoredCell]
+    ) -> frozenset[str]:
+        """Name the cells of which the run's file has no result, or one that was made otherwise.
+
+        Whoever wrote the file may have died before the table was told; or somebody removed it.
+        """
+        file = file_of(self.table.path, proposal, run)
+        stamp = file.stamp()
+        if stamp == self.table.database.stamp(proposal, run):
+            return frozenset()
+        made = file.lineages()
+        found = frozenset(
+            name
+            for name, cell in stored.items()
+            if cell.lineage is not None
+            and made.get(name) not in (cell.lineage, *([None] if cell.error is not None else []))
+        )
+        if not found:
+            self.table.database.set_stamp(proposal, run, stamp)
+        return found
+
     def _computed(
         self,
         order: _Order,
@@ -338,7 +370,7 @@ class Processor:
         numbers: tuple[int, int],
         todo: Sequence[ToDo],
         data: Mapping[str, Lineage],
-    ) -> list[Answer]:
+    ) -> tuple[list[Answer], str | None]:
         task = Task(
             order.context.code,
             order.context.path,
@@ -347,12 +379,13 @@ class Processor:
             tuple(each.name for each in todo),
             order.params,
             str(self.table.store_path),
+            {name: identity.hash for name, identity in order.made(data).items()},
             {name: lineage.as_json() for name, lineage in data.items()},
         )
         with self._worker() as worker:
-            answers = worker.compute(task)
+            done = worker.compute(task)
         asked = {each.name for each in todo}
-        return [answer for answer in answers if answer.name in asked]
+        return [answer for answer in done.answers if answer.name in asked], done.stamp
 
     @staticmethod
     def _cell(answer: Answer, todo: Sequence[ToDo]) -> StoredCell:

@@ -36,6 +36,8 @@ class Result:
         What went wrong.
     key : DataKey, optional
         Under which it can be found as stored data.
+    lineage : str
+        The hash of how it was made; nothing where nobody knows.
     """
 
     cell: Cell | None = None
@@ -43,6 +45,7 @@ class Result:
     error: str = ""
     error_type: str = ""
     key: DataKey | None = None
+    lineage: str = ""
 
 
 def write_results(file: h5py.File, results: Mapping[str, Result]) -> None:

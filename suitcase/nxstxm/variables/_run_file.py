@@ -8,6 +8,7 @@
     /.errors/<name>     the text of an error; attribute ``type``
     /.keys/<name>       of results that have a key: what is known of them as stored data
     /.data/<key>        stored data that are no results of variables
+    /.made              the lineages of results, by their names, as JSON
     /.run               what is known of the run, as storage has it
 
 A file is never changed. A new one has what is new, and of the old one what stays.
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +29,7 @@ import h5py
 import numpy as np
 
 from .._errors import NXstxmError, NXstxmOSError
+from .._h5write import text
 from .._locks import lock_file
 from .._publish import publish
 from ..nexus import H5_ERRORS, why
@@ -42,6 +45,8 @@ _LABELS = ("dataarray", "dataset")
 _DIMENSIONS, _USERS = "DIMENSION_LIST", "REFERENCE_LIST"
 #: What is known of the run.
 TOLD = ".run"
+#: The lineages of results.
+MADE = ".made"
 #: What DAMNIT's files have beside results; and all that ours have.
 _DAMNIT = (".reduced", ".preview", ".errors")
 _INNER = (*_DAMNIT, KEYS, DATA)
@@ -80,27 +85,58 @@ class RunFile:
         with self._opened() as file:
             return [name for name in file if not name.startswith(".")]
 
-    def read(self, name: str) -> Any:
+    def lineages(self) -> dict[str, str]:
+        """Give the hashes of how results were made, errors among them; by their names."""
+        if not self.path.exists():
+            return {}
+        with self._opened() as file:
+            return _lineages(file)
+
+    def stamp(self) -> str:
+        """Give what tells this file from others that had its name; nothing where it is not."""
+        try:
+            return _stamp(self.path)
+        except OSError:
+            return ""
+
+    def read(self, name: str, lineage: str | None = None) -> Any:
         """Read the result of a variable.
+
+        Parameters
+        ----------
+        name : str
+            The variable.
+        lineage : str, optional
+            The hash of how it was made.
 
         Raises
         ------
         MissingValueError
-            There is none.
+            There is none, or one that was made otherwise.
         NXstxmOSError
             The file can not be read.
         """
         with self._opened() as file:
             if name.startswith(".") or name not in file:
                 raise MissingValueError(f"variable {name!r} has no data in {self.path}")
+            self._check(file, name, lineage)
             kind = file[name].attrs.get(OBJECT, "")
             if kind not in _LABELS:
                 return _plain(file[name]["data"], kind)
         return _netcdf(self.path, name, kind)
 
-    def preview(self, name: str) -> Any:
-        """Read the preview of a variable; None where it has none."""
+    def _check(self, file: h5py.File, name: str, lineage: str | None) -> None:
+        """See that a result was made as the table says: whoever wrote it may have died then."""
+        if lineage is not None and _lineages(file).get(name) != lineage:
+            raise MissingValueError(
+                f"{self.path} has another {name!r} than the table tells of: it was made otherwise; "
+                f"process the run again"
+            )
+
+    def preview(self, name: str, lineage: str | None = None) -> Any:
+        """Read the preview of a variable; None where it has none. See `read`."""
         with self._opened() as file:
+            self._check(file, name, lineage)
             found = file.get(f".preview/{name}")
             if found is None:
                 return None
@@ -200,7 +236,7 @@ class RunFile:
         keep: Mapping[str, Kept] | None = None,
         drop: Iterable[str] = (),
         told: Mapping[str, Any] | None = None,
-    ) -> None:
+    ) -> str:
         """Put results into the file, in place of those of the same names.
 
         Parameters
@@ -213,6 +249,11 @@ class RunFile:
             Names of results that are to go, and places of stored data.
         told : Mapping, optional
             What is known of the run, in place of what was.
+
+        Returns
+        -------
+        str
+            The stamp of the new file.
 
         Raises
         ------
@@ -240,7 +281,9 @@ class RunFile:
             try:
                 with h5py.File(temporary, "x", libver=("earliest", "v110")) as file:
                     gone = {*results, *others, *drop, *([] if known is None else [TOLD])}
-                    self._keep_old(file, gone)
+                    made = self._keep_old(file, gone)
+                    made |= {name: each.lineage for name, each in results.items() if each.lineage}
+                    text(file, MADE, json.dumps(made))
                     if known is not None:
                         file.create_dataset(TOLD, data=np.frombuffer(known, np.uint8))
                     write_results(file, results)
@@ -248,24 +291,40 @@ class RunFile:
                         group = file.create_group(place)
                         mark(group, each.metadata.key)
                         write_kept(group, each)
+                stamp = _stamp(temporary)
                 publish(temporary, self.path, overwrite=True)
+                return stamp
             except H5_ERRORS as error:
                 raise NXstxmOSError(f"{self.path} can not be written: {why(error)}") from error
             finally:
                 with contextlib.suppress(OSError):
                     temporary.unlink()
 
-    def _keep_old(self, file: h5py.File, new: set[str]) -> None:
+    def _keep_old(self, file: h5py.File, new: set[str]) -> dict[str, str]:
+        """Copy what stays; give the lineages of that."""
         for inner in _DAMNIT:
             file.create_group(inner)
         if not self.path.exists():
-            return
+            return {}
         with h5py.File(self.path, "r", locking=False) as old:
             for place in _places(old, new):
                 file.require_group(place.rpartition("/")[0] or "/")
                 old.copy(old[place], file, place)
                 if old[place].attrs.get(OBJECT, "") in _LABELS:
                     _attach_dimensions(old[place], file[place])
+            return {name: made for name, made in _lineages(old).items() if name not in new}
+
+
+def _lineages(file: h5py.File) -> dict[str, str]:
+    if MADE not in file:
+        return {}
+    made: dict[str, str] = json.loads(file[MADE][()])
+    return made
+
+
+def _stamp(path: Path) -> str:
+    about = path.stat()
+    return f"{about.st_ino}:{about.st_size}:{about.st_mtime_ns}"
 
 
 def _attach_dimensions(old: h5py.Group, new: h5py.Group) -> None:
@@ -290,7 +349,7 @@ def _attach_dimensions(old: h5py.Group, new: h5py.Group) -> None:
 def _places(old: h5py.File, new: set[str]) -> Iterator[str]:
     """Say what stays of a file: results, and what is beside them under their names; and data."""
     for name in old:
-        if name not in _INNER and name not in new:
+        if name not in _INNER and name != MADE and name not in new:
             yield name
     for inner in _INNER:
         for name in old.get(inner, ()):

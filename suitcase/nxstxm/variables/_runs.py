@@ -153,7 +153,7 @@ class Runs(Connections):
         """
         numbers = whole(proposal, "proposal"), whole(run, "run")
         with self.writing(durable=True) as db:
-            for table in ("run_variables", "nxstxm_history", "nxstxm_runs"):
+            for table in ("run_variables", "nxstxm_history", "nxstxm_files", "nxstxm_runs"):
                 db.execute(f"DELETE FROM {table} WHERE {_ONE}", numbers)
             gone = db.execute(f"DELETE FROM run_info WHERE {_ONE}", numbers).rowcount
             if not gone:

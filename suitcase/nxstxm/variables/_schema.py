@@ -58,6 +58,9 @@ _OURS = (
     """CREATE TABLE nxstxm_runs(
         first_uid PRIMARY KEY NOT NULL, proposal INTEGER NOT NULL, run INTEGER NOT NULL,
         scan_id INTEGER, kind, paths TEXT NOT NULL, start_time REAL, UNIQUE(proposal, run))""",
+    """CREATE TABLE nxstxm_files(
+        proposal INTEGER NOT NULL, run INTEGER NOT NULL, stamp TEXT NOT NULL,
+        PRIMARY KEY(proposal, run)) WITHOUT ROWID""",
     """CREATE TABLE nxstxm_history(
         id INTEGER PRIMARY KEY, proposal, run, name, value, timestamp, max_diff, provenance,
         summary_type, summary_method, attributes)""",

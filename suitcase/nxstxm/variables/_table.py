@@ -74,17 +74,22 @@ class TableCell:
         """
         self._check()
         try:
-            return self._file.read(self.name)
+            return self._file.read(self.name, self.stored.lineage)
         except MissingValueError:
-            if self.stored.value is None:
+            stored = self.stored
+            # what users type, and numbers and text: the table has all of them
+            whole = isinstance(stored.value, (int, float, complex, str)) and not (
+                stored.summary_method or stored.summary_type
+            )
+            if not whole and (stored.value is None or stored.lineage is not None):
                 raise
-            return self.stored.value  # what users type, and what only has a summary
+            return stored.value
 
     def preview(self) -> Any:
         """Give what to show when somebody looks closer: an array or a figure, else the result."""
         self._check()
         with contextlib.suppress(MissingValueError):
-            found = self._file.preview(self.name)
+            found = self._file.preview(self.name, self.stored.lineage)
             if found is not None:
                 return found
         return self.read()
@@ -437,8 +442,10 @@ class RunTable:
         else:
             proposal, number = (self.proposal, run) if isinstance(run, int) else self._numbers(run)
         cells = [stored_cell(name, each, provenance) for name, each in results.items()]
-        file_of(self.path, proposal, number).write(results)
-        self.database.set_cells(proposal, number, cells)
+        file = file_of(self.path, proposal, number)
+        agreed = file.stamp() == self.database.stamp(proposal, number)
+        stamp = file.write(results)
+        self.database.set_cells(proposal, number, cells, stamp=stamp if agreed else None)
 
     def _numbers(self, run: str) -> tuple[int, int]:
         info = self.info(run)

@@ -33,6 +33,8 @@ class Task:
         Parameters.
     store : str
         The folder of stored data, for ``"data#..."``; nothing without any.
+    made : Mapping of str to str
+        The hashes of how variables are made.
     data : Mapping
         How the data of the store are made that variables take: types, and lineages as JSON.
     failed : Mapping
@@ -46,6 +48,7 @@ class Task:
     wanted: tuple[str, ...]
     params: Mapping[str, Any] = field(default_factory=dict)
     store: str = ""
+    made: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     failed: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
@@ -72,6 +75,22 @@ class Answer:
     error_type: str = ""
     trace: str = ""
     seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a worker has done.
+
+    Attributes
+    ----------
+    answers : tuple of Answer
+        What became of each variable.
+    stamp : str, optional
+        Of the run's file in which the results are; None where nothing was written.
+    """
+
+    answers: tuple[Answer, ...]
+    stamp: str | None = None
 
 
 def request_of(task: Task, wanted: Sequence[str]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ import json
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import cached_property
@@ -35,10 +37,14 @@ from ._task import Task, answer_to, task_of
 
 #: Results of more bytes have a key, as those have that declare a data type.
 LARGE = 64 * 1024
+#: Seconds between looks whether whoever asks is still there.
+_LOOK = 1.0
+_PARENT = os.getppid()
 
 
 def main() -> None:
     """Do what the lines on standard input ask for, until they end."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; who asks, decides
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what variables print is no answer
@@ -59,12 +65,20 @@ def main() -> None:
                 if request.get("memory"):
                     _limit(request["memory"])
                 context = _context(contexts, task.context, task.path)
-                tell(done=_work(context, task, lambda name: tell(begin=name)))
+                done, stamp = _work(context, task, lambda name: tell(begin=name))
+                tell(done=done, stamp=stamp)
         except ContextError as error:
             told = [asdict(problem) for problem in error.problems]
             tell(context=told, path=error.path, details=error.details)
         except (NXstxmError, OSError) as error:
             tell(failed=str(error), kind=type(error).__name__)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one is gone that asks: nobody takes the results any more."""
+    while os.getppid() == _PARENT:
+        time.sleep(_LOOK)
+    os._exit(1)
 
 
 def _context(contexts: dict[tuple[str, str], ContextFile], code: str, path: str) -> ContextFile:
@@ -82,12 +96,24 @@ def _limit(memory: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
 
-def _work(context: ContextFile, task: Task, begin: Callable[[str], None]) -> list[Any]:
+def _work(
+    context: ContextFile, task: Task, begin: Callable[[str], None]
+) -> tuple[list[Any], str | None]:
+    """Compute variables and write their results; give answers, and the stamp of the file."""
     file = file_of(Path(task.directory), task.ref.proposal, task.ref.number)
-    inputs = Inputs(task.ref, task.params, known=file.read, data=_data_of(task))
+
+    def known(name: str) -> Any:
+        return file.read(name, task.made.get(name, ""))
+
+    inputs = Inputs(task.ref, task.params, known=known, data=_data_of(task))
     run = open_ref(task.ref)
     keys = _Keys(context, task)
-    results: dict[str, Result] = {}
+    # those that ended a worker: what the file has of them is not what the table says
+    results = {
+        name: Result(None, None, error[1], error[0], lineage=task.made.get(name, ""))
+        for name, error in task.failed.items()
+        if not context.variables[name].transient
+    }
     answers = []
     try:
         failed = {name: (each[0], each[1]) for name, each in task.failed.items()}
@@ -101,16 +127,19 @@ def _work(context: ContextFile, task: Task, begin: Callable[[str], None]) -> lis
         close = getattr(run, "close", None)
         if callable(close):
             close()
-    if results:
-        file.write(results)
-    return answers
+    if not results:
+        return answers, None
+    if os.getppid() != _PARENT:
+        os._exit(1)  # whoever asked is gone, and another may have made newer results meanwhile
+    return answers, file.write(results)
 
 
 def _result(outcome: Outcome, keys: _Keys) -> Result:
+    lineage = keys.made(outcome.name)
     if outcome.cell is None:
-        return Result(None, None, outcome.error, outcome.error_type)
+        return Result(None, None, outcome.error, outcome.error_type, lineage=lineage)
     key = keys.of(outcome.name, outcome.cell.data)
-    return Result(outcome.cell, summarised(outcome.cell), key=key)
+    return Result(outcome.cell, summarised(outcome.cell), key=key, lineage=lineage)
 
 
 class _Keys:
@@ -124,6 +153,10 @@ class _Keys:
     def _identities(self) -> dict[str, Identity]:
         data = {name: Lineage.of_json(each) for name, each in self._task.data.items()}
         return identities(self._context.infos(), self._task.params, data)
+
+    def made(self, name: str) -> str:
+        """Give the hash of how a result is made."""
+        return self._task.made.get(name, "")
 
     def of(self, name: str, data: Any) -> DataKey | None:
         """Give the key of a result; None where it needs none."""

@@ -21,7 +21,7 @@ from typing import IO, Any
 from .._errors import NXstxmError
 from ._context import VariableInfo
 from ._errors import ContextError, Problem
-from ._task import Answer, Task, answer_of, request_of
+from ._task import Answer, Done, Task, answer_of, request_of
 
 #: What is kept of what variables print, bytes.
 _TAIL = 16 * 1024
@@ -91,7 +91,7 @@ class Worker:
             for i in answer["done"]
         ]
 
-    def compute(self, task: Task) -> list[Answer]:
+    def compute(self, task: Task) -> Done:
         """Compute the variables of a scan; one that ends the worker fails, the others do not.
 
         Raises
@@ -111,19 +111,21 @@ class Worker:
                 "task": request_of(replace(task, failed=known), wanted),
             }
             try:
-                return [*failed, *map(answer_of, self._ask(request)["done"])]
+                done = self._ask(request)
+                answers = (*failed, *map(answer_of, done["done"]))
+                return Done(answers, done.get("stamp"))
             except WorkerDied as died:
                 culprit, told = died.variable, f"the worker {died.why}"
                 if not culprit:  # while it opened the scan, or wrote: nothing can be had
                     failed += [
                         Answer(name, None, told, "WorkerDied", self.printed) for name in wanted
                     ]
-                    return failed
+                    return Done(tuple(failed))
                 known[culprit] = ("WorkerDied", told)
                 if culprit in wanted:
                     failed.append(Answer(culprit, None, told, "WorkerDied", self.printed))
                     wanted.remove(culprit)
-        return failed
+        return Done(tuple(failed))
 
     @property
     def printed(self) -> str:
