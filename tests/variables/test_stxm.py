@@ -49,6 +49,28 @@ def _no_focus(name: str, outcome: Any) -> bool:
     return name == "focus" and any(each in outcome.error for each in few)
 
 
+def test_what_a_scan_does_not_say_is_skipped(tmp_path: Path) -> None:
+    """A plan of plain Bluesky tells no count time, and has no energy."""
+    pytest.importorskip("bluesky")
+    from bluesky import RunEngine
+    from bluesky.plans import grid_scan
+    from ophyd.sim import det, motor1, motor2
+
+    documents: list[Any] = []
+    RunEngine({})(
+        grid_scan([det], motor1, 0, 1, 3, motor2, 0, 1, 4),
+        lambda name, document: documents.append((name, document)),
+    )
+    path = export_scan(iter([documents]), tmp_path)
+    ref = RunRef(documents[0][1]["uid"], "nxstxm", (str(path),), 1, 1)
+    run = open_ref(ref)
+    found = {o.name: o for o in execute(ContextFile.from_str(CODE), run, Inputs(ref))}
+    run.close()
+    for name in ("dwell", "overhead", "energy_range"):
+        assert found[name].error_type == "Skip", found[name]
+    assert not found["mean_counts"].is_error
+
+
 def test_what_they_say_of_a_stack_is_true(tmp_path: Path) -> None:
     found = computed("pystxm2019-sample_image_stack-lines", tmp_path, saturation=0)
     told = {name: summarised(o.cell) for name, o in found.items() if o.cell is not None}

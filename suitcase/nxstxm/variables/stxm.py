@@ -208,6 +208,8 @@ def _known(array: xr.DataArray) -> np.ndarray[Any, Any]:
 
 def _along(run: ScanRun, name: str) -> np.ndarray[Any, Any]:
     picture = run.picture()
-    if name not in picture.coords:
+    values = np.atleast_1d(np.asarray(picture.coords.get(name, np.nan), float))
+    known: np.ndarray[Any, Any] = values[~np.isnan(values)]  # a file has to have the coordinate, known or not
+    if not known.size:
         raise Skip(f"the scan does not say its {name.replace('_', ' ')}")
-    return np.atleast_1d(np.asarray(picture.coords[name], float))
+    return known
