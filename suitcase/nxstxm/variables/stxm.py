@@ -209,7 +209,8 @@ def _known(array: xr.DataArray) -> np.ndarray[Any, Any]:
 def _along(run: ScanRun, name: str) -> np.ndarray[Any, Any]:
     picture = run.picture()
     values = np.atleast_1d(np.asarray(picture.coords.get(name, np.nan), float))
-    known: np.ndarray[Any, Any] = values[~np.isnan(values)]  # a file has to have the coordinate, known or not
+    # a file has to have the coordinate, whether it is known or not
+    known: np.ndarray[Any, Any] = values[~np.isnan(values)]
     if not known.size:
         raise Skip(f"the scan does not say its {name.replace('_', ' ')}")
     return known
