@@ -120,11 +120,18 @@ class LocalBackend(PieceBackend):
 
     @contextmanager
     def _reading(self, backend_key: str, name: str) -> Iterator[Fetch]:
-        folder = self.state(backend_key) or self.folder(backend_key)
+        path = os.path.join(self.folder(backend_key), name)  # noqa: PTH118 - for each chunk
         try:
-            file = (folder / name).open("rb", buffering=0)
+            try:
+                file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115
+            except FileNotFoundError:  # the data are not whole, or the file is not there
+                folder = self.state(backend_key)
+                if folder is None:
+                    raise
+                path = str(folder / name)
+                file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115
         except OSError as error:
-            raise DataCorrupted(f"{folder / name} can not be read ({error})") from error
+            raise DataCorrupted(f"{path} can not be read ({error})") from error
         pread, lock = getattr(os, "pread", None), Lock()
 
         def fetch(offset: int, size: int) -> bytes:
