@@ -53,10 +53,12 @@ SIMULATED = {
 KINDS = (*SIMULATED, FRAMES, FILES, AREA, TIFF, FLOWN, RECORDINGS)
 #: Kind of those that are not in the table: they come late, not at all, or woven into each other.
 ASIDE = "aside"
+AS_STORAGE = "as storage"
 LATE, UNFINISHED, NEVER_STORED, WOVEN = "late", "unfinished", "never stored", ("woven-a", "woven-b")
 #: A EuXFEL run of others.
 FOREIGN = "foreign"
 _ASIDE = {
+    AS_STORAGE: "pystxm2019-osa_image-lines",
     LATE: "pystxm2019-coarse_image_scan-lines",
     UNFINISHED: "pystxm2019-osa_image-points",
     NEVER_STORED: "image-two-detectors",

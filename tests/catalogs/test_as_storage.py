@@ -9,7 +9,7 @@ import pytest
 from suitcase.nxstxm.storage import NXstxmDirectory
 
 from .processes import Worker
-from .scans import LATE
+from .scans import AS_STORAGE
 from .stored import Stored
 from .test_late_and_wrong import CATALOGS
 
@@ -22,9 +22,9 @@ def test_a_catalog_is_a_frontend(
 ) -> None:
     fixture, name, _ = CATALOGS[catalog]
     process: Worker = request.getfixturevalue(fixture)
-    assert process("fill", name, [LATE]) == {}
-    uid = stored.uids(LATE)[0]
-    told = process("as_storage", name, LATE, str(tmp_path))
+    assert process("fill", name, [AS_STORAGE]) == {}
+    uid = stored.uids(AS_STORAGE)[0]
+    told = process("as_storage", name, AS_STORAGE, str(tmp_path))
     file = Path(told.pop("file"))
     assert told == {"knows it": True, "start": uid, "exit status": "success", "none": [None]}
     assert NXstxmDirectory(tmp_path).run_ids() == {file: uid}
