@@ -30,12 +30,13 @@ if TYPE_CHECKING:
     from ._frontend import Location, StorageFrontend
     from ._fsspec import FsspecDirectory
     from ._h5_group import about_bytes, about_of, kinds_of, read_kept, restored, write_kept
+    from ._kept import Kept
     from ._key import DataKey, Lineage, Step, split_key
     from ._keyed import KeyedStorage
     from ._kinds import Parts, Schema, is_a, taken_apart
     from ._loading import Chunk, StoredData, Wanted
     from ._memory import MemoryFrontend
-    from ._memory_backend import Kept, MemoryBackend
+    from ._memory_backend import MemoryBackend
     from ._metadata import ChunkInfo, StoredMetadata, sealed, unsealed
     from ._nxstxm_directory import SUFFIXES, NXstxmDirectory, uid_of
     from ._producer import FromRun, Producer, derived
@@ -57,12 +58,13 @@ _NAMES = {
     "_frontend": ("Location", "StorageFrontend"),
     "_fsspec": ("FsspecDirectory",),
     "_h5_group": ("about_bytes", "about_of", "kinds_of", "read_kept", "restored", "write_kept"),
+    "_kept": ("Kept",),
     "_key": ("DataKey", "Lineage", "Step", "split_key"),
     "_keyed": ("KeyedStorage",),
     "_kinds": ("Parts", "Schema", "is_a", "taken_apart"),
     "_loading": ("Chunk", "StoredData", "Wanted"),
     "_memory": ("MemoryFrontend",),
-    "_memory_backend": ("Kept", "MemoryBackend"),
+    "_memory_backend": ("MemoryBackend",),
     "_metadata": ("ChunkInfo", "StoredMetadata", "sealed", "unsealed"),
     "_nxstxm_directory": ("SUFFIXES", "NXstxmDirectory", "uid_of"),
     "_producer": ("FromRun", "Producer", "derived"),

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from .._log import logger
+from ._checks import check_options
 from ._errors import DataCorrupted, DataLockedError, DataNotAvailable
 from ._files import Files
 from ._loading import StoredData
 from ._metadata import ChunkInfo, StoredMetadata
 from ._piece_data import LOG, METADATA, PieceBackend, PieceData, log_of
 from ._piece_reading import Fetch
-from ._piece_saver import check_options
 from ._places import BROKEN, TEMP, bases, check_overwrite
 from ._writers import WRITER, Claim, Writers
 

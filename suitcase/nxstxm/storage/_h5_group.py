@@ -21,8 +21,8 @@ import numpy as np
 from .._h5tree import H5_ERRORS, why
 from ._dtypes import AnyArray, ArrayType, from_bytes, to_bytes
 from ._errors import DataCorrupted
+from ._kept import Kept
 from ._kinds import Parts, Schema
-from ._memory_backend import Kept
 from ._metadata import ChunkInfo, StoredMetadata, sealed, unsealed
 
 ABOUT, CHUNKS, CONSTANTS = "about", "chunks", "constants"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -316,6 +316,13 @@ def difference(first: Schema, other: Schema) -> str:
                 f"{one.dtype or 'none'} along {', '.join(one.dims)}"
             )
     return ""
+
+
+def narrowed(schema: Schema, only: Collection[str] | None) -> Schema:
+    """Leave variables out that nobody wants."""
+    if only is None:
+        return schema
+    return replace(schema, variables=tuple(v for v in schema.variables if v.name in only))
 
 
 # -- putting together -----------------------------------------------------------------------------

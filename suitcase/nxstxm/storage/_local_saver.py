@@ -16,13 +16,14 @@ from .._beside import Beside
 from .._disk import sync
 from .._errors import NXstxmKeyError, NXstxmOSError
 from .._log import logger
+from ._checks import check_options
 from ._dtypes import AnyArray
 from ._errors import FormatError, SaverError
 from ._kinds import Schema, difference
 from ._local import LocalBackend, beside
 from ._metadata import ChunkInfo, StoredMetadata, line, lines, sealed, unsealed
 from ._piece_data import CONSTANTS, LOG, METADATA, PieceData
-from ._piece_saver import CONSTANTS_FILE, PieceSaver, check_options
+from ._piece_saver import CONSTANTS_FILE, PieceSaver
 from ._piece_writing import write
 from ._pieces import Stored
 from ._places import TEMP

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, MutableMapping, Sequence
 from threading import Condition, Lock, current_thread
 from typing import Any
 from weakref import WeakValueDictionary
@@ -14,40 +13,15 @@ import numpy as np
 from .._errors import NXstxmKeyError
 from ._attributes import of_json, to_json
 from ._backend import StorageBackend
+from ._checks import check_options, disagreement
 from ._dtypes import AnyArray, alike, from_bytes, to_bytes
-from ._errors import DataCorrupted, DataLockedError, DataNotAvailable, SaverError
-from ._kinds import Parts, put_together
+from ._errors import DataLockedError, DataNotAvailable, SaverError
+from ._kept import Arrays, Kept
+from ._kinds import Parts
 from ._loading import StoredData
 from ._metadata import ChunkInfo, StoredMetadata
-from ._piece_data import narrowed
-from ._piece_saver import check_options, disagreement
 from ._places import check_overwrite
 from ._saver import Saver, ranges_of
-
-_Arrays = Mapping[str, AnyArray]
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Data as they are in memory: arrays that nobody can write to."""
-
-    metadata: StoredMetadata
-    chunks: tuple[ChunkInfo, ...]
-    arrays: Mapping[int, _Arrays]
-    constants: _Arrays
-
-    def read(
-        self, index: int, rows: tuple[int, int] | None = None, only: Collection[str] | None = None
-    ) -> Any:
-        """Put a chunk together; it shares the memory of its arrays."""
-        if self.metadata.schema is None or index not in self.arrays:
-            raise DataCorrupted(f"{self.metadata.key} has no chunk {index} in memory")
-        schema = narrowed(self.metadata.schema, only)
-        arrays, table = self.arrays[index], schema.kind == "table"
-        if rows is not None and not table:
-            arrays = {name: each[rows[0] : rows[1]] for name, each in arrays.items()}
-        made = put_together(schema, arrays, self.constants)
-        return made.slice(rows[0], rows[1] - rows[0]) if rows is not None and table else made
 
 
 class MemoryData(StoredData):
@@ -233,8 +207,8 @@ class MemorySaver(Saver):
         self.index_by = tuple(index_by)
         #: The thread that made it.
         self.writer = current_thread().name
-        self._arrays: dict[int, _Arrays] = {}
-        self._constants: _Arrays | None = None
+        self._arrays: dict[int, Arrays] = {}
+        self._constants: Arrays | None = None
         self._sharing = Lock()
 
     def __reduce__(self) -> Any:

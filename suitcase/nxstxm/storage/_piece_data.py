@@ -8,7 +8,6 @@ from abc import abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ import numpy as np
 from ._backend import StorageBackend
 from ._dtypes import AnyArray, concatenated
 from ._errors import DataCorrupted
-from ._kinds import Parts, Schema, put_together
+from ._kinds import Parts, Schema, narrowed, put_together
 from ._loading import Progress, StoredData, Wanted
 from ._metadata import ChunkInfo, StoredMetadata, lines, unsealed
 from ._piece_reading import Fetch, check, read
@@ -283,13 +282,6 @@ class PieceData(StoredData):
 
     def _name(self, info: ChunkInfo, name: str) -> str:
         return f"{name} in {self}/{info.place['file']}"
-
-
-def narrowed(schema: Schema, only: Collection[str] | None) -> Schema:
-    """Leave variables out that nobody wants."""
-    if only is None:
-        return schema
-    return replace(schema, variables=tuple(v for v in schema.variables if v.name in only))
 
 
 def _stored(info: ChunkInfo) -> dict[str, Stored]:

@@ -7,13 +7,13 @@ from collections.abc import Collection, Mapping
 from threading import Lock
 from typing import Any
 
-from .._errors import NXstxmKeyError, OptionError
+from .._errors import NXstxmKeyError
+from ._checks import disagreement
 from ._dtypes import AnyArray
-from ._errors import FormatError
 from ._kinds import Parts
 from ._metadata import ChunkInfo, StoredMetadata
 from ._piece_data import CONSTANTS, PieceBackend, PieceData, file_of, info_of
-from ._pieces import Encoded, Stored, check_compression, encode, workers
+from ._pieces import Encoded, Stored, encode, workers
 from ._saver import Saver
 
 #: The file of what all chunks share.
@@ -125,29 +125,3 @@ class PieceSaver(Saver):
         info = self._chunks[index]
         data = PieceData(self.backend, self.backend_key, self.metadata, [*shared, info])
         return data.read(info)
-
-
-def disagreement(metadata: StoredMetadata, name: str, index: int, parts: Parts) -> FormatError:
-    """Say that a chunk differs in what all chunks share."""
-    return FormatError(
-        f"{name!r} of chunk {index} of {metadata.key} has other values than that of the chunks "
-        f"before; only what has the dimension {parts.schema.axis!r} may differ"
-    )
-
-
-def check_options(options: Mapping[str, Any]) -> None:
-    """Check what a saver is given.
-
-    Raises
-    ------
-    OptionError
-        An option is unknown or wrong.
-    """
-    unknown = sorted(set(options) - {"compression", "axis", "index_by"})
-    if unknown:
-        raise OptionError(
-            f"saving knows no option {', '.join(unknown)}; it knows compression, axis and index_by"
-        )
-    check_compression(options.get("compression", "lz4"))
-    if isinstance(options.get("index_by"), str):
-        raise OptionError(f"index_by={options['index_by']!r} is a text; give a list of names")

@@ -16,16 +16,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numcodecs import Blosc
 
 from .._beside import Beside
-from .._errors import OptionError
 from ._dtypes import AnyArray, ArrayType, to_bytes
 
-Compression = Literal["lz4", "zstd", "none"]
 #: What one block holds before it is compressed: more than one thread has to do, less than memory.
 BLOCK_BYTES = 4 << 20
 #: Arrays up to this size are not compressed: they would gain nothing.
@@ -108,22 +106,6 @@ class Encoded:
     buffers: tuple[Any, ...]
     crcs: tuple[int, ...]
     whole: AnyArray | None = None  # what is not compressed, in one piece
-
-
-def check_compression(name: str) -> str:
-    """Give a compression's name.
-
-    Raises
-    ------
-    OptionError
-        There is no such compression.
-    """
-    if name not in get_args(Compression):
-        raise OptionError(
-            f"compression is {name!r}; data are stored with one of "
-            f"{', '.join(get_args(Compression))}"
-        )
-    return name
 
 
 @contextmanager
