@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -22,8 +23,14 @@ class ConnectionPool(ABC):
     """
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin without connections."""
         self._idle: list[sqlite3.Connection] = []
         self._pid: int | None = os.getpid()
+        # no __del__: of a circle of garbage the connections may be taken first, unclosed
+        weakref.finalize(self, _close, self._idle, self._pid)
 
     @abstractmethod
     def _connect(self) -> sqlite3.Connection:
@@ -52,7 +59,7 @@ class ConnectionPool(ABC):
         """Give the connections of this process; those of the one it was forked from are kept."""
         if self._pid != os.getpid():
             _INHERITED.append(self._idle)
-            self._idle, self._pid = [], os.getpid()
+            self._begin()
         return self._idle
 
     def close(self) -> None:
@@ -61,14 +68,15 @@ class ConnectionPool(ABC):
         while idle:
             idle.pop().close()
 
-    def __del__(self) -> None:
-        """Close the connections."""
-        if hasattr(self, "_idle"):
-            self.close()
-
     def __getstate__(self) -> dict[str, Any]:
         """Give what another process needs."""
         return {**self.__dict__, "_idle": [], "_pid": None}
+
+
+def _close(idle: list[sqlite3.Connection], pid: int) -> None:
+    """Close connections of this process, not those of one that it was forked from."""
+    while idle and pid == os.getpid():
+        idle.pop().close()
 
 
 @contextmanager

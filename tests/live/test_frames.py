@@ -226,8 +226,11 @@ def test_frames_of_a_dead_process_are_in_its_file(tmp_path: Path) -> None:
 def test_frames_that_are_lost_are_told_and_the_rest_is_there(lost: str, tmp_path: Path) -> None:
     """After a power cut the journal may be on the disk, and what it refers to may not."""
     run = frame_run(30)
-    folder = died(tmp_path / "data", run[:-1])
-    refs = references(folder)
+    for attempt in range(20):  # on a busy machine frames may go into the journal themselves
+        folder = died(tmp_path / f"data{attempt}", run[:-1])
+        refs = references(folder)
+        if len(refs) > 6:
+            break
     [temporary] = folder.glob("*.own.tmp")
     if lost == "gone":
         temporary.unlink()

@@ -47,11 +47,11 @@ def write(number, size, failing=0):
     code = HEAD.format(number=number, size=size)
     table.context_path.write_text(code + "".join(map(FAILS.format, range(failing))))
 
-def process(**how):
+def process():
     processor.context()
     shut()
     try:
-        (done,) = processor.process([scan], **how)
+        (done,) = processor.process([scan])
         return done.failure
     except NXstxmError as error:
         assert isinstance(error, OSError), error
@@ -113,6 +113,10 @@ def opened():
     processor.close()
     resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))
 
+write(2, 100_000)
+size = 400_000
+why = process()
+no_room_for_the_file(["file too large"])
 write(4, 20, failing=60)
 size = 100_000
 why = process()
@@ -132,18 +136,23 @@ def opened():
 def shut():
     fill(left)
 
-left = 0
-write(2, 20)
-why = process()
-no_room_for_the_file(["no space left on device"])
+for left in (0, 4096, 50_000, 400_000):
+    write(2, 100_000)
+    why = process()
+    no_room_for_the_file(["no space left on device"])
 
+found = []
 write(4, 20, failing=60)
-for left in range(600_000, 0, -40_000):
-    before = state()
-    why = process(force=True)
-    if why:
+for left in range(20_000, 600_000, 20_000):
+    why = process()
+    if not why:
         break
-no_room_for_the_rows(["no room"])
+    if "runs.sqlite" in why:
+        found.append(left)
+        no_room_for_the_rows(["no room"])
+    else:
+        no_room_for_the_file(["no space left on device"])
+assert found, "there was room for the rows whenever there was for the file"
 shut = lambda: None
 there_is_room_again(4, 20)
 processor.close()

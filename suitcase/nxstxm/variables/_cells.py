@@ -113,6 +113,34 @@ def _numbers(proposal: int, run: int) -> tuple[int, int]:
     return whole(proposal, "proposal"), whole(run, "run")
 
 
+def _rows(cells: Iterable[StoredCell]) -> list[tuple[Any, ...]]:
+    """Give cells as the database has them, if they can be set together."""
+    now = time.time()
+    rows = [encoded(cell, now) for cell in cells]
+    names = {row[_NAME] for row in rows}
+    if len(names) != len(rows):
+        twice = [row[_NAME] for row in rows if sum(r[_NAME] == row[_NAME] for r in rows) > 1]
+        raise VariableError(f"cell {twice[0]!r:.60} is given more than once; give one of them")
+    if COMMENT in names:
+        raise VariableError(
+            f"{COMMENT!r} is what users say of a run; use set_comment, or give the variable "
+            f"another name"
+        )
+    return rows
+
+
+def _known(db: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> dict[str, str | None]:
+    """Give the variables that are known, and their types; none of the cells is one of users."""
+    known: dict[str, str | None] = dict(db.execute("SELECT name, type FROM variables"))
+    theirs = sorted(row[_NAME] for row in rows if known.get(row[_NAME]) is not None)
+    if theirs:
+        raise VariableError(
+            f"{theirs[0]!r:.60} is a variable of users, which nothing that is computed may "
+            f"change; use set_user_value, or give the variable another name"
+        )
+    return known
+
+
 # -- the table ------------------------------------------------------------------------------------
 
 
@@ -155,26 +183,10 @@ class Cells(Connections):
             The database can not be written.
         """
         numbers = _numbers(proposal, run)
-        now = time.time()
-        rows = [encoded(cell, now) for cell in cells]
-        names = {row[_NAME] for row in rows}
-        if len(names) != len(rows):
-            twice = [row[_NAME] for row in rows if sum(r[_NAME] == row[_NAME] for r in rows) > 1]
-            raise VariableError(f"cell {twice[0]!r:.60} is given more than once; give one of them")
-        if COMMENT in names:
-            raise VariableError(
-                f"{COMMENT!r} is what users say of a run; use set_comment, or give the variable "
-                f"another name"
-            )
+        rows = _rows(cells)
         began = moment(start_time, "start_time")
         with self.writing() as db:
-            known = dict(db.execute("SELECT name, type FROM variables"))
-            theirs = sorted(name for name in names if known.get(name) is not None)
-            if theirs:
-                raise VariableError(
-                    f"{theirs[0]!r:.60} is a variable of users, which nothing that is computed may "
-                    f"change; use set_user_value, or give the variable another name"
-                )
+            known = _known(db, rows)
             put_cells(db, *numbers, rows, began)
             if stamp is not None:
                 db.execute(_STAMP, (*numbers, stamp))
@@ -184,6 +196,12 @@ class Cells(Connections):
                 [(name, name, SUBMITTED) for name in new],
             )
             refresh(db, changed=bool(new))
+
+    def check_cells(self, cells: Iterable[StoredCell]) -> None:
+        """Raise what `set_cells` would raise, and set nothing."""
+        rows = _rows(cells)
+        with self.writing() as db:
+            _known(db, rows)
 
     def stamp(self, proposal: int, run: int) -> str:
         """Give the stamp of the run's file with which its cells agree; nothing for none."""

@@ -178,7 +178,7 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterable[str]
         old, new = before.get(what) or {}, now[what]
         for key in sorted({*old, *new}):
             if old.get(key) != new.get(key):
-                yield f"{word} {key} {old.get(key)} -> {new.get(key)}"
+                yield f"{word} {key} {old.get(key)!s:.60} -> {new.get(key)!s:.60}"
     old, new = before.get("inputs") or {}, now["inputs"]
     for key in sorted({*old, *new}):
         if old.get(key) != new.get(key):

@@ -18,7 +18,7 @@ from .._errors import NXstxmError, NXstxmKeyError
 from .._log import logger
 from ..storage import Lineage
 from ._context import VariableInfo
-from ._errors import ContextError, Problem
+from ._errors import ContextError, Problem, VariableError
 from ._identity import LINEAGE, MADE, Identity, ToDo, identities, to_do
 from ._messages import (
     Message,
@@ -177,7 +177,11 @@ class Processor:
                 infos = self._described(code, str(path))
             except ContextError as error:
                 return self._last_good(str(path), error)
-            return self._accept(code, str(path), infos)
+            try:
+                return self._accept(code, str(path), infos)
+            except VariableError as error:
+                told = ContextError(str(path), [Problem(str(error))])
+                return self._last_good(str(path), told)
 
     def _described(self, code: str, path: str) -> tuple[VariableInfo, ...]:
         with self._worker() as worker:

@@ -12,7 +12,7 @@ import numpy as np
 from .._h5write import mark_id, number, text
 from ..storage import DataKey, is_a
 from ._cell import Cell
-from ._keyed import about_result, note_key
+from ._keyed import KEYS, about_result, note_key
 from ._summary import Summary
 
 #: The attribute that tells what kind of thing a result is, as DAMNIT names it.
@@ -48,7 +48,7 @@ class Result:
     lineage: str = ""
 
 
-def write_results(file: h5py.File, results: Mapping[str, Result]) -> None:
+def write_results(file: h5py.File, results: Mapping[str, Result]) -> dict[str, Exception]:
     """Write results, their summaries and previews, or their errors.
 
     Parameters
@@ -57,16 +57,31 @@ def write_results(file: h5py.File, results: Mapping[str, Result]) -> None:
         A file in which nothing is of these names, but the groups beside results are.
     results : Mapping of str to Result
         What to write.
+
+    Returns
+    -------
+    dict of str to Exception
+        What could not be written, of which the error is there instead; the others are written.
     """
     reduced, errors = file[".reduced"], file[".errors"]
+    failed: dict[str, Exception] = {}
     for name, result in results.items():
         if result.error or result.error_type:
             mark_id(text(errors, name, result.error), "type", result.error_type)
             continue
-        if result.summary is not None and result.summary.value is not None:
-            _write_summary(reduced, name, result.summary)
-        if result.cell is not None:
-            _write_cell(file, name, result.cell, result.key)
+        try:
+            if result.summary is not None and result.summary.value is not None:
+                _write_summary(reduced, name, result.summary)
+            if result.cell is not None:
+                _write_cell(file, name, result.cell, result.key)
+        except Exception as error:  # noqa: BLE001 - of any library: there is no end of odd results
+            failed[name] = error
+            for place in (name, *(f"{inner}/{name}" for inner in (".reduced", ".preview", KEYS))):
+                if place in file:
+                    del file[place]
+            told = f"it can not be stored: {error}"
+            mark_id(text(errors, name, told), "type", type(error).__name__)
+    return failed
 
 
 def _write_cell(file: h5py.File, name: str, cell: Cell, key: DataKey | None) -> None:

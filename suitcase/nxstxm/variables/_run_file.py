@@ -21,6 +21,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -34,10 +35,11 @@ from .._locks import lock_file
 from .._publish import publish
 from ..nexus import H5_ERRORS, why
 from ..storage import DataCorrupted, Kept, of_json, read_kept, sealed, to_json, unsealed, write_kept
-from ._errors import MissingValueError, VariableError
+from ._errors import CellError, MissingValueError, VariableError
 from ._keyed import KEYS, Noted, kept_result, mark, noted
 from ._results import OBJECT, Result, write_results
 
+_WRITING = ".writing.h5"
 #: Data that are no results of variables.
 DATA = ".data"
 _LABELS = ("dataarray", "dataset")
@@ -50,6 +52,22 @@ MADE = ".made"
 #: What DAMNIT's files have beside results; and all that ours have.
 _DAMNIT = (".reduced", ".preview", ".errors")
 _INNER = (*_DAMNIT, KEYS, DATA)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file that was written.
+
+    Attributes
+    ----------
+    stamp : str
+        What tells it from others that had its name.
+    failed : Mapping of str to Exception
+        Results that could not be written.
+    """
+
+    stamp: str
+    failed: Mapping[str, Exception]
 
 
 class RunFile:
@@ -69,7 +87,7 @@ class RunFile:
     @contextmanager
     def _opened(self) -> Iterator[h5py.File]:
         try:
-            with h5py.File(self.path, "r", locking=False) as file:
+            with opened(self.path) as file:
                 yield file
         except NXstxmError:
             raise
@@ -176,7 +194,7 @@ class RunFile:
 
             @contextmanager
             def opener() -> Iterator[h5py.Group]:
-                with h5py.File(self.path, "r", locking=False) as file:
+                with opened(self.path) as file:
                     yield file[place]
 
             with self._opened() as file:
@@ -236,7 +254,8 @@ class RunFile:
         keep: Mapping[str, Kept] | None = None,
         drop: Iterable[str] = (),
         told: Mapping[str, Any] | None = None,
-    ) -> str:
+        strict: bool = False,
+    ) -> Written:
         """Put results into the file, in place of those of the same names.
 
         Parameters
@@ -249,14 +268,18 @@ class RunFile:
             Names of results that are to go, and places of stored data.
         told : Mapping, optional
             What is known of the run, in place of what was.
+        strict : bool
+            Write nothing where a result can not be written.
 
         Returns
         -------
-        str
-            The stamp of the new file.
+        Written
+            The stamp of the new file, and which results could not be written.
 
         Raises
         ------
+        CellError
+            With `strict`, a result can not be written.
         VariableError
             A name is none that a result can have in a file.
         FormatError
@@ -274,26 +297,42 @@ class RunFile:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise NXstxmOSError(f"{self.path.parent} can not be made ({error})") from error
-        temporary = self.path.with_name(f".{self.path.stem}.{uuid4().hex[:8]}.writing.h5")
+        temporary = self.path.with_name(f".{self.path.stem}.{uuid4().hex[:8]}{_WRITING}")
         known = None if told is None else sealed(to_json(dict(told), "what is known of the run"))
         others = {f"{DATA}/{name}": each for name, each in (keep or {}).items()}
         with lock_file(self.path.parent, self.path.name):
+            for left in self.path.parent.glob(f".{self.path.stem}.*{_WRITING}"):
+                with contextlib.suppress(OSError):  # of who died
+                    left.unlink()
             try:
-                with h5py.File(temporary, "x", libver=("earliest", "v110")) as file:
+                # in memory: HDF5 crashes, at once or later, where it can not write to a disk
+                with h5py.File(
+                    temporary.name,
+                    "w",
+                    driver="core",
+                    backing_store=False,
+                    libver=("earliest", "v110"),
+                ) as file:
                     gone = {*results, *others, *drop, *([] if known is None else [TOLD])}
                     made = self._keep_old(file, gone)
                     made |= {name: each.lineage for name, each in results.items() if each.lineage}
                     text(file, MADE, json.dumps(made))
                     if known is not None:
                         file.create_dataset(TOLD, data=np.frombuffer(known, np.uint8))
-                    write_results(file, results)
+                    failed = write_results(file, results)
+                    for name, why_not in failed.items() if strict else ():
+                        raise CellError(f"{name!r:.60} can not be stored: {why_not}") from why_not
                     for place, each in others.items():
                         group = file.create_group(place)
                         mark(group, each.metadata.key)
                         write_kept(group, each)
+                    file.flush()
+                    temporary.write_bytes(file.id.get_file_image())
                 stamp = _stamp(temporary)
                 publish(temporary, self.path, overwrite=True)
-                return stamp
+                return Written(stamp, failed)
+            except NXstxmError:
+                raise
             except H5_ERRORS as error:
                 raise NXstxmOSError(f"{self.path} can not be written: {why(error)}") from error
             finally:
@@ -306,7 +345,7 @@ class RunFile:
             file.create_group(inner)
         if not self.path.exists():
             return {}
-        with h5py.File(self.path, "r", locking=False) as old:
+        with opened(self.path) as old:
             for place in _places(old, new):
                 file.require_group(place.rpartition("/")[0] or "/")
                 old.copy(old[place], file, place)
@@ -374,11 +413,13 @@ def _plain(dataset: h5py.Dataset, kind: str) -> Any:
     if kind == "timestamp":
         import datetime
 
-        return datetime.datetime.fromtimestamp(float(value), datetime.timezone.utc)
+        begin, end = -62135596800.0, 253402300799.99997  # of the years that Python has
+        value = min(max(float(value), begin), end)
+        return datetime.datetime.fromtimestamp(value, datetime.timezone.utc)
     if h5py.check_string_dtype(dataset.dtype) is not None:
         if dataset.ndim:
-            return dataset.asstr("utf-8", "surrogateescape")[()].astype("U")
-        return value.decode("utf-8", "surrogateescape")
+            return dataset.asstr("utf-8", "surrogatepass")[()].astype("U")
+        return value.decode("utf-8", "surrogatepass")
     unit = dataset.attrs.get("_nxstxm_dtype")
     return value.view(str(unit)) if unit is not None else value
 
@@ -390,6 +431,16 @@ def _netcdf(path: Path, group: str, kind: str) -> Any:
     made = load(path, group=group, engine="h5netcdf")
     made.attrs = {k: v for k, v in made.attrs.items() if not k.startswith("_damnit_")}
     return made
+
+
+def opened(path: Path) -> h5py.File:
+    """Open a file to be read, whoever has it open."""
+    try:
+        return h5py.File(path, "r", locking=False)
+    except OSError as error:
+        if "locking flag" not in str(error):
+            raise
+        return h5py.File(path, "r")  # this process has it open, with locks
 
 
 def file_of(directory: Path, proposal: int, run: int) -> RunFile:

@@ -444,8 +444,10 @@ class RunTable:
         cells = [stored_cell(name, each, provenance) for name, each in results.items()]
         file = file_of(self.path, proposal, number)
         agreed = file.stamp() == self.database.stamp(proposal, number)
-        stamp = file.write(results)
-        self.database.set_cells(proposal, number, cells, stamp=stamp if agreed else None)
+        self.database.check_cells(cells)  # what the table refuses must be in no file
+        written = file.write(results, strict=True)
+        stamp = written.stamp if agreed else None
+        self.database.set_cells(proposal, number, cells, stamp=stamp)
 
     def _numbers(self, run: str) -> tuple[int, int]:
         info = self.info(run)

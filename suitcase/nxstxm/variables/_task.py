@@ -102,7 +102,8 @@ def request_of(task: Task, wanted: Sequence[str]) -> dict[str, Any]:
 def task_of(made: Mapping[str, Any]) -> Task:
     """Undo `request_of`."""
     ref = {**made["ref"], "paths": tuple(made["ref"]["paths"])}
-    return Task(**{**made, "ref": RunRef(**ref), "wanted": tuple(made["wanted"])})
+    params = of_json(made["params"])
+    return Task(**{**made, "ref": RunRef(**ref), "wanted": tuple(made["wanted"]), "params": params})
 
 
 def answer_to(outcome: Outcome, result: Result) -> dict[str, Any]:

@@ -57,13 +57,13 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         try:
+            if request.get("memory"):
+                _limit(request["memory"])
             if request["do"] == "describe":
                 context = _context(contexts, request["code"], request["path"])
                 tell(done=[asdict(info) for info in context.infos()])
             else:
                 task = task_of(request["task"])
-                if request.get("memory"):
-                    _limit(request["memory"])
                 context = _context(contexts, task.context, task.path)
                 done, stamp = _work(context, task, lambda name: tell(begin=name))
                 tell(done=done, stamp=stamp)
@@ -127,11 +127,21 @@ def _work(
         close = getattr(run, "close", None)
         if callable(close):
             close()
+        if "matplotlib.pyplot" in sys.modules:  # which keeps every figure
+            sys.modules["matplotlib.pyplot"].close("all")
     if not results:
         return answers, None
+    begin("")  # who dies from here on is no variable
     if os.getppid() != _PARENT:
         os._exit(1)  # whoever asked is gone, and another may have made newer results meanwhile
-    return answers, file.write(results)
+    written = file.write(results)
+    for answer in answers:
+        error = written.failed.get(answer["name"])
+        if error is not None:
+            answer.pop("summary", None)
+            told = f"it can not be stored: {error}"
+            answer |= {"error": told, "error_type": type(error).__name__, "trace": ""}
+    return answers, written.stamp
 
 
 def _result(outcome: Outcome, keys: _Keys) -> Result:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -27,6 +29,8 @@ from ._task import Answer, Done, Task, answer_of, request_of
 _TAIL = 16 * 1024
 #: Seconds that the rest of what an ended process has said may take; another may hold its pipes.
 _PATIENCE = 10.0
+#: Seconds between looks whether a process that says nothing is still there.
+_LOOK = 0.5
 _PROGRAM = "from suitcase.nxstxm.variables._work import main; main()"
 
 
@@ -82,7 +86,9 @@ class Worker:
             It can not be used.
         """
         try:
-            answer = self._ask({"do": "describe", "code": code, "path": path})
+            answer = self._ask(
+                {"do": "describe", "memory": self.memory, "code": code, "path": path}
+            )
         except WorkerDied as died:
             message = f"reading it {died.why}"
             raise ContextError(path, [Problem(message)], self.printed) from died
@@ -116,11 +122,11 @@ class Worker:
                 return Done(answers, done.get("stamp"))
             except WorkerDied as died:
                 culprit, told = died.variable, f"the worker {died.why}"
-                if not culprit:  # while it opened the scan, or wrote: nothing can be had
-                    failed += [
-                        Answer(name, None, told, "WorkerDied", self.printed) for name in wanted
-                    ]
-                    return Done(tuple(failed))
+                if not culprit:
+                    raise NXstxmError(
+                        f"{told} while it opened the scan, or wrote the results; nothing of it "
+                        f"counts"
+                    ) from died
                 known[culprit] = ("WorkerDied", told)
                 if culprit in wanted:
                     failed.append(Answer(culprit, None, told, "WorkerDied", self.printed))
@@ -161,9 +167,12 @@ class Worker:
             if left <= 0:
                 return
             try:
-                line = self._answers.get(timeout=left)
+                line = self._answers.get(timeout=min(left, _LOOK))
             except queue.Empty:
-                return
+                if self._is_running():
+                    continue
+                # what it has left behind may hold its pipes: nothing more comes
+                line = None
             if line is None:
                 yield None
                 return
@@ -171,6 +180,9 @@ class Worker:
                 yield json.loads(line)
 
     # -- the process -------------------------------------------------------------------------------
+
+    def _is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def _started(self) -> subprocess.Popen[str]:
         if self._process is not None and self._process.poll() is None:
@@ -187,6 +199,7 @@ class Worker:
             text=True,
             encoding="utf-8",
             errors="replace",
+            start_new_session=True,  # to be ended with all that it has begun
         )
         assert self._process.stdout is not None
         assert self._process.stderr is not None
@@ -247,9 +260,15 @@ class Worker:
         if process.poll() is None:
             process.kill()
         process.wait()
+        with contextlib.suppress(OSError, AttributeError):  # what it has begun, and left
+            os.killpg(process.pid, signal.SIGKILL)
         self._read_out()
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream is not None:
+        if process.stdin is not None:
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+        for stream, reader in zip((process.stdout, process.stderr), self._readers, strict=False):
+            # to close what another thread reads from waits for that
+            if stream is not None and not reader.is_alive():
                 with contextlib.suppress(OSError):
                     stream.close()
 
