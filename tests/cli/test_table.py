@@ -499,7 +499,7 @@ from suitcase.nxstxm.variables import Variable
 @Variable
 def slow(run):
     Path({str(begun)!r}).touch()
-    time.sleep(1)
+    time.sleep(4)
     return 1
 """,
     ).close()
