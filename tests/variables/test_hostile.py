@@ -281,7 +281,8 @@ def test_a_sheet_has_texts_and_no_formulas(night: Night) -> None:
         for each in line:
             assert not each.startswith(FORMULA)
     texts = {
-        f"'{text}" if text.startswith(FORMULA) else text for text in map(shown, TEXTS.values())
+        f"'{text}" if text.startswith(FORMULA) else text.replace("\0", "\\x00")
+        for text in map(shown, TEXTS.values())
     }
     assert texts <= set(lines[0])
     assert {line[lines[0].index("Sample")] for line in lines[1:]} == texts

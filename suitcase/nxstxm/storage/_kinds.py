@@ -165,7 +165,7 @@ def taken_apart(data: Any, axis: str | None = None) -> Parts:
         return _dataset(data, axis)
     if is_a(data, "xarray", "DataArray"):
         return _data_array(data, axis)
-    if hasattr(data, "__arrow_c_stream__"):
+    if _is_table(data):
         return _table(data)
     if isinstance(data, Framed):
         schema = Schema("frame", "0", variables=(Variable(DATA, ("0",)),))
@@ -277,6 +277,11 @@ def _table(data: Any) -> Parts:
     stream = np.frombuffer(sink.getbuffer(), np.uint8)
     described = Variable(_ARROW, ("0",), dtype=str(table.schema.remove_metadata()))
     return Parts(Schema("table", "0", variables=(described,)), {_ARROW: stream}, {}, table.num_rows)
+
+
+def _is_table(data: Any) -> bool:
+    """Tell whether something is a table; those of pandas do not give their columns before 2.2."""
+    return hasattr(data, "__arrow_c_stream__") or is_a(data, "pandas", "DataFrame")
 
 
 def _as_arrow(data: Any) -> Any:
@@ -424,7 +429,7 @@ def length(data: Any, axis: str | None = None) -> tuple[int, int]:
     if _is_labelled(data):
         axis = _labels(data, axis)
         return (data.sizes[axis] if axis is not None else 1), int(data.nbytes)
-    if hasattr(data, "__arrow_c_stream__"):
+    if _is_table(data):
         table = _as_arrow(data)
         return table.num_rows, int(table.nbytes)
     array = as_array(data, "the array")
@@ -436,7 +441,7 @@ def part(data: Any, begin: int, end: int, axis: str | None = None) -> Any:
     if _is_labelled(data):
         axis = _labels(data, axis)
         return data if axis is None else data.isel({axis: slice(begin, end)})
-    if hasattr(data, "__arrow_c_stream__"):
+    if _is_table(data):
         table = _as_arrow(data)
         return table.slice(begin, end - begin)
     array = np.asarray(data)

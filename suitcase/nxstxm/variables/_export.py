@@ -110,9 +110,14 @@ def _to_csv(frame: pd.DataFrame, path: Path) -> None:
 
     with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file)
-        writer.writerow(frame.columns)
+        writer.writerow(map(_without_nul, frame.columns))
         for row in frame.itertuples(index=False, name=None):
-            writer.writerow(["" if pd.isna(value) else value for value in row])
+            writer.writerow(["" if pd.isna(value) else _without_nul(value) for value in row])
+
+
+def _without_nul(value: Any) -> Any:
+    """Give a text as it is in a file, of which Python 3.10 writes none with NUL."""
+    return value.replace("\0", "\\x00") if isinstance(value, str) else value
 
 
 def shown_proposals(table: RunTable) -> dict[int, str]:

@@ -82,11 +82,13 @@ def frame(
 
     times = (each.start_time for each in runs)
     start = np.array([t if isinstance(t, (int, float)) else np.nan for t in times], float)
+    with np.errstate(over="ignore"):
+        # a time that pandas does not have is missing, and the others are there
+        times_of_pandas = pd.to_datetime(start, unit="s", utc=True, errors="coerce")
     made: dict[str, Any] = {
         "proposal": column([each.proposal for each in runs]),
         "run": column([each.run for each in runs]),
-        # a time that pandas does not have is missing, and the others are there
-        "start_time": pd.to_datetime(start, unit="s", utc=True, errors="coerce"),
+        "start_time": times_of_pandas,
     }
     for name, values in columns.items():
         made[_heading(name, titles, made)] = column(values)

@@ -260,8 +260,10 @@ class Worker:
         if process.poll() is None:
             process.kill()
         process.wait()
-        with contextlib.suppress(OSError, AttributeError):  # what it has begun, and left
-            os.killpg(process.pid, signal.SIGKILL)
+        kill_all = getattr(os, "killpg", None)  # where processes have groups
+        with contextlib.suppress(OSError):  # what it has begun, and left
+            if kill_all is not None:
+                kill_all(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
         self._read_out()
         if process.stdin is not None:
             with contextlib.suppress(OSError):
