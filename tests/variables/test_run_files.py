@@ -130,7 +130,7 @@ def test_results_are_found_by_their_keys(table: RunTable, row: TableRun) -> None
     both = files.load(have["both"])  # of names with slashes, which NetCDF has not, as well
     xr.testing.assert_identical(both.rename({"a/b": "a_b"}), row["both"].read())
     stack = files.load(have["stack"])
-    assert stack.when.dtype == row["stack"].read().when.dtype  # of old versions of xarray ns
+    assert stack.when.dtype.kind == "M"
     assert stack.dtype == np.float64
     np.testing.assert_array_equal(files.load(have["large"]), row["large"].read(), strict=True)
     assert files.load(have["number"]) == 1.5
