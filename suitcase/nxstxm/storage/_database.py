@@ -90,18 +90,26 @@ class Database(ConnectionPool):
     def _connect(self) -> sqlite3.Connection:
         if not self.readonly:
             db = self._opened("mode=rwc")
-            # a power cut may take the last rows; what they are about is still there to be found
-            db.execute("PRAGMA synchronous=NORMAL")
+            try:
+                # a power cut may take the last rows; what they are about is still to be found
+                db.execute("PRAGMA synchronous=NORMAL")
+            except BaseException:
+                db.close()
+                raise
             return db
         db = self._opened("mode=ro")
         try:
             db.execute(_TABLES).fetchall()
-        except sqlite3.OperationalError as error:
+        except BaseException as error:
             db.close()
-            if "locked" in str(error) or self.path.with_name(f"{self.path.name}-wal").exists():
+            # files beside it may be needed, that can not be made here; and nobody is writing
+            if (
+                not isinstance(error, sqlite3.OperationalError)
+                or "locked" in str(error)
+                or self.path.with_name(f"{self.path.name}-wal").exists()
+            ):
                 raise
-            # files beside it are needed, that can not be made here; and nobody is writing
-            db = self._opened("mode=ro&immutable=1")
+            return self._opened("mode=ro&immutable=1")
         return db
 
     def _opened(self, how: str) -> sqlite3.Connection:
