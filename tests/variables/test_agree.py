@@ -124,9 +124,21 @@ def test_what_is_taken_from_the_file_is_what_it_ought_to_be(lab: Lab) -> None:
     done = lab.process(variables=["total"])
     assert set(done.computed) == {"total"}
     assert lab.row()["total"].read() == 5.0
+    np.testing.assert_array_equal(lab.row()["curve"].read(), np.full(5, 1.0))
     # the curve was made again for it, and is in the file; the number is not forgotten
     assert set(lab.process().computed) == {"number"}
     np.testing.assert_array_equal(lab.row()["curve"].read(), np.full(5, 1.0))
+
+
+def test_what_is_computed_for_others_is_told_of_as_well(lab: Lab) -> None:
+    (lab.home / "context.py").write_text(AFTER)
+    done = lab.process(variables=["total"])
+    assert set(done.computed) == {"total"}
+    row = lab.row()
+    assert row["total"].read() == 10.0
+    np.testing.assert_array_equal(row["curve"].read(), np.full(5, 2.0))
+    assert row["number"].read() == 1.0  # nobody asked for it
+    assert set(lab.process().computed) == {"number"}
 
 
 def test_a_file_that_somebody_removed_is_made_again(lab: Lab) -> None:

@@ -18,7 +18,8 @@ from suitcase.nxstxm.sim import all_requests, scan_documents
 from suitcase.nxstxm.variables import ContextError
 from suitcase.nxstxm.variables._run import RunRef
 from suitcase.nxstxm.variables._run_file import file_of
-from suitcase.nxstxm.variables._worker import Answer, Task, Worker
+from suitcase.nxstxm.variables._task import Answer, Task
+from suitcase.nxstxm.variables._worker import Worker
 
 HEAD = """
 import os, time
@@ -46,8 +47,10 @@ def compute(
     worker: Worker, ref: RunRef, folder: Path, code: str, **more: object
 ) -> dict[str, Answer]:
     code = HEAD + code
-    names = [info.name for info in worker.describe(code, "context.py") if not info.transient]
-    task = Task(code, "context.py", str(folder), ref, tuple(names), **more)  # type: ignore[arg-type]
+    infos = worker.describe(code, "context.py")
+    names = tuple(info.name for info in infos if not info.transient)
+    made = {info.name: f"how {info.name} is made" for info in infos}
+    task = Task(code, "context.py", str(folder), ref, names, made, **more)  # type: ignore[arg-type]
     return {answer.name: answer for answer in worker.compute(task).answers}
 
 

@@ -50,25 +50,6 @@ class Identity:
         return {"version": step.version or None, **step.options, "inputs": dict(self.inputs)}
 
 
-@dataclass(frozen=True)
-class ToDo:
-    """A variable that has to be computed.
-
-    Attributes
-    ----------
-    name : str
-        Which.
-    identity : Identity
-        How it is made.
-    why : str
-        Why: ``"new"``, ``"forced"``, ``"its code has changed"``, ...
-    """
-
-    name: str
-    identity: Identity
-    why: str
-
-
 def identities(
     infos: Iterable[VariableInfo],
     params: Mapping[str, Any],
@@ -121,7 +102,7 @@ def to_do(
     strangers: Collection[str] = (),
     wanted: Iterable[str] | None = None,
     force: bool = False,
-) -> list[ToDo]:
+) -> dict[str, str]:
     """Say what has to be computed, and why.
 
     Parameters
@@ -141,11 +122,12 @@ def to_do(
 
     Returns
     -------
-    list of ToDo
-        Transient variables are not among them: they are computed when another needs them.
+    dict of str to str
+        Names, and why: ``"new"``, ``"forced"``, ``"its code has changed"``, ... Transient variables
+        are not among them: they are computed when another needs them.
     """
     chosen = None if wanted is None else set(wanted)
-    found = []
+    found: dict[str, str] = {}
     for info in infos:
         if info.transient or (chosen is not None and info.name not in chosen):
             continue
@@ -153,7 +135,7 @@ def to_do(
         if not why and info.name in strangers:
             why = "the run's file has not this result"
         if why:
-            found.append(ToDo(info.name, made[info.name], why))
+            found[info.name] = why
     return found
 
 

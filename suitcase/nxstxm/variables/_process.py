@@ -19,7 +19,7 @@ from .._log import logger
 from ..storage import Lineage
 from ._context import VariableInfo
 from ._errors import ContextError, Problem, VariableError
-from ._identity import LINEAGE, MADE, Identity, ToDo, identities, to_do
+from ._identity import LINEAGE, MADE, Identity, identities, to_do
 from ._messages import (
     Message,
     new_processing_id,
@@ -35,7 +35,7 @@ from ._run_file import file_of
 from ._scans import FoundScan
 from ._stored_cell import StoredCell
 from ._table import RunTable, stored_cell
-from ._task import Answer, Task
+from ._task import Answer, Done, Task
 from ._worker import Worker
 
 #: Who made the cells of a context file.
@@ -298,10 +298,11 @@ class Processor:
         proposal, run = numbers
         stored = self.table.database.cells(proposal, run)
         data = self._data(order.context, scan)
+        made = order.made(data)
         strangers = self._strangers(proposal, run, stored)
         todo = to_do(
             order.context.infos,
-            order.made(data),
+            made,
             {name: cell.attributes for name, cell in stored.items()},
             strangers=strangers,
             wanted=order.wanted,
@@ -317,12 +318,16 @@ class Processor:
             )
         )  # fmt: skip
         try:
-            answers, stamp = self._computed(order, scan, numbers, todo, data)
-            cells = [self._cell(answer, todo) for answer in answers]
-            if not strangers <= {each.name for each in todo}:
-                stamp = None  # some are left for the next time
+            done = self._computed(order, scan, numbers, todo, made, data)
+            # of what was only computed for others the file has a new result as well
+            cells = [self._cell(answer, made[answer.name]) for answer in done.answers]
+            all_agree = strangers <= {cell.name for cell in cells}
             self.table.database.set_cells(
-                proposal, run, cells, start_time=scan.start_time, stamp=stamp
+                proposal,
+                run,
+                cells,
+                start_time=scan.start_time,
+                stamp=done.stamp if all_agree else None,
             )
         except (NXstxmError, OSError) as error:
             logger.error("scan %s can not be processed: %s", scan.uid, error)
@@ -336,11 +341,11 @@ class Processor:
             scan.uid,
             proposal,
             run,
-            {each.name: each.why for each in todo},
+            todo,
             {
                 answer.name: f"{answer.error_type}: {answer.error}"
-                for answer in answers
-                if answer.error_type not in ("", "Skip")
+                for answer in done.answers
+                if answer.name in todo and answer.error_type not in ("", "Skip")
             },
             time.monotonic() - begun,
         )
@@ -372,28 +377,26 @@ class Processor:
         order: _Order,
         scan: FoundScan,
         numbers: tuple[int, int],
-        todo: Sequence[ToDo],
+        todo: Iterable[str],
+        made: Mapping[str, Identity],
         data: Mapping[str, Lineage],
-    ) -> tuple[list[Answer], str | None]:
+    ) -> Done:
         task = Task(
             order.context.code,
             order.context.path,
             str(self.table.path),
             scan.ref(*numbers),
-            tuple(each.name for each in todo),
+            tuple(todo),
+            {name: identity.hash for name, identity in made.items()},
             order.params,
             str(self.table.store_path),
-            {name: identity.hash for name, identity in order.made(data).items()},
             {name: lineage.as_json() for name, lineage in data.items()},
         )
         with self._worker() as worker:
-            done = worker.compute(task)
-        asked = {each.name for each in todo}
-        return [answer for answer in done.answers if answer.name in asked], done.stamp
+            return worker.compute(task)
 
     @staticmethod
-    def _cell(answer: Answer, todo: Sequence[ToDo]) -> StoredCell:
-        identity: Identity = next(each.identity for each in todo if each.name == answer.name)
+    def _cell(answer: Answer, identity: Identity) -> StoredCell:
         more = {LINEAGE: identity.hash, MADE: identity.made, "seconds": answer.seconds}
         if answer.trace:
             more["traceback"] = answer.trace[-4000:]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import h5py
@@ -48,7 +48,7 @@ class Result:
     lineage: str = ""
 
 
-def write_results(file: h5py.File, results: Mapping[str, Result]) -> dict[str, Exception]:
+def write_results(file: h5py.File, results: Mapping[str, Result]) -> dict[str, Result]:
     """Write results, their summaries and previews, or their errors.
 
     Parameters
@@ -60,14 +60,14 @@ def write_results(file: h5py.File, results: Mapping[str, Result]) -> dict[str, E
 
     Returns
     -------
-    dict of str to Exception
-        What could not be written, of which the error is there instead; the others are written.
+    dict of str to Result
+        The errors that were written instead of what could not be; all else is as it was given.
     """
-    reduced, errors = file[".reduced"], file[".errors"]
-    failed: dict[str, Exception] = {}
+    reduced = file[".reduced"]
+    failed: dict[str, Result] = {}
     for name, result in results.items():
-        if result.error or result.error_type:
-            mark_id(text(errors, name, result.error), "type", result.error_type)
+        if result.error_type:
+            _write_error(file, name, result)
             continue
         try:
             if result.summary is not None and result.summary.value is not None:
@@ -75,13 +75,24 @@ def write_results(file: h5py.File, results: Mapping[str, Result]) -> dict[str, E
             if result.cell is not None:
                 _write_cell(file, name, result.cell, result.key)
         except Exception as error:  # noqa: BLE001 - of any library: there is no end of odd results
-            failed[name] = error
+            told = f"it can not be stored: {error}"
+            failed[name] = replace(
+                result,
+                cell=None,
+                summary=None,
+                key=None,
+                error=told,
+                error_type=type(error).__name__,
+            )
             for place in (name, *(f"{inner}/{name}" for inner in (".reduced", ".preview", KEYS))):
                 if place in file:
                     del file[place]
-            told = f"it can not be stored: {error}"
-            mark_id(text(errors, name, told), "type", type(error).__name__)
+            _write_error(file, name, failed[name])
     return failed
+
+
+def _write_error(file: h5py.File, name: str, result: Result) -> None:
+    mark_id(text(file[".errors"], name, result.error), "type", result.error_type)
 
 
 def _write_cell(file: h5py.File, name: str, cell: Cell, key: DataKey | None) -> None:

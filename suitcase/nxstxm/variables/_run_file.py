@@ -62,12 +62,12 @@ class Written:
     ----------
     stamp : str
         What tells it from others that had its name.
-    failed : Mapping of str to Exception
-        Results that could not be written.
+    failed : Mapping of str to Result
+        The errors that it has instead of results that could not be written.
     """
 
     stamp: str
-    failed: Mapping[str, Exception]
+    failed: Mapping[str, Result]
 
 
 class RunFile:
@@ -320,12 +320,12 @@ class RunFile:
                     if known is not None:
                         file.create_dataset(TOLD, data=np.frombuffer(known, np.uint8))
                     failed = write_results(file, results)
-                    for name, why_not in failed.items() if strict else ():
-                        raise CellError(f"{name!r:.60} can not be stored: {why_not}") from why_not
-                    for place, each in others.items():
+                    for name, each in failed.items() if strict else ():
+                        raise CellError(f"{name!r:.60}: {each.error}")
+                    for place, kept in others.items():
                         group = file.create_group(place)
-                        mark(group, each.metadata.key)
-                        write_kept(group, each)
+                        mark(group, kept.metadata.key)
+                        write_kept(group, kept)
                     file.flush()
                     temporary.write_bytes(file.id.get_file_image())
                 stamp = _stamp(temporary)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -29,12 +29,12 @@ class Task:
         The scan.
     wanted : tuple of str
         The variables.
+    made : Mapping of str to str
+        The hashes of how variables are made, all of them.
     params : Mapping
         Parameters.
     store : str
         The folder of stored data, for ``"data#..."``; nothing without any.
-    made : Mapping of str to str
-        The hashes of how variables are made.
     data : Mapping
         How the data of the store are made that variables take: types, and lineages as JSON.
     failed : Mapping
@@ -46,9 +46,9 @@ class Task:
     directory: str
     ref: RunRef
     wanted: tuple[str, ...]
+    made: Mapping[str, str]
     params: Mapping[str, Any] = field(default_factory=dict)
     store: str = ""
-    made: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     failed: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
@@ -93,26 +93,30 @@ class Done:
     stamp: str | None = None
 
 
-def request_of(task: Task, wanted: Sequence[str]) -> dict[str, Any]:
-    """Give a task, with other variables, as JSON."""
-    made = asdict(task)
-    return {**made, "wanted": list(wanted), "params": to_json(dict(task.params), "parameters")}
+def request_of(task: Task) -> dict[str, Any]:
+    """Give a task as JSON."""
+    return {**asdict(task), "params": to_json(dict(task.params), "parameters")}
 
 
 def task_of(made: Mapping[str, Any]) -> Task:
     """Undo `request_of`."""
     ref = {**made["ref"], "paths": tuple(made["ref"]["paths"])}
-    params = of_json(made["params"])
-    return Task(**{**made, "ref": RunRef(**ref), "wanted": tuple(made["wanted"]), "params": params})
+    undone = {
+        "ref": RunRef(**ref),
+        "wanted": tuple(made["wanted"]),
+        "params": of_json(made["params"]),
+        "failed": {name: (each[0], each[1]) for name, each in made["failed"].items()},
+    }
+    return Task(**{**made, **undone})
 
 
 def answer_to(outcome: Outcome, result: Result) -> dict[str, Any]:
-    """Give what became of a variable as JSON."""
+    """Give what became of a variable, and what was written of it, as JSON."""
     made: dict[str, Any] = {"name": outcome.name, "seconds": outcome.seconds}
     if result.summary is not None:
         made["summary"] = to_json(_plain(result.summary), "a summary")
     else:
-        made |= {"error": outcome.error, "error_type": outcome.error_type, "trace": outcome.trace}
+        made |= {"error": result.error, "error_type": result.error_type, "trace": outcome.trace}
     return made
 
 

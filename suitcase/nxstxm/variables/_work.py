@@ -31,7 +31,7 @@ from ._execute import Inputs, Outcome, execute
 from ._identity import Identity, identities
 from ._results import Result
 from ._run import open_ref, store_of
-from ._run_file import file_of
+from ._run_file import RunFile, file_of
 from ._summary import summarised
 from ._task import Task, answer_to, task_of
 
@@ -103,49 +103,44 @@ def _work(
     file = file_of(Path(task.directory), task.ref.proposal, task.ref.number)
 
     def known(name: str) -> Any:
-        return file.read(name, task.made.get(name, ""))
+        return file.read(name, task.made[name])
 
     inputs = Inputs(task.ref, task.params, known=known, data=_data_of(task))
     run = open_ref(task.ref)
-    keys = _Keys(context, task)
-    # those that ended a worker: what the file has of them is not what the table says
-    results = {
-        name: Result(None, None, error[1], error[0], lineage=task.made.get(name, ""))
-        for name, error in task.failed.items()
-        if not context.variables[name].transient
-    }
-    answers = []
     try:
-        failed = {name: (each[0], each[1]) for name, each in task.failed.items()}
-        for outcome in execute(context, run, inputs, task.wanted, begin, failed):
-            if context.variables[outcome.name].transient:
-                continue
-            result = _result(outcome, keys)
-            results[outcome.name] = result
-            answers.append(answer_to(outcome, result))
+        # those that ended a worker, too: what the file has of them is not what the table says
+        outcomes = [Outcome(name, None, told, kind) for name, (kind, told) in task.failed.items()]
+        outcomes += execute(context, run, inputs, task.wanted, begin, task.failed)
+        outcomes = [each for each in outcomes if not context.variables[each.name].transient]
+        return _written(context, task, outcomes, file, begin)  # while lazy results can be read
     finally:
         close = getattr(run, "close", None)
         if callable(close):
             close()
         if "matplotlib.pyplot" in sys.modules:  # which keeps every figure
             sys.modules["matplotlib.pyplot"].close("all")
-    if not results:
-        return answers, None
+
+
+def _written(
+    context: ContextFile,
+    task: Task,
+    outcomes: list[Outcome],
+    file: RunFile,
+    begin: Callable[[str], None],
+) -> tuple[list[Any], str | None]:
+    if not outcomes:
+        return [], None
+    keys = _Keys(context, task)
+    results = {each.name: _result(each, keys, task.made[each.name]) for each in outcomes}
     begin("")  # who dies from here on is no variable
     if os.getppid() != _PARENT:
         os._exit(1)  # whoever asked is gone, and another may have made newer results meanwhile
     written = file.write(results)
-    for answer in answers:
-        error = written.failed.get(answer["name"])
-        if error is not None:
-            answer.pop("summary", None)
-            told = f"it can not be stored: {error}"
-            answer |= {"error": told, "error_type": type(error).__name__, "trace": ""}
-    return answers, written.stamp
+    results |= written.failed
+    return [answer_to(each, results[each.name]) for each in outcomes], written.stamp
 
 
-def _result(outcome: Outcome, keys: _Keys) -> Result:
-    lineage = keys.made(outcome.name)
+def _result(outcome: Outcome, keys: _Keys, lineage: str) -> Result:
     if outcome.cell is None:
         return Result(None, None, outcome.error, outcome.error_type, lineage=lineage)
     key = keys.of(outcome.name, outcome.cell.data)
@@ -163,10 +158,6 @@ class _Keys:
     def _identities(self) -> dict[str, Identity]:
         data = {name: Lineage.of_json(each) for name, each in self._task.data.items()}
         return identities(self._context.infos(), self._task.params, data)
-
-    def made(self, name: str) -> str:
-        """Give the hash of how a result is made."""
-        return self._task.made.get(name, "")
 
     def of(self, name: str, data: Any) -> DataKey | None:
         """Give the key of a result; None where it needs none."""

@@ -23,7 +23,7 @@ from typing import IO, Any
 from .._errors import NXstxmError
 from ._context import VariableInfo
 from ._errors import ContextError, Problem
-from ._task import Answer, Done, Task, answer_of, request_of
+from ._task import Done, Task, answer_of, request_of
 
 #: What is kept of what variables print, bytes.
 _TAIL = 16 * 1024
@@ -107,31 +107,28 @@ class Worker:
         NXstxmError
             The scan can not be opened, or the results not be written.
         """
-        failed: list[Answer] = []
-        known: dict[str, tuple[str, str]] = {}
-        wanted = list(task.wanted)
-        while wanted:
-            request = {
-                "do": "compute",
-                "memory": self.memory,
-                "task": request_of(replace(task, failed=known), wanted),
-            }
+        failed: dict[str, tuple[str, str]] = {}
+        printed: dict[str, str] = {}
+        while True:
+            wanted = tuple(name for name in task.wanted if name not in failed)
+            asked = request_of(replace(task, wanted=wanted, failed=failed))
             try:
-                done = self._ask(request)
-                answers = (*failed, *map(answer_of, done["done"]))
-                return Done(answers, done.get("stamp"))
+                done = self._ask({"do": "compute", "memory": self.memory, "task": asked})
             except WorkerDied as died:
-                culprit, told = died.variable, f"the worker {died.why}"
-                if not culprit:
+                told = f"the worker {died.why}"
+                if not died.variable:
                     raise NXstxmError(
                         f"{told} while it opened the scan, or wrote the results; nothing of it "
                         f"counts"
                     ) from died
-                known[culprit] = ("WorkerDied", told)
-                if culprit in wanted:
-                    failed.append(Answer(culprit, None, told, "WorkerDied", self.printed))
-                    wanted.remove(culprit)
-        return Done(tuple(failed))
+                failed[died.variable] = ("WorkerDied", told)
+                printed[died.variable] = self.printed
+                continue
+            answers = [answer_of(each) for each in done["done"]]
+            return Done(
+                tuple(replace(a, trace=printed.get(a.name, a.trace)) for a in answers),
+                done["stamp"],
+            )
 
     @property
     def printed(self) -> str:
@@ -292,4 +289,4 @@ def _raise(answer: Mapping[str, Any]) -> None:
         raise NXstxmError(f"{answer['kind']}: {answer['failed']}")
 
 
-__all__ = ["Answer", "Task", "Worker", "WorkerDied"]
+__all__ = ["Worker", "WorkerDied"]
