@@ -246,12 +246,16 @@ def _locked(path: Path, timeout: float) -> FileLock | None:
     ------
     NXstxmStateError
         Another holds it.
+    FileNotFoundError
+        It is gone.
     """
     lock = FileLock(path / _LOCK, timeout=timeout, thread_local=False)
     try:
         lock.acquire()
     except Timeout as error:
         raise NXstxmStateError(f"{path} is written by another process") from error
+    except FileExistsError as error:  # filelock found it there, and then it was there no more
+        raise FileNotFoundError(f"{path} is gone") from error
     except NotImplementedError:
         return None
     return lock
