@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from ._catalog_frontend import CatalogFrontend
     from ._compare import compared, differences
     from ._directory import DataDirectory
+    from ._elsewhere import kept_elsewhere, note_of
     from ._euxfel_directory import EuXFELDirectory
     from ._frontend import Location, StorageFrontend
     from ._fsspec import FsspecDirectory
-    from ._h5_group import about_bytes, about_of, kinds_of, read_kept, restored, write_kept
+    from ._h5_group import read_kept, write_kept
     from ._kept import Kept
     from ._key import DataKey, Lineage, Step, split_key
     from ._keyed import KeyedStorage
@@ -37,12 +38,12 @@ if TYPE_CHECKING:
     from ._loading import Chunk, StoredData, Wanted
     from ._memory import MemoryFrontend
     from ._memory_backend import MemoryBackend
-    from ._metadata import ChunkInfo, StoredMetadata, sealed, unsealed
+    from ._metadata import ChunkInfo, StoredMetadata, sealed_run, unsealed_run
     from ._nxstxm_directory import SUFFIXES, NXstxmDirectory, uid_of
     from ._producer import FromRun, Producer, derived
     from ._project import value_at
     from ._ready import READY, channel_of
-    from ._saver import Saver, ranges_of
+    from ._saver import Saver
     from ._scans import SCAN, SCAN_LINEAGE, chosen_run, told_by
     from ._sqlite import SQLiteFrontend
     from ._store import Store, copied
@@ -54,10 +55,11 @@ _NAMES = {
     "_catalog_frontend": ("CatalogFrontend",),
     "_compare": ("compared", "differences"),
     "_directory": ("DataDirectory",),
+    "_elsewhere": ("kept_elsewhere", "note_of"),
     "_euxfel_directory": ("EuXFELDirectory",),
     "_frontend": ("Location", "StorageFrontend"),
     "_fsspec": ("FsspecDirectory",),
-    "_h5_group": ("about_bytes", "about_of", "kinds_of", "read_kept", "restored", "write_kept"),
+    "_h5_group": ("read_kept", "write_kept"),
     "_kept": ("Kept",),
     "_key": ("DataKey", "Lineage", "Step", "split_key"),
     "_keyed": ("KeyedStorage",),
@@ -65,12 +67,12 @@ _NAMES = {
     "_loading": ("Chunk", "StoredData", "Wanted"),
     "_memory": ("MemoryFrontend",),
     "_memory_backend": ("MemoryBackend",),
-    "_metadata": ("ChunkInfo", "StoredMetadata", "sealed", "unsealed"),
+    "_metadata": ("ChunkInfo", "StoredMetadata", "sealed_run", "unsealed_run"),
     "_nxstxm_directory": ("SUFFIXES", "NXstxmDirectory", "uid_of"),
     "_producer": ("FromRun", "Producer", "derived"),
     "_project": ("value_at",),
     "_ready": ("READY", "channel_of"),
-    "_saver": ("Saver", "ranges_of"),
+    "_saver": ("Saver",),
     "_scans": ("SCAN", "SCAN_LINEAGE", "chosen_run", "told_by"),
     "_sqlite": ("SQLiteFrontend",),
     "_store": ("Store", "copied"),
@@ -119,8 +121,6 @@ __all__ = [
     "StoredData",
     "StoredMetadata",
     "Wanted",
-    "about_bytes",
-    "about_of",
     "canonical",
     "channel_of",
     "chosen_run",
@@ -129,18 +129,17 @@ __all__ = [
     "derived",
     "differences",
     "is_a",
-    "kinds_of",
+    "kept_elsewhere",
+    "note_of",
     "of_json",
-    "ranges_of",
     "read_kept",
-    "restored",
-    "sealed",
+    "sealed_run",
     "split_key",
     "taken_apart",
     "to_json",
     "told_by",
     "uid_of",
-    "unsealed",
+    "unsealed_run",
     "value_at",
     "write_kept",
 ]

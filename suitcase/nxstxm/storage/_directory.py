@@ -10,12 +10,11 @@ from uuid import uuid4
 
 from .._disk import sync
 from .._errors import NXstxmOSError
-from ._attributes import of_json, to_json
 from ._errors import DataCorrupted
 from ._frontend import Location, StorageFrontend
 from ._key import DataKey, unescaped
 from ._local import RUN_UNDONE, LocalBackend, guard
-from ._metadata import sealed, unsealed
+from ._metadata import sealed_run, unsealed_run
 from ._places import bases, place_of, run_folder
 
 _RUN = "run.json"
@@ -92,12 +91,11 @@ class DataDirectory(StorageFrontend):
             return None
         except OSError as error:
             raise DataCorrupted(f"{path} can not be read ({error})") from error
-        known: Mapping[str, Any] = of_json(unsealed(raw, str(path)))
-        return known
+        return unsealed_run(raw, str(path))
 
     def _write_run(self, run_id: str, metadata: Mapping[str, Any]) -> None:
         folder = self.path / run_folder(run_id)
-        raw = sealed(to_json(dict(metadata), f"what is known of run {run_id!r}"))
+        raw = sealed_run(run_id, metadata)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with guard(folder):

@@ -11,13 +11,12 @@ from typing import Any
 from fsspec.core import url_to_fs
 
 from .._errors import NXstxmOSError, OptionError
-from ._attributes import of_json, to_json
 from ._errors import DataCorrupted
 from ._files import files_of
 from ._frontend import Location, StorageFrontend
 from ._fsspec_backend import FsspecBackend
 from ._key import DataKey, unescaped
-from ._metadata import sealed, unsealed
+from ._metadata import sealed_run, unsealed_run
 from ._places import bases, place_of, run_folder
 
 _RUN = "run.json"
@@ -117,11 +116,10 @@ class FsspecDirectory(StorageFrontend):
             raw = self._files.read(self._files.path(file))
         except FileNotFoundError:
             return None
-        known: Mapping[str, Any] = of_json(unsealed(raw, self._files.describe(file)))
-        return known
+        return unsealed_run(raw, self._files.describe(file))
 
     def _write_run(self, run_id: str, metadata: Mapping[str, Any]) -> None:
-        raw = sealed(to_json(dict(metadata), f"what is known of run {run_id!r}"))
+        raw = sealed_run(run_id, metadata)
         folder = self._files.path(run_folder(run_id))
         self._files.make(folder)
         self._files.write(f"{folder}/{_RUN}", raw)

@@ -22,14 +22,11 @@ from .._h5tree import H5_ERRORS, why
 from ._dtypes import AnyArray, ArrayType, from_bytes, to_bytes
 from ._errors import DataCorrupted
 from ._kept import Kept
-from ._kinds import Parts, Schema
 from ._metadata import ChunkInfo, StoredMetadata, sealed, unsealed
 
 ABOUT, CHUNKS, CONSTANTS = "about", "chunks", "constants"
 #: Opens a group to be read, for as long as the context lasts.
 Opener = Callable[[], AbstractContextManager[h5py.Group]]
-#: What text was that has no fixed length.
-_TEXTS = {"object": "O", "string": "O"}
 #: Arrays larger than this are compressed.
 _LARGE = 16 * 1024
 
@@ -53,46 +50,6 @@ def about_of(raw: bytes, what: str) -> tuple[StoredMetadata, tuple[ChunkInfo, ..
         return StoredMetadata.of_json(made["metadata"], what), chunks
     except (KeyError, TypeError, AttributeError) as error:
         raise DataCorrupted(f"{what} lacks or spoils {error}") from error
-
-
-def kinds_of(parts: Parts) -> dict[str, Any]:
-    """Note what the arrays of a chunk are, for who keeps them in another form."""
-    return {
-        name: [kind.descr, kind.text]
-        for name, array in {**parts.arrays, **parts.constants}.items()
-        for kind in (to_bytes(array, name)[1],)
-    }
-
-
-def restored(parts: Parts, schema: Schema, kinds: Mapping[str, Any]) -> Parts:
-    """Give arrays the dtypes that they had before they were kept in another form.
-
-    Parameters
-    ----------
-    parts : Parts
-        As they were read.
-    schema : Schema
-        Of what was kept.
-    kinds : Mapping
-        As `kinds_of` gave it.
-
-    Raises
-    ------
-    KeyError
-        An array is missing.
-    """
-    have = {**parts.arrays, **parts.constants}
-    along = {v.name for v in schema.along()}
-    arrays: dict[str, AnyArray] = {}
-    constants: dict[str, AnyArray] = {}
-    for v in schema.variables:
-        # NetCDF has no names with slashes
-        array = have[v.name] if v.name in have else have[v.name.replace("/", "_")]
-        kind = ArrayType(*kinds[v.name])
-        wanted = np.dtype(_TEXTS.get(kind.text, kind.text) if kind.text else kind.dtype)
-        made = array if array.dtype == wanted else array.astype(wanted)
-        (arrays if v.name in along else constants)[v.name] = made
-    return Parts(schema, arrays, constants, parts.rows)
 
 
 def write_kept(group: h5py.Group, kept: Kept) -> None:

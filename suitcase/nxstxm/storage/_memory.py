@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ._attributes import of_json, to_json
 from ._frontend import Location, StorageFrontend
 from ._key import DataKey
 from ._memory_backend import MemoryBackend
-from ._metadata import sealed, unsealed
+from ._metadata import sealed_run, unsealed_run
 from ._places import place_of
 
 
@@ -62,12 +61,11 @@ class MemoryFrontend(StorageFrontend):
         raw = self._told.get(run_id)
         if raw is None:
             return None
-        known: Mapping[str, Any] = of_json(unsealed(raw, f"run {run_id!r} in {self}"))
-        return known
+        return unsealed_run(raw, f"run {run_id!r} in {self}")
 
     def _write_run(self, run_id: str, metadata: Mapping[str, Any]) -> None:
         # as text: the same values are taken as elsewhere, and nobody can change them afterwards
-        self._told[run_id] = sealed(to_json(dict(metadata), f"what is known of run {run_id!r}"))
+        self._told[run_id] = sealed_run(run_id, metadata)
 
     def _runs(self) -> Iterator[str]:
         yield from sorted(self._told)

@@ -209,6 +209,29 @@ def unsealed(raw: bytes, what: str) -> Any:
     return body
 
 
+def sealed_run(run_id: str, metadata: Mapping[str, Any]) -> bytes:
+    """Write what is known of a run.
+
+    Raises
+    ------
+    FormatError
+        Something of it is no JSON.
+    """
+    return sealed(to_json(dict(metadata), f"what is known of run {run_id!r}"))
+
+
+def unsealed_run(raw: bytes, what: str) -> Mapping[str, Any]:
+    """Undo `sealed_run`.
+
+    Raises
+    ------
+    DataCorrupted
+        It is not what was written.
+    """
+    known: Mapping[str, Any] = of_json(unsealed(raw, what))
+    return known
+
+
 def line(info: ChunkInfo) -> bytes:
     """Write a line of a log of chunks, with its checksum."""
     text = as_text(info.as_json()).encode("ascii")

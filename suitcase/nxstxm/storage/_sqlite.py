@@ -8,12 +8,11 @@ from typing import Any
 
 from .._errors import NXstxmError, NXstxmOSError, OptionError
 from .._log import logger
-from ._attributes import of_json, to_json
 from ._backend import StorageBackend
 from ._errors import AmbiguousKeyError, DataNotAvailable, KeyValueError
 from ._frontend import Location, StorageFrontend
 from ._key import DataKey
-from ._metadata import sealed, unsealed
+from ._metadata import sealed_run, unsealed_run
 from ._places import check_overwrite, place_of
 from ._sqlite_rows import Row, Rows, State
 from ._sqlite_scan import Scanned, scanned, seen
@@ -301,11 +300,10 @@ class SQLiteFrontend(StorageFrontend):
         text = self._rows.run(run_id)
         if text is None:
             return None
-        known: Mapping[str, Any] = of_json(unsealed(text.encode(), f"run {run_id!r} in {self}"))
-        return known
+        return unsealed_run(text.encode(), f"run {run_id!r} in {self}")
 
     def _write_run(self, run_id: str, metadata: Mapping[str, Any]) -> None:
-        raw = sealed(to_json(dict(metadata), f"what is known of run {run_id!r}"))
+        raw = sealed_run(run_id, metadata)
         self._rows.put_run(run_id, raw.decode())
 
     def _runs(self) -> Iterator[str]:

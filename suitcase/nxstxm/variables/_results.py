@@ -10,16 +10,16 @@ import h5py
 import numpy as np
 
 from .._h5write import mark_id, number, text
-from ..storage import DataKey, is_a
+from ..storage import DataKey, is_a, note_of
 from ._cell import Cell
-from ._keyed import KEYS, about_result, note_key
+from ._keyed import KEYS, note_key
 from ._summary import Summary
 
 #: The attribute that tells what kind of thing a result is, as DAMNIT names it.
 OBJECT = "_damnit_objtype"
 #: Arrays larger than this are compressed.
 _LARGE = 16 * 1024
-_COMPRESSED = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+_COMPRESSED: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,10 @@ def _write_cell(file: h5py.File, name: str, cell: Cell, key: DataKey | None) -> 
     if cell.preview is not None:
         _write_data(file, f".preview/{name}", cell.preview, grouped=False)
     if cell.data is not None:
-        about = None if key is None else about_result(key, cell.data)
-        _write_data(file, name, cell.data, grouped=True, checked=about is not None)
-        if key is not None and about is not None:
-            note_key(file, name, key, about)
+        note = None if key is None else note_of(key, cell.data, _COMPRESSED["compression"])
+        _write_data(file, name, cell.data, grouped=True, checked=note is not None)
+        if key is not None and note is not None:
+            note_key(file, name, key, note)
 
 
 def _write_summary(reduced: h5py.Group, name: str, summary: Summary) -> None:
@@ -188,6 +188,11 @@ def _stored(data: Any) -> tuple[str, Any]:
     return "", np.asarray(data)
 
 
+def renamed(variable: str) -> str:
+    """Give the name under which a variable is written: NetCDF has none with slashes."""
+    return variable.replace("/", "_")
+
+
 def _write_labelled(file: h5py.File, name: str, data: Any, *, checked: bool = False) -> None:
     """Write a DataArray or Dataset as NetCDF, as `xarray.open_dataset(group=...)` reads it.
 
@@ -215,7 +220,7 @@ def _write_labelled(file: h5py.File, name: str, data: Any, *, checked: bool = Fa
             dataset.attrs[DATAARRAY_NAME] = own
     else:
         dataset = data
-    slashed = {v: str(v).replace("/", "_") for v in dataset.variables if "/" in str(v)}
+    slashed = {v: renamed(str(v)) for v in dataset.variables if "/" in str(v)}
     # how it was stored in another file, rounded to integers perhaps, does not count here
     dataset = dataset.rename(slashed).drop_encoding()
     encoding = {}

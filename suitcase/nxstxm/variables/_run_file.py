@@ -34,10 +34,18 @@ from .._h5write import text
 from .._locks import lock_file
 from .._publish import publish
 from ..nexus import H5_ERRORS, why
-from ..storage import DataCorrupted, Kept, of_json, read_kept, sealed, to_json, unsealed, write_kept
+from ..storage import (
+    DataCorrupted,
+    Kept,
+    kept_elsewhere,
+    read_kept,
+    sealed_run,
+    unsealed_run,
+    write_kept,
+)
 from ._errors import CellError, MissingValueError, VariableError
-from ._keyed import KEYS, Noted, kept_result, mark, noted
-from ._results import OBJECT, Result, write_results
+from ._keyed import KEYS, Noted, mark, noted
+from ._results import OBJECT, Result, renamed, write_results
 
 _WRITING = ".writing.h5"
 #: Data that are no results of variables.
@@ -206,7 +214,7 @@ class RunFile:
             if found is None:
                 raise MissingValueError(f"there are no data {what}")
             raw = found[()].tobytes()
-        return kept_result(raw, lambda: self._read_data(place), what)
+        return kept_elsewhere(raw, lambda: self._read_data(place), what, renamed=renamed)
 
     def has_kept(self, place: str) -> bool:
         """Tell whether there are stored data at a place."""
@@ -229,8 +237,7 @@ class RunFile:
             if TOLD not in file:
                 return None
             raw = file[TOLD][()].tobytes()
-        known: Mapping[str, Any] = of_json(unsealed(raw, f"{self.path}/{TOLD}"))
-        return known
+        return unsealed_run(raw, f"{self.path}/{TOLD}")
 
     def _read_data(self, name: str) -> Any:
         """Read a result as data: a table as one of Arrow."""
@@ -298,7 +305,7 @@ class RunFile:
         except OSError as error:
             raise NXstxmOSError(f"{self.path.parent} can not be made ({error})") from error
         temporary = self.path.with_name(f".{self.path.stem}.{uuid4().hex[:8]}{_WRITING}")
-        known = None if told is None else sealed(to_json(dict(told), "what is known of the run"))
+        known = None if told is None else sealed_run(self.path.stem, told)
         others = {f"{DATA}/{name}": each for name, each in (keep or {}).items()}
         with lock_file(self.path.parent, self.path.name):
             for left in self.path.parent.glob(f".{self.path.stem}.*{_WRITING}"):
