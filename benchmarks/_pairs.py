@@ -77,6 +77,13 @@ def timed(work: Work) -> float:
         shutil.rmtree(folder)
 
 
+def once(work: Callable[[], object]) -> float:
+    """Time one call."""
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
 def pair(ours: Work, peer: Work, rounds: int) -> Pair:
     """Time both in turn; one go of each before is not counted."""
     timed(ours), timed(peer)

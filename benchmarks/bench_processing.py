@@ -42,7 +42,7 @@ if __name__ == "__main__":
     in_environment(__file__, "damnit-backend", ("damnit", "extra_proposal"), NEEDS)
 
 from _documents import Document, scalars  # noqa: E402 - of the right environment
-from _pairs import HEADINGS, Pair, arguments, leave, machine, table  # noqa: E402
+from _pairs import HEADINGS, Pair, arguments, leave, machine, once, table  # noqa: E402
 
 from suitcase.nxstxm import export_scan, open_nxstxm  # noqa: E402
 from suitcase.nxstxm.euxfel import export  # noqa: E402
@@ -106,11 +106,7 @@ def euxfel_runs(home: Path, runs: int) -> Path:
     for number in range(1, runs + 1):
         export(documents(number), home, proposal=PROPOSAL, instrument="SCS", cycle="202601")
     os.environ["EXTRA_DATA_DATA_ROOT"] = str(home)
-    proposal = home / "SCS" / "202601" / f"p{PROPOSAL:06d}"
-    for left in (proposal / "raw").iterdir():
-        if not left.is_dir():  # `damnit reprocess` takes everything there for a run
-            left.unlink()
-    return proposal
+    return home / "SCS" / "202601" / f"p{PROPOSAL:06d}"
 
 
 def nxstxm_files(home: Path, runs: int) -> Path:
@@ -130,7 +126,7 @@ def ours(folder: Path, scans: list[FoundScan]) -> float:
     """Process scans; give the seconds until the worker has begun and read the context file."""
     made = RunTable.create(folder, proposal=PROPOSAL, context=context())
     with Processor(made, jobs=1) as processor:
-        begun = _once(processor.context)
+        begun = once(processor.context)
         for done in processor.process(scans):
             assert len(done.computed) == VALUES
             assert not done.errors
@@ -178,7 +174,7 @@ def in_process(folder: Path, runs: int) -> float:
 def for_each(work: Callable[[int], object], runs: int) -> float:
     """Time something for each of some runs; give the seconds of one, the first not counted."""
     work(1)
-    return median(_once(lambda number=number: work(number)) for number in range(1, runs + 1))
+    return median(once(lambda number=number: work(number)) for number in range(1, runs + 1))
 
 
 def anew(number: int) -> float:
@@ -226,7 +222,7 @@ def compared(quick: bool, rounds: int, missed: list[str]) -> None:
         found: list[list[FoundScan]] = []
         finding = []
         for place in (proposal, nxstxm_files(home / "files", runs)):
-            finding.append(_once(lambda place=place: found.append(found_scans([place]))) / runs)
+            finding.append(once(lambda place=place: found.append(found_scans([place]))) / runs)
             assert len(found[-1]) == runs
         opening = openings(runs, proposal / "raw", found[1], finding)
         sides: dict[str, Side] = {"NXstxm files": lambda to: ours(to, found[1])}
@@ -292,12 +288,6 @@ def values(folder: Path, runs: int) -> list[list[float]]:
     found = [frame[f"v{n}"].tolist() for n in range(1, VALUES + 1)]
     assert [len(column) for column in found] == [runs] * VALUES
     return found
-
-
-def _once(work: Callable[[], object]) -> float:
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
 
 
 def main() -> int:

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any, NamedTuple
@@ -31,7 +32,7 @@ if __name__ == "__main__":
 
 import numpy as np  # noqa: E402 - of the right environment
 from _arrays import AnyArray, cut, events, stack  # noqa: E402
-from _pairs import HEADINGS, Work, arguments, leave, machine, pair, table, timed  # noqa: E402
+from _pairs import HEADINGS, Work, arguments, leave, machine, once, pair, table, timed  # noqa: E402
 
 from suitcase.nxstxm.storage import DataDirectory, DataKey, StoredMetadata  # noqa: E402
 from suitcase.nxstxm.storage._metadata import sealed  # noqa: E402
@@ -282,7 +283,7 @@ def finding(quick: bool, missed: list[str]) -> None:
             ("list of one run", lambda each: list(store.list(each.run_id)), chosen[:200], None),
         ]
         for what, work, wanted, target in cases:
-            spent = sorted(1e3 * _once(work, each) for each in wanted)
+            spent = sorted(1e3 * once(partial(work, each)) for each in wanted)
             late = quantiles(spent, n=100)[98]
             rows.append(
                 [what, f"{median(spent):.3f}", f"{late:.3f}", f"{spent[-1]:.3f}",
@@ -308,12 +309,6 @@ def place(store: DataDirectory, each: DataKey, like: StoredMetadata) -> None:
         folder.mkdir(parents=True)
         made = like.with_(run_id=each.run_id, data_type=each.data_type, lineage=each.lineage)
         (folder / "metadata.json").write_bytes(sealed(made.as_json()))
-
-
-def _once(work: Callable[[DataKey], object], each: DataKey) -> float:
-    begin = time.perf_counter()
-    work(each)
-    return time.perf_counter() - begin
 
 
 def main() -> int:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median, quantiles
@@ -24,7 +23,7 @@ WRITE, READ, GROWTH, OPEN = 20.0, 3.0, 1.5, 200.0
 if __name__ == "__main__":
     in_environment(__file__, "damnit", ["damnit"])
 
-from _pairs import HEADINGS, arguments, leave, machine, pair, table, timed  # noqa: E402
+from _pairs import HEADINGS, arguments, leave, machine, once, pair, table, timed  # noqa: E402
 
 from suitcase.nxstxm.variables._database import Database  # noqa: E402 - of the right environment
 from suitcase.nxstxm.variables._stored_cell import StoredCell  # noqa: E402
@@ -146,7 +145,7 @@ def among_many(quick: bool, missed: list[str]) -> None:
             spent[runs] = _writing(made, runs, values)
             made.close()
         for what, readonly in (("opened, last 50 rows", False), ("the same, read-only", True)):
-            times = sorted(1e3 * _once(lambda r=readonly: _look(path, r)) for _ in range(50))
+            times = sorted(1e3 * once(lambda r=readonly: _look(path, r)) for _ in range(50))
             late = quantiles(times, n=100)[94]
             met = late <= OPEN
             rows.append(
@@ -175,19 +174,13 @@ def _writing(made: Database, runs: int, values: int) -> float:
         cells = [StoredCell(f"v{n}", value(run, n), provenance="context.py") for n in range(values)]
         made.set_cells(PROPOSAL, run, cells, start_time=1.7e9 + run)
 
-    return median(_once(lambda run=run: write(run)) for run in range(runs + 1, runs + 201))
+    return median(once(lambda run=run: write(run)) for run in range(runs + 1, runs + 201))
 
 
 def _look(path: Path, readonly: bool) -> None:
     opened = Database(path, readonly=readonly)
     assert len(opened.rows(50)) == 50
     opened.close()
-
-
-def _once(work: Callable[[], object]) -> float:
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
 
 
 def main() -> int:

@@ -64,9 +64,7 @@ class ConnectionPool(ABC):
 
     def close(self) -> None:
         """Close the connections; they are made anew when they are needed."""
-        idle = self._own()
-        while idle:
-            idle.pop().close()
+        _close(self._own(), os.getpid())
 
     def __getstate__(self) -> dict[str, Any]:
         """Give what another process needs."""

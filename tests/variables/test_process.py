@@ -21,6 +21,7 @@ from suitcase.nxstxm.variables import (
     Processed,
     Processor,
     RunTable,
+    VariableError,
     found_scans,
 )
 
@@ -228,6 +229,10 @@ def test_results_from_elsewhere_are_cells_too(lab: Lab) -> None:
         lab.table.submit(uid, {"x": 1}, provenance="")
     with pytest.raises(CellError):
         lab.table.submit(uid, {"x": object()}, provenance="me")
+    lab.table.database.add_user_variable("weather", "string")
+    with pytest.raises(VariableError, match="'weather' is a variable of users"):
+        lab.table.submit("a new scan", {"weather": "rain"}, provenance="me")
+    assert "a new scan" not in lab.table
     lab.table.submit("a new scan", {"x": 1}, provenance="me")
     assert lab.table["a new scan"].info.run == 3
     lab.table.delete("a new scan")

@@ -82,7 +82,7 @@ def init(
 ) -> None:
     """Make a table, with a context file that has the usual variables."""
     _ready()
-    from suitcase.nxstxm.cli._table import number_or_text
+    from suitcase.nxstxm.cli._table_typed import number_or_text
     from suitcase.nxstxm.variables import RunTable
     from suitcase.nxstxm.variables._export import shown_proposals
 
@@ -117,8 +117,8 @@ def process(
 ) -> None:
     """Compute what is missing, or would be made otherwise by now."""
     with _open(directory) as opened:
-        from suitcase.nxstxm.cli._table import parameters
         from suitcase.nxstxm.cli._table import process as process_scans
+        from suitcase.nxstxm.cli._table_typed import parameters
 
         good = process_scans(
             make_console(),
@@ -155,7 +155,8 @@ def watch(
     """Process scans as they are finished, until it is interrupted."""
     require("watchfiles", "variables", "to watch folders")
     with _open(directory) as opened:
-        from suitcase.nxstxm.cli._table import follow, parameters
+        from suitcase.nxstxm.cli._table import follow
+        from suitcase.nxstxm.cli._table_typed import parameters
 
         follow(
             make_console(),
@@ -211,7 +212,7 @@ def set_value(
 ) -> None:
     """Type a value in: of a variable that users fill, not the context file."""
     with _open(directory) as opened:
-        from suitcase.nxstxm.cli._table import set_typed
+        from suitcase.nxstxm.cli._table_typed import set_typed
 
         set_typed(opened, run, name, value, kind, title)
 
@@ -232,7 +233,7 @@ def comment(
         if run is None:
             opened.database.add_timed_comment(time.time(), text)
             return
-        from suitcase.nxstxm.cli._table import typed_run
+        from suitcase.nxstxm.cli._table_typed import typed_run
 
         info = typed_run(opened, run)
         opened.database.set_comment(info.proposal, info.run, text)
@@ -247,7 +248,7 @@ def tag(
 ) -> None:
     """Tag a variable, for `show --tag`."""
     with _open(directory) as opened:
-        from suitcase.nxstxm.cli._table import typed_names
+        from suitcase.nxstxm.cli._table_typed import typed_names
 
         act = opened.database.remove_tag if remove else opened.database.add_tag
         (variable,) = typed_names([name], opened.titles())

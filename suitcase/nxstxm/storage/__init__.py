@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ._kept import Kept
     from ._key import DataKey, Lineage, Step, split_key
     from ._keyed import KeyedStorage
-    from ._kinds import Parts, Schema, is_a, taken_apart
+    from ._kinds import is_a, taken_apart
     from ._loading import Chunk, StoredData, Wanted
     from ._memory import MemoryFrontend
     from ._memory_backend import MemoryBackend
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from ._ready import READY, channel_of
     from ._saver import Saver
     from ._scans import SCAN, SCAN_LINEAGE, chosen_run, told_by
+    from ._schema import Parts, Schema
     from ._sqlite import SQLiteFrontend
     from ._store import Store, copied
 
@@ -63,7 +64,7 @@ _NAMES = {
     "_kept": ("Kept",),
     "_key": ("DataKey", "Lineage", "Step", "split_key"),
     "_keyed": ("KeyedStorage",),
-    "_kinds": ("Parts", "Schema", "is_a", "taken_apart"),
+    "_kinds": ("is_a", "taken_apart"),
     "_loading": ("Chunk", "StoredData", "Wanted"),
     "_memory": ("MemoryFrontend",),
     "_memory_backend": ("MemoryBackend",),
@@ -74,6 +75,7 @@ _NAMES = {
     "_ready": ("READY", "channel_of"),
     "_saver": ("Saver",),
     "_scans": ("SCAN", "SCAN_LINEAGE", "chosen_run", "told_by"),
+    "_schema": ("Parts", "Schema"),
     "_sqlite": ("SQLiteFrontend",),
     "_store": ("Store", "copied"),
 }

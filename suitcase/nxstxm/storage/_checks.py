@@ -7,8 +7,8 @@ from typing import Any, Literal, get_args
 
 from .._errors import OptionError
 from ._errors import FormatError
-from ._kinds import Parts
 from ._metadata import StoredMetadata
+from ._schema import Parts
 
 Compression = Literal["lz4", "zstd", "none"]
 

@@ -15,9 +15,10 @@ from ._errors import DataCorrupted, FormatError
 from ._h5_group import about_bytes, about_of
 from ._kept import Kept
 from ._key import DataKey
-from ._kinds import Parts, Schema, taken_apart
+from ._kinds import taken_apart
 from ._metadata import ChunkInfo, StoredMetadata
 from ._saver import ranges_of
+from ._schema import Parts, Schema
 
 #: What text was that has no fixed length.
 _TEXTS = {"object": "O", "string": "O"}

@@ -8,8 +8,9 @@ from typing import Any
 
 from ._dtypes import AnyArray
 from ._errors import DataCorrupted
-from ._kinds import narrowed, put_together
+from ._kinds import put_together
 from ._metadata import ChunkInfo, StoredMetadata
+from ._schema import narrowed
 
 Arrays = Mapping[str, AnyArray]
 

@@ -19,7 +19,6 @@ from .._log import logger
 from ._checks import check_options
 from ._dtypes import AnyArray
 from ._errors import FormatError, SaverError
-from ._kinds import Schema, difference
 from ._local import LocalBackend, beside
 from ._metadata import ChunkInfo, StoredMetadata, line, lines, sealed, unsealed
 from ._piece_data import CONSTANTS, LOG, METADATA, PieceData
@@ -28,6 +27,7 @@ from ._piece_writing import write
 from ._pieces import Stored
 from ._places import TEMP
 from ._saver import Saver
+from ._schema import Schema, difference
 
 _FAILURE, _SCHEMA = "failure", "schema"
 #: Files that may be on their way to the disk, each with a thread that waits for it.

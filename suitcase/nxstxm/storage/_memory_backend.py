@@ -17,11 +17,11 @@ from ._checks import check_options, disagreement
 from ._dtypes import AnyArray, alike, from_bytes, to_bytes
 from ._errors import DataLockedError, DataNotAvailable, SaverError
 from ._kept import Arrays, Kept
-from ._kinds import Parts
 from ._loading import StoredData
 from ._metadata import ChunkInfo, StoredMetadata
 from ._places import check_overwrite
 from ._saver import Saver, ranges_of
+from ._schema import Parts
 
 
 class MemoryData(StoredData):

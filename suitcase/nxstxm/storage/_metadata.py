@@ -13,7 +13,7 @@ from ._attributes import of_json, to_json
 from ._canonical import as_text
 from ._errors import DataCorrupted, NewerFormatError
 from ._key import DataKey, Lineage
-from ._kinds import Schema
+from ._schema import Schema
 
 FORMAT = "suitcase-nxstxm-data"
 FORMAT_VERSION = 1

@@ -15,12 +15,13 @@ import numpy as np
 from ._backend import StorageBackend
 from ._dtypes import AnyArray, concatenated
 from ._errors import DataCorrupted
-from ._kinds import Parts, Schema, narrowed, put_together
+from ._kinds import put_together
 from ._loading import Progress, StoredData, Wanted
 from ._metadata import ChunkInfo, StoredMetadata, lines, unsealed
 from ._piece_reading import Fetch, check, read
 from ._pieces import Stored, workers
 from ._saver import ranges_of
+from ._schema import Parts, Schema, narrowed
 
 METADATA = "metadata.json"
 LOG = "chunks.jsonl"

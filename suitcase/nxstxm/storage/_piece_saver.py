@@ -10,11 +10,11 @@ from typing import Any
 from .._errors import NXstxmKeyError
 from ._checks import disagreement
 from ._dtypes import AnyArray
-from ._kinds import Parts
 from ._metadata import ChunkInfo, StoredMetadata
 from ._piece_data import CONSTANTS, PieceBackend, PieceData, file_of, info_of
 from ._pieces import Encoded, Stored, encode, workers
 from ._saver import Saver
+from ._schema import Parts
 
 #: The file of what all chunks share.
 CONSTANTS_FILE = "constants.h5"

@@ -8,7 +8,8 @@ from typing import Any
 from .._errors import OptionError
 from ._dtypes import alike
 from ._errors import FormatError
-from ._kinds import difference, joined, length, part, split, taken_apart
+from ._kinds import joined, length, part, split, taken_apart
+from ._schema import difference
 
 
 def rechunked(chunks: Iterable[Any], target: int, axis: str | None = None) -> Iterator[Any]:

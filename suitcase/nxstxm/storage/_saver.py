@@ -19,9 +19,10 @@ from .._errors import NXstxmError
 from .._log import logger
 from ._attributes import to_json
 from ._errors import FormatError, SaverError
-from ._kinds import DATA, Parts, Schema, difference, taken_apart
+from ._kinds import DATA, taken_apart
 from ._metadata import ChunkInfo, StoredMetadata
 from ._rechunk import rechunked
+from ._schema import Parts, Schema, difference
 
 #: Chunks that `save_from` has in hand: one is made while others are compressed and written.
 _IN_HAND = 2

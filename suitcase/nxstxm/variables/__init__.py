@@ -23,7 +23,8 @@ from ._process import Processed, Processor
 from ._run import RunRef, ScanRun
 from ._run_files import RunFiles
 from ._scans import FoundScan, found_scans
-from ._table import RunTable, TableCell, TableRun
+from ._table import RunTable
+from ._table_row import TableCell, TableRun
 from ._variable import Variable
 from ._watch import watch
 

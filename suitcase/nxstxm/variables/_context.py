@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import hashlib
-import json
 import sys
 import traceback
 import types
@@ -15,9 +13,10 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from .._errors import NXstxmError, NXstxmKeyError, NXstxmOSError
-from ..storage import SCAN, canonical
+from .._errors import NXstxmKeyError, NXstxmOSError
+from ..storage import SCAN
 from ._errors import ContextError, GroupError, Problem
+from ._fingerprint import fingerprint_of
 from ._group import expanded, is_group
 from ._source import Source
 from ._variable import Variable
@@ -164,8 +163,7 @@ class ContextFile:
                 problems.append(Problem(f"two variables are named {name!r}", variable.line))
         found = {**plain, **grouped}
         fingerprints = {
-            name: _with_fields(_print_of(variable, source), variable)
-            for name, variable in found.items()
+            name: fingerprint_of(variable, source, _MODULE) for name, variable in found.items()
         }
         context = cls(found, path, code, fingerprints)
         problems += context._problems()
@@ -335,56 +333,6 @@ class ContextFile:
             tuple(dict.fromkeys(uses)),
             self._fingerprints.get(name, ""),
         )
-
-
-def _print_of(variable: Variable, source: Source) -> str:
-    """Give the hash of a variable's code, which may have been imported from a module."""
-    place = _place_of(variable)
-    module = sys.modules.get(getattr(variable.func, "__module__", None) or "")
-    file = getattr(module, "__file__", None)
-    if module is None or module.__name__ == _MODULE or file is None:
-        return source.fingerprint(place, variable.line)
-    try:
-        code = Path(file).read_text(encoding="utf-8")
-    except OSError:
-        return source.fingerprint(place, variable.line)
-    # of an installed package only that module counts
-    folder = source.folder if Path(file).parent == source.folder else None
-    return Source(code, folder).fingerprint(place, variable.line)
-
-
-def _place_of(variable: Variable) -> str:
-    """Name a variable as its code has it: ``name``, or ``Class.method``."""
-    function = variable.func
-    owner = getattr(function, "__self__", None)
-    name = getattr(function, "__name__", variable.name)
-    if owner is None:
-        return name
-    for cls in type(owner).__mro__:
-        if name in vars(cls):
-            return f"{cls.__name__}.{name}"
-    return f"{type(owner).__name__}.{name}"
-
-
-def _with_fields(fingerprint: str, variable: Variable) -> str:
-    """Let the fields of a group's instance count, too."""
-    owner = getattr(variable.func, "__self__", None)
-    if owner is None:
-        return fingerprint
-
-    fields: dict[str, str] = {}
-    for key, value in vars(owner).items():
-        if key in ("name", "title", "tags", "sep"):
-            continue
-        if is_group(value):
-            fields[key] = value.name
-            continue
-        try:
-            fields[key] = canonical(value, f"field {key!r}")
-        except NXstxmError:
-            fields[key] = repr(value)
-    text = json.dumps([fingerprint, fields], sort_keys=True)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 # -- running the file -----------------------------------------------------------------------------

@@ -24,7 +24,7 @@ _ONE = "proposal=? AND run=?"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Asked:
     """A scan whose numbers are wanted; see `Numbers.number_of`."""
 
     first_uid: str
@@ -34,7 +34,7 @@ class Wanted:
     paths: tuple[str, ...] | None = None
     start_time: float | None = None
 
-    def checked(self) -> Wanted:
+    def checked(self) -> Asked:
         """Give it, if it can be one."""
         if not isinstance(self.first_uid, str) or not self.first_uid:
             raise VariableError(f"first_uid={shown(self.first_uid)} is no scan; give its first uid")
@@ -96,7 +96,7 @@ class Numbers(Connections):
         (int, int)
             Proposal and run.
         """
-        wanted = Wanted(
+        wanted = Asked(
             first_uid,
             proposal,
             scan_id,
@@ -106,7 +106,7 @@ class Numbers(Connections):
         )
         return self.numbers_of([wanted])[0]
 
-    def numbers_of(self, scans: Iterable[Wanted]) -> list[tuple[int, int]]:
+    def numbers_of(self, scans: Iterable[Asked]) -> list[tuple[int, int]]:
         """Give the numbers of scans, as `number_of` does, all of them in one transaction."""
         asked = [each.checked() for each in scans]
         found = {each.first_uid: self.run_of(each.first_uid) for each in asked}
@@ -148,7 +148,7 @@ class Numbers(Connections):
         return {int(number): str(unbound(name)) for number, name in rows}
 
 
-def _numbered(db: sqlite3.Connection, scan: Wanted) -> tuple[int, int]:
+def _numbered(db: sqlite3.Connection, scan: Asked) -> tuple[int, int]:
     """Give the numbers of a scan, new ones where it has none, and note what is known of it."""
     uid, start_time = bound(scan.first_uid), moment(scan.start_time, "start_time")
     found = db.execute("SELECT proposal, run FROM nxstxm_runs WHERE first_uid=?", (uid,)).fetchone()
@@ -173,6 +173,11 @@ def _numbered(db: sqlite3.Connection, scan: Wanted) -> tuple[int, int]:
 # -- numbers --------------------------------------------------------------------------------------
 
 
+def is_proposal(number: int) -> bool:
+    """Tell whether a number may be that of a proposal which is no name."""
+    return 0 < number < FIRST_PROPOSAL - 1
+
+
 def _as_number(proposal: int | str | None) -> int | None:
     """Give the number of a proposal that is one."""
     if isinstance(proposal, str):
@@ -180,7 +185,7 @@ def _as_number(proposal: int | str | None) -> int | None:
     if proposal is None:
         return None
     number = whole(proposal, "proposal")
-    return number if 0 < number < FIRST_PROPOSAL - 1 else None
+    return number if is_proposal(number) else None
 
 
 def _proposal(db: sqlite3.Connection, proposal: int | str | None) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import queue
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -18,7 +17,7 @@ from .._errors import NXstxmError, NXstxmKeyError
 from .._log import logger
 from ..storage import Lineage
 from ._context import VariableInfo
-from ._errors import ContextError, Problem, VariableError
+from ._counting import Context, CountingContext
 from ._identity import LINEAGE, MADE, Identity, identities, to_do
 from ._messages import (
     Message,
@@ -26,9 +25,8 @@ from ._messages import (
     processing_finished,
     processing_state_set,
     run_values_updated,
-    variable_set,
 )
-from ._numbers import Wanted
+from ._numbers import Asked
 from ._results import Result
 from ._run import store_of
 from ._run_file import file_of
@@ -40,8 +38,6 @@ from ._worker import Worker
 
 #: Who made the cells of a context file.
 PROVENANCE = "context.py"
-#: Of the last context file that could be read, in the table's settings.
-_GOOD, _BROKEN = "nxstxm_context", "nxstxm_context_error"
 
 
 @dataclass(frozen=True)
@@ -71,26 +67,6 @@ class Processed:
     errors: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     failure: str = ""
-
-
-@dataclass(frozen=True)
-class Context:
-    """The context file that counts.
-
-    Attributes
-    ----------
-    code, path : str
-        Its text and where it is.
-    infos : tuple of VariableInfo
-        Its variables, those that others need first.
-    error : ContextError, optional
-        What is wrong with the file as it is: the last good one counts.
-    """
-
-    code: str
-    path: str
-    infos: tuple[VariableInfo, ...]
-    error: ContextError | None = None
 
 
 @dataclass(frozen=True)
@@ -143,8 +119,7 @@ class Processor:
         self._free: queue.SimpleQueue[Worker] = queue.SimpleQueue()
         for worker in self._workers:
             self._free.put(worker)
-        self._context: Context | None = None
-        self._lock = threading.Lock()
+        self._counting = CountingContext(table, self._described, self._tell)
 
     @contextmanager
     def _worker(self) -> Iterator[Worker]:
@@ -154,8 +129,6 @@ class Processor:
         finally:
             self._free.put(worker)
 
-    # -- the context file --------------------------------------------------------------------------
-
     def context(self) -> Context:
         """Read the context file, if it has changed; the last good one, if it can not be used.
 
@@ -164,58 +137,11 @@ class Processor:
         ContextError
             It can not be used, and there is no earlier one.
         """
-        with self._lock:
-            path = self.table.context_path
-            try:
-                code = path.read_text(encoding="utf-8-sig")
-            except (OSError, UnicodeDecodeError) as error:
-                return self._last_good(str(path), ContextError(str(path), [_unreadable(error)]))
-            known = self._context
-            if known is not None and known.code == code and known.error is None:
-                return known
-            try:
-                infos = self._described(code, str(path))
-            except ContextError as error:
-                return self._last_good(str(path), error)
-            try:
-                return self._accept(code, str(path), infos)
-            except VariableError as error:
-                told = ContextError(str(path), [Problem(str(error))])
-                return self._last_good(str(path), told)
+        return self._counting.read()
 
     def _described(self, code: str, path: str) -> tuple[VariableInfo, ...]:
         with self._worker() as worker:
             return tuple(worker.describe(code, path))
-
-    def _accept(self, code: str, path: str, infos: tuple[VariableInfo, ...]) -> Context:
-        shown = [info for info in infos if not info.transient]
-        changed = self.table.database.set_computed(shown)
-        settings = self.table.database.metameta
-        if settings.get(_GOOD) != code:
-            settings[_GOOD] = code
-        if settings.get(_BROKEN):
-            del settings[_BROKEN]
-        self._context = Context(code, path, infos)
-        for info in shown:
-            if info.name in changed:
-                marks = {"units": info.units} if info.units else None
-                self._tell(variable_set(info.name, info.title, info.description, marks))
-        return self._context
-
-    def _last_good(self, path: str, error: ContextError) -> Context:
-        """Go on with the last context file that could be used, and say that the new one can not."""
-        settings = self.table.database.metameta
-        if not self.table.readonly and settings.get(_BROKEN) != str(error):
-            settings[_BROKEN] = str(error)
-        known = self._context
-        if known is None:
-            code = settings.get(_GOOD)
-            if code is None:
-                raise error
-            known = Context(str(code), path, self._described(str(code), path))
-        logger.error("the context file can not be used, the one before counts: %s", error)
-        self._context = Context(known.code, known.path, known.infos, error)
-        return self._context
 
     # -- scans -------------------------------------------------------------------------------------
 
@@ -282,7 +208,7 @@ class Processor:
         """Give scans their numbers, in the order of time: those that are free are given so."""
         own = self.table.proposal
         return self.table.database.numbers_of(
-            Wanted(
+            Asked(
                 scan.uid,
                 own if scan.proposal is None else scan.proposal,
                 scan.scan_id,
@@ -441,7 +367,3 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):
         return ""
-
-
-def _unreadable(error: Exception) -> Problem:
-    return Problem(f"it can not be read ({error})")

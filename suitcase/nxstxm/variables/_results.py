@@ -1,9 +1,11 @@
-"""What is written of a result into the file of a run."""
+"""A result in the file of a run: written, and read."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -17,6 +19,10 @@ from ._summary import Summary
 
 #: The attribute that tells what kind of thing a result is, as DAMNIT names it.
 OBJECT = "_damnit_objtype"
+#: What is NetCDF of that.
+LABELS = ("dataarray", "dataset")
+#: Attributes by which arrays and their dimensions refer to each other.
+_DIMENSIONS, _USERS = "DIMENSION_LIST", "REFERENCE_LIST"
 #: Arrays larger than this are compressed.
 _LARGE = 16 * 1024
 _COMPRESSED: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
@@ -231,3 +237,72 @@ def _write_labelled(file: h5py.File, name: str, data: Any, *, checked: bool = Fa
     with h5netcdf.File(file, "a", invalid_netcdf=True) as inner:
         dataset.dump_to_store(H5NetCDFStore(inner, group=name, mode="w"), encoding=encoding)
     file[name].attrs[OBJECT] = kind
+
+
+# -- reading --------------------------------------------------------------------------------------
+
+
+def read_plain(dataset: h5py.Dataset, kind: str) -> Any:
+    """Read a result that is one array.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The array.
+    kind : str
+        What kind of thing it is.
+    """
+    if kind in ("series", "dataframe"):
+        import pandas as pd
+
+        table = pd.read_parquet(io.BytesIO(dataset[()].tobytes()))
+        return table.iloc[:, 0] if kind == "series" else table
+    if kind == "PlotlyFigure":
+        raw = dataset[()].tobytes()
+        try:
+            import plotly.io
+        except ImportError:
+            return raw.decode("utf-8")
+        return plotly.io.from_json(raw)
+    value = dataset[()]
+    if kind == "timestamp":
+        import datetime
+
+        begin, end = -62135596800.0, 253402300799.99997  # of the years that Python has
+        value = min(max(float(value), begin), end)
+        return datetime.datetime.fromtimestamp(value, datetime.timezone.utc)
+    if h5py.check_string_dtype(dataset.dtype) is not None:
+        if dataset.ndim:
+            return dataset.asstr("utf-8", "surrogatepass")[()].astype("U")
+        return value.decode("utf-8", "surrogatepass")
+    unit = dataset.attrs.get("_nxstxm_dtype")
+    return value.view(str(unit)) if unit is not None else value
+
+
+def read_labelled(path: Path, group: str, kind: str) -> Any:
+    """Read a DataArray or Dataset of a file that nobody has open for writing."""
+    import xarray as xr
+
+    load = xr.load_dataarray if kind == "dataarray" else xr.load_dataset
+    made = load(path, group=group, engine="h5netcdf")
+    made.attrs = {k: v for k, v in made.attrs.items() if not k.startswith("_damnit_")}
+    return made
+
+
+def attach_dimensions(old: h5py.Group, new: h5py.Group) -> None:
+    """Let copied arrays refer to the dimensions beside them: HDF5 copies where those were."""
+    scales: dict[str, list[list[str]]] = {}
+    for name, node in old.items():
+        if _DIMENSIONS in node.attrs:
+            scales[name] = [
+                [old.file[each].name.rpartition("/")[2] for each in one]
+                for one in node.attrs[_DIMENSIONS]
+            ]
+    for node in new.values():
+        for name in (_DIMENSIONS, _USERS):
+            if name in node.attrs:
+                del node.attrs[name]
+    for name, dimensions in scales.items():
+        for place, names in enumerate(dimensions):
+            for each in names:
+                new[name].dims[place].attach_scale(new[each])

@@ -45,14 +45,20 @@ from ..storage import (
 )
 from ._errors import CellError, MissingValueError, VariableError
 from ._keyed import KEYS, Noted, mark, noted
-from ._results import OBJECT, Result, renamed, write_results
+from ._results import (
+    LABELS,
+    OBJECT,
+    Result,
+    attach_dimensions,
+    read_labelled,
+    read_plain,
+    renamed,
+    write_results,
+)
 
 _WRITING = ".writing.h5"
 #: Data that are no results of variables.
 DATA = ".data"
-_LABELS = ("dataarray", "dataset")
-#: Attributes by which arrays and their dimensions refer to each other.
-_DIMENSIONS, _USERS = "DIMENSION_LIST", "REFERENCE_LIST"
 #: What is known of the run.
 TOLD = ".run"
 #: The lineages of results.
@@ -95,7 +101,7 @@ class RunFile:
     @contextmanager
     def _opened(self) -> Iterator[h5py.File]:
         try:
-            with opened(self.path) as file:
+            with _file(self.path) as file:
                 yield file
         except NXstxmError:
             raise
@@ -147,9 +153,9 @@ class RunFile:
                 raise MissingValueError(f"variable {name!r} has no data in {self.path}")
             self._check(file, name, lineage)
             kind = file[name].attrs.get(OBJECT, "")
-            if kind not in _LABELS:
-                return _plain(file[name]["data"], kind)
-        return _netcdf(self.path, name, kind)
+            if kind not in LABELS:
+                return read_plain(file[name]["data"], kind)
+        return read_labelled(self.path, name, kind)
 
     def _check(self, file: h5py.File, name: str, lineage: str | None) -> None:
         """See that a result was made as the table says: whoever wrote it may have died then."""
@@ -168,8 +174,8 @@ class RunFile:
                 return None
             kind = found.attrs.get(OBJECT, "")
             if kind != "dataarray":
-                return _plain(found, kind)
-        return _netcdf(self.path, f".preview/{name}", "dataarray")
+                return read_plain(found, kind)
+        return read_labelled(self.path, f".preview/{name}", "dataarray")
 
     # -- stored data -------------------------------------------------------------------------------
 
@@ -202,7 +208,7 @@ class RunFile:
 
             @contextmanager
             def opener() -> Iterator[h5py.Group]:
-                with opened(self.path) as file:
+                with _file(self.path) as file:
                     yield file[place]
 
             with self._opened() as file:
@@ -352,12 +358,12 @@ class RunFile:
             file.create_group(inner)
         if not self.path.exists():
             return {}
-        with opened(self.path) as old:
+        with _file(self.path) as old:
             for place in _places(old, new):
                 file.require_group(place.rpartition("/")[0] or "/")
                 old.copy(old[place], file, place)
-                if old[place].attrs.get(OBJECT, "") in _LABELS:
-                    _attach_dimensions(old[place], file[place])
+                if old[place].attrs.get(OBJECT, "") in LABELS:
+                    attach_dimensions(old[place], file[place])
             return {name: made for name, made in _lineages(old).items() if name not in new}
 
 
@@ -373,25 +379,6 @@ def _stamp(path: Path) -> str:
     return f"{about.st_ino}:{about.st_size}:{about.st_mtime_ns}"
 
 
-def _attach_dimensions(old: h5py.Group, new: h5py.Group) -> None:
-    """Let copied arrays refer to the dimensions beside them: HDF5 copies where those were."""
-    scales: dict[str, list[list[str]]] = {}
-    for name, node in old.items():
-        if _DIMENSIONS in node.attrs:
-            scales[name] = [
-                [old.file[each].name.rpartition("/")[2] for each in one]
-                for one in node.attrs[_DIMENSIONS]
-            ]
-    for node in new.values():
-        for name in (_DIMENSIONS, _USERS):
-            if name in node.attrs:
-                del node.attrs[name]
-    for name, dimensions in scales.items():
-        for number, names in enumerate(dimensions):
-            for each in names:
-                new[name].dims[number].attach_scale(new[each])
-
-
 def _places(old: h5py.File, new: set[str]) -> Iterator[str]:
     """Say what stays of a file: results, and what is beside them under their names; and data."""
     for name in old:
@@ -403,44 +390,7 @@ def _places(old: h5py.File, new: set[str]) -> Iterator[str]:
                 yield f"{inner}/{name}"
 
 
-def _plain(dataset: h5py.Dataset, kind: str) -> Any:
-    if kind in ("series", "dataframe"):
-        import pandas as pd
-
-        table = pd.read_parquet(io.BytesIO(dataset[()].tobytes()))
-        return table.iloc[:, 0] if kind == "series" else table
-    if kind == "PlotlyFigure":
-        raw = dataset[()].tobytes()
-        try:
-            import plotly.io
-        except ImportError:
-            return raw.decode("utf-8")
-        return plotly.io.from_json(raw)
-    value = dataset[()]
-    if kind == "timestamp":
-        import datetime
-
-        begin, end = -62135596800.0, 253402300799.99997  # of the years that Python has
-        value = min(max(float(value), begin), end)
-        return datetime.datetime.fromtimestamp(value, datetime.timezone.utc)
-    if h5py.check_string_dtype(dataset.dtype) is not None:
-        if dataset.ndim:
-            return dataset.asstr("utf-8", "surrogatepass")[()].astype("U")
-        return value.decode("utf-8", "surrogatepass")
-    unit = dataset.attrs.get("_nxstxm_dtype")
-    return value.view(str(unit)) if unit is not None else value
-
-
-def _netcdf(path: Path, group: str, kind: str) -> Any:
-    import xarray as xr
-
-    load = xr.load_dataarray if kind == "dataarray" else xr.load_dataset
-    made = load(path, group=group, engine="h5netcdf")
-    made.attrs = {k: v for k, v in made.attrs.items() if not k.startswith("_damnit_")}
-    return made
-
-
-def opened(path: Path) -> h5py.File:
+def _file(path: Path) -> h5py.File:
     """Open a file to be read, whoever has it open."""
     try:
         return h5py.File(path, "r", locking=False)
@@ -453,6 +403,3 @@ def opened(path: Path) -> h5py.File:
 def file_of(directory: Path, proposal: int, run: int) -> RunFile:
     """Give the file of a run of a table."""
     return RunFile(directory / "extracted_data" / f"p{proposal}_r{run}.h5")
-
-
-__all__ = ["Result", "RunFile", "file_of"]

@@ -15,7 +15,7 @@ from ..euxfel import StoredRun, runs_in
 from ..nexus import runs_in_file
 from ..scans import group_runs, read_plan
 from ..storage import NXstxmDirectory, chosen_run, uid_of
-from ._numbers import FIRST_PROPOSAL
+from ._numbers import is_proposal
 from ._run import RunRef
 
 
@@ -156,7 +156,7 @@ def _proposal(said: Any) -> int | str | None:
     """Give what a start document says of the proposal; a number that is none of one is a name."""
     if isinstance(said, bool) or not isinstance(said, (int, str)) or said == "":
         return None
-    return said if isinstance(said, str) or 0 < said < FIRST_PROPOSAL - 1 else str(said)
+    return said if isinstance(said, str) or is_proposal(said) else str(said)
 
 
 def _moment(said: Any) -> float | None:

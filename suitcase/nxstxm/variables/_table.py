@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +12,16 @@ from ._cell import Cell
 from ._database import Database
 from ._errors import MissingValueError
 from ._results import Result
-from ._run_file import RunFile, file_of
+from ._run_file import file_of
 from ._runs import RunInfo
 from ._stored_cell import StoredCell
 from ._summary import Summary, summarised
+from ._table_row import TableRun
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..storage import DataKey, Store
+    from ..storage import Store
 
 DATABASE, CONTEXT = "runs.sqlite", "context.py"
 #: What a new table begins with.
@@ -40,157 +40,6 @@ from suitcase.nxstxm.variables.stxm import (  # noqa: F401
 #     picture = run.picture()  # labelled: energy, y, x
 #     return float(picture.std() / picture.mean())
 '''
-
-
-class TableCell:
-    """A cell of a table, and the result behind it.
-
-    Attributes
-    ----------
-    name, title : str
-        The variable.
-    stored : StoredCell
-        What the table has.
-    """
-
-    def __init__(self, table: RunTable, info: RunInfo, name: str, stored: StoredCell) -> None:
-        self._table = table
-        self._info = info
-        self.name = name
-        self.title = table.titles().get(name, name)
-        self.stored = stored
-
-    def summary(self) -> Any:
-        """Give what the table shows: a number, a text, a picture (PNG), a sparkline."""
-        return self.stored.value
-
-    def read(self) -> Any:
-        """Read the result.
-
-        Raises
-        ------
-        MissingValueError
-            There is none; the message tells what went wrong.
-        """
-        self._check()
-        try:
-            return self._file.read(self.name, self.stored.lineage)
-        except MissingValueError:
-            stored = self.stored
-            # what users type, and numbers and text: the table has all of them
-            whole = isinstance(stored.value, (int, float, complex, str)) and not (
-                stored.summary_method or stored.summary_type
-            )
-            if not whole and (stored.value is None or stored.lineage is not None):
-                raise
-            return stored.value
-
-    def preview(self) -> Any:
-        """Give what to show when somebody looks closer: an array or a figure, else the result."""
-        self._check()
-        with contextlib.suppress(MissingValueError):
-            found = self._file.preview(self.name, self.stored.lineage)
-            if found is not None:
-                return found
-        return self.read()
-
-    @property
-    def units(self) -> str | None:
-        """The units of the result."""
-        return self.stored.units
-
-    @property
-    def lineage(self) -> str | None:
-        """The hash of how it was made; see also ``stored.attributes["made"]``."""
-        return self.stored.lineage
-
-    @property
-    def key(self) -> DataKey | None:
-        """The key under which `RunTable.store` has the result; None where it has none.
-
-        Those have one that declare a data type, and those of more than 64 kB.
-        """
-        with contextlib.suppress(MissingValueError):
-            return self._file.kept(self.name).metadata.key
-        return None
-
-    @property
-    def error(self) -> str | None:
-        """What went wrong, if it did: ``"ZeroDivisionError: division by zero"``."""
-        if self.stored.error is None:
-            return None
-        kind = self.stored.error_cls
-        return f"{kind}: {self.stored.error}" if kind else self.stored.error
-
-    def history(self) -> list[StoredCell]:
-        """Give what the cell was before, the latest last."""
-        return self._table.database.history(self._info.proposal, self._info.run, self.name)
-
-    @property
-    def _file(self) -> RunFile:
-        return file_of(self._table.path, self._info.proposal, self._info.run)
-
-    def _check(self) -> None:
-        if self.error is not None:
-            raise MissingValueError(
-                f"{self.name!r} of run {self._info.run} has no value: {self.error}"
-            )
-
-    def __repr__(self) -> str:
-        """Say what it is."""
-        value = self.error or repr(self.stored.value)
-        return f"<{self.name} of p{self._info.proposal} r{self._info.run}: {value[:60]}>"
-
-
-class TableRun(Mapping[str, TableCell]):
-    """A row of a table: its cells by the names, or titles, of variables.
-
-    Attributes
-    ----------
-    info : RunInfo
-        The run's numbers, its uid, where its files are.
-    """
-
-    def __init__(self, table: RunTable, info: RunInfo) -> None:
-        self._table = table
-        self.info = info
-        self._cells = table.database.cells(info.proposal, info.run)
-
-    def __getitem__(self, name: str) -> TableCell:
-        """Give a cell.
-
-        Raises
-        ------
-        MissingValueError
-            The run has none of that name or title.
-        """
-        known = name
-        if name not in self._cells:
-            by_title = {title: each for each, title in self._table.titles().items()}
-            known = by_title.get(name, name)
-        if known not in self._cells:
-            raise MissingValueError(
-                f"run {self.info.run} of proposal {self.info.proposal} has no {name!r}; it has "
-                f"{', '.join(self._cells) or 'nothing'}"
-            )
-        return TableCell(self._table, self.info, known, self._cells[known])
-
-    def __iter__(self) -> Iterator[str]:
-        """Give the names of the cells."""
-        return iter(self._cells)
-
-    def __len__(self) -> int:
-        """Count the cells."""
-        return len(self._cells)
-
-    @property
-    def comment(self) -> str | None:
-        """What users say of the run."""
-        return self._table.database.comment(self.info.proposal, self.info.run)
-
-    def __repr__(self) -> str:
-        """Say which it is."""
-        return f"<run {self.info.run} of proposal {self.info.proposal}: {len(self)} cells>"
 
 
 class RunTable:
@@ -435,16 +284,16 @@ class RunTable:
         for name, error in (errors or {}).items():
             kind = type(error).__name__
             results[name] = Result(None, None, str(error) or kind, kind)
+        cells = [stored_cell(name, each, provenance) for name, each in results.items()]
+        self.database.check_cells(cells)  # what the table refuses gets no number, and is in no file
         if isinstance(run, str) and self.database.run_of(run) is None:
             proposal, number = self.database.number_of(run, self.proposal)
         elif isinstance(run, tuple):
             proposal, number = run
         else:
             proposal, number = (self.proposal, run) if isinstance(run, int) else self._numbers(run)
-        cells = [stored_cell(name, each, provenance) for name, each in results.items()]
         file = file_of(self.path, proposal, number)
         agreed = file.stamp() == self.database.stamp(proposal, number)
-        self.database.check_cells(cells)  # what the table refuses must be in no file
         written = file.write(results, strict=True)
         stamp = written.stamp if agreed else None
         self.database.set_cells(proposal, number, cells, stamp=stamp)
