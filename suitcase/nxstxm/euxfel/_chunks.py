@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import h5py
 import numpy as np
@@ -29,40 +30,68 @@ def placed() -> h5py.h5p.PropDCID:
     return made
 
 
-def write_chunks(
-    h5: h5py.File, dataset: h5py.Dataset, first: int, rows: Sequence[AnyArray]
-) -> None:
-    """Write rows, each of which is a chunk that is not compressed.
+@dataclass(frozen=True)
+class Run:
+    """Pieces that lie one behind the other in a file.
+
+    Attributes
+    ----------
+    descriptor : int
+        Of the file.
+    start : int
+        Where the first of them belongs.
+    pieces : list of memoryview
+        Their bytes.
+    """
+
+    descriptor: int
+    start: int
+    pieces: list[memoryview]
+
+    def write(self) -> None:
+        """Write them; other threads run meanwhile."""
+        _write(self.descriptor, self.pieces, self.start)
+
+
+def placed_chunks(
+    descriptor: int, dataset: h5py.Dataset, first: int, rows: Sequence[AnyArray]
+) -> list[Run]:
+    """Say where rows belong, each of which is a chunk that is not compressed.
+
+    Where the system has no way to write them there, they are written at once.
 
     Parameters
     ----------
-    h5 : h5py.File
-        The file.
+    descriptor : int
+        Of the file, whose data begin where it does.
     dataset : h5py.Dataset
         The dataset, which has grown already.
     first : int
         Where the first of them belongs.
     rows : sequence of ndarray
         Of the dataset's dtype.
+
+    Returns
+    -------
+    list of Run
+        What is to be written, before the file is closed.
     """
     rest = (0,) * (dataset.ndim - 1)
-    if _PWRITEV is None or h5.userblock_size:
+    if _PWRITEV is None:
         for number, row in enumerate(rows, first):
             dataset.id.write_direct_chunk((number, *rest), np.ascontiguousarray(row))
-        return
+        return []
     place_of = dataset.id.get_chunk_info_by_coord
-    descriptor = h5.id.get_vfd_handle()
-    pieces: list[memoryview] = []
-    start = end = 0
+    runs: list[Run] = []
+    end = -1
     for number, row in enumerate(rows, first):
         place = place_of((number, *rest)).byte_offset
-        if place != end or len(pieces) == _MOST_PIECES:
-            _write(descriptor, pieces, start)
-            pieces, start, end = [], place, place
+        if place != end or len(runs[-1].pieces) == _MOST_PIECES:
+            runs.append(Run(descriptor, place, []))
         data = np.ascontiguousarray(row).reshape(-1).view(np.uint8).data
-        pieces.append(data)
-        end += data.nbytes
-    _write(descriptor, pieces, start)
+        runs[-1].pieces.append(data)
+        end = place + data.nbytes
+    return runs
 
 
 def _write(descriptor: int, pieces: list[memoryview], start: int) -> None:

@@ -163,9 +163,12 @@ class ExternalRows:
 
     def write(self, file: SequenceFile, trains: SomeTrains) -> FileFacts:
         """Write the rows of some trains."""
-        for key, parts in self._parts.items():
-            self._write(file, key, parts, trains)
-        return file.finish(trains.ids, trains.times)
+        try:
+            for key, parts in self._parts.items():
+                self._write(file, key, parts, trains)
+            return file.finish(trains.ids, trains.times)
+        finally:
+            file.abandon()
 
     def _write(
         self,
@@ -254,4 +257,5 @@ def _copy(file: SequenceFile, source: str, name: str, values: FileRows, first: i
     for at in range(first, first + n, step):
         file.add_rows(source, name, values[at : min(at + step, first + n)])
     file.write_rows()
+    file.wait()
     values.close()

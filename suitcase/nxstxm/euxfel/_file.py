@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
+from .._beside import Beside
 from .._errors import NXstxmFileExistsError, NXstxmOSError
 from .._publish import publish
-from ._chunks import placed, write_chunks
+from .._steady import SteadyFile
+from ._chunks import Run, placed, placed_chunks
 from ._columns import AnyArray, Reading, as_column, as_text, set_attributes, write_column
 from ._options import Version
 
@@ -96,8 +100,10 @@ class SequenceFile:
         self._n_held = 0
         self._held: dict[tuple[str, str], list[AnyArray]] = {}
         self._datasets: dict[str, h5py.Dataset] = {}
+        self._writing: Beside[None] | None = None
         try:
-            self.h5 = h5py.File(self.temporary, "w" if facts.overwrite else "x")
+            self._disk = SteadyFile(self.temporary, "w+b" if facts.overwrite else "x+b")
+            self.h5 = h5py.File(self._disk, "w")
         except OSError as error:
             raise NXstxmOSError(f"{self.temporary} can not be made ({error})") from error
 
@@ -112,17 +118,46 @@ class SequenceFile:
             self.write_rows()
 
     def write_rows(self) -> None:
-        """Write the rows that are held."""
+        """Write the rows that are held; frames while other things are done.
+
+        Raises
+        ------
+        OSError
+            They, or those before them, can not be written.
+        """
+        runs: list[Run] = []
         for (source, key), held in self._held.items():
             dataset = self._dataset(source, key, held[0].shape[1:], held[0].dtype)
             n, n_new = len(dataset), sum(len(rows) for rows in held)
             dataset.resize(n + n_new, 0)
             if dataset.chunks[0] == 1 and held[0].dtype.kind != "O":
-                write_chunks(self.h5, dataset, n, [row for rows in held for row in rows])
+                runs += placed_chunks(
+                    self._disk.fileno(), dataset, n, [row for rows in held for row in rows]
+                )
             elif n_new:
                 new = np.concatenate(held) if len(held) > 1 else held[0]
                 dataset[n:] = as_text(new) if new.dtype.kind == "O" else new
         self._held, self._n_held = {}, 0
+        self.wait()
+        if runs:
+            self._writing = Beside(partial(_write, self._disk, runs))
+
+    def wait(self) -> None:
+        """Wait until frames that are being written are in the file.
+
+        Raises
+        ------
+        OSError
+            Something could not be written.
+        """
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            try:
+                writing.result()
+            except OSError as error:
+                self._disk.error = error  # so that nobody can complete it
+        if self._disk.error is not None:
+            raise self._disk.error
 
     def _dataset(
         self, source: str, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]
@@ -233,12 +268,16 @@ class SequenceFile:
             self.write_rows()
             self._hold_run_values(len(train_ids))
             self._complete(train_ids, times)
+            self.wait()
             self.h5.close()
+            self._disk.close()
             publish(self.temporary, self.final, overwrite=self._facts.overwrite)
         except FileExistsError as error:
             raise NXstxmFileExistsError(f"{self.final} is there already") from error
         except OSError as error:
             raise NXstxmOSError(f"{self.final} could not be written ({error})") from error
+        finally:
+            self.abandon()
         return FileFacts(self.final, tuple(self._sources), self._legacy)
 
     def _complete(self, train_ids: AnyArray, times: AnyArray) -> None:
@@ -273,7 +312,17 @@ class SequenceFile:
 
     def abandon(self) -> None:
         """Let go of the file; what is written of it stays under its other name."""
+        with suppress(OSError):
+            self.wait()
         self.h5.close()
+        with suppress(OSError):
+            self._disk.close()
+
+
+def _write(_disk: SteadyFile, runs: list[Run]) -> None:
+    """Write frames into a file, which stays open as long as somebody has it."""
+    for run in runs:
+        run.write()
 
 
 def _chunks(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:

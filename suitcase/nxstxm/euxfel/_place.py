@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any, ClassVar
@@ -119,9 +119,14 @@ def reserve(directory: Path, start: Mapping[str, Any], options: RunOptions) -> R
                 folder.mkdir()
             except FileExistsError:
                 continue
-            before = _last_train(raw) if options.train_ids == "time" else 0
-            place = RunPlace(proposal, number, folder, uid, before)
-            place.mark()
+            place = RunPlace(proposal, number, folder, uid)
+            try:
+                if options.train_ids == "time":
+                    place = replace(place, before=_last_train(raw))
+                place.mark()
+            except BaseException:
+                place.give_back()
+                raise
             return place
     except OSError as error:
         raise NXstxmOSError(

@@ -11,6 +11,7 @@ from typing import Any
 
 from .._errors import NXstxmError, NXstxmOSError, NXstxmStateError, NXstxmValueError
 from ..documents import (
+    HeldFileError,
     StreamAssets,
     StreamRows,
     shown,
@@ -51,6 +52,8 @@ class RunWriter:
     ----------
     roots : dict of str to str
         Roots of files that the source of the documents knows, to where they are now.
+    is_closed, is_complete : bool
+        Whether it takes no more documents; and whether all its files have their names.
     leaves_out_held : bool
         Do without what detectors still write when the run stops.
     messages : list of str
@@ -70,7 +73,7 @@ class RunWriter:
         self.place = reserve(directory, start, options) if place is None else place
         self.roots: dict[str, str] = {}
         self.messages: list[str] = []
-        self.is_closed = False
+        self.is_closed = self.is_complete = False
         self.leaves_out_held = False
         self._options = options
         self._domain = safe(options.domain)
@@ -94,6 +97,7 @@ class RunWriter:
         self._assets = StreamAssets(direct=options.direct)
         self._last_time = _number(start.get("time"))
         self._stop: Mapping[str, Any] | None = None
+        self._failed = ""  # why it can not be completed any more
         self._last = LastFile(self._new_file(LAST, 0), start)
         self._booking = self._last.booking
         try:
@@ -115,12 +119,16 @@ class RunWriter:
         """
         if self.is_closed:
             raise NXstxmStateError(f"a {name} document came after run {self.uid:.8} was closed")
+        self._check()
         try:
             if name == "event":
                 self._take_event(doc)
                 return
             for each_name, each in unpack_documents([(name, doc)]):
                 self._take(each_name, each)
+        except NXstxmOSError as error:
+            self._failed = str(error)
+            raise
         except NXstxmError:
             raise
         except (OSError, *_NONSENSE) as error:
@@ -129,9 +137,15 @@ class RunWriter:
     def _ours(self, what: str, error: Exception) -> NXstxmError:
         """Say what went wrong in words of ours."""
         if isinstance(error, OSError):
-            return NXstxmOSError(f"{self.place.folder} can not be written ({error})")
+            self._failed = f"{self.place.folder} can not be written ({error})"
+            return NXstxmOSError(self._failed)
         told = f"{type(error).__name__}: {shown(str(error))}"
         return NXstxmValueError(f"{what} can not be written ({told})")
+
+    def _check(self) -> None:
+        """See that nothing is missing in the files: what was not written can not be made up for."""
+        if self._failed:
+            raise NXstxmOSError(self._failed)
 
     def _take(self, name: str, doc: Mapping[str, Any]) -> None:
         if name == "event":
@@ -255,23 +269,29 @@ class RunWriter:
         ------
         HeldFileError
             A detector still writes a file, which is not to be left out: call it again later.
+        NXstxmError
+            They can not be completed; what there is of the run stays without its last file.
         """
         if self.is_closed:
             return
+        self._check()
         for message in messages:
             self.note(message)
         try:
             self._close()
+        except HeldFileError:
+            raise
         except NXstxmError:
+            self.abandon()
             raise
         except (OSError, *_NONSENSE) as error:
+            self.abandon()
             raise self._ours(f"run {self.uid:.8}", error) from error
 
     def _close(self) -> None:
         self._end_streams()
         files = [file for stream in self._streams.values() for file in stream.files]
         external, aliases = self._write_external()
-        self.is_closed = True
         first = next(iter(self._streams.values()), None)
         has_start = first is not None and bool(first.files)
         last = self._last.finish(self._stop, self.messages, with_start=not has_start)
@@ -280,6 +300,7 @@ class RunWriter:
         self._trains.close()
         write_aliases(self.place, [*(s.aliases for s in self._streams.values()), *aliases])
         self.place.unmark()
+        self.is_closed = self.is_complete = True
 
     def _end_streams(self) -> None:
         for name, stream in self._streams.items():

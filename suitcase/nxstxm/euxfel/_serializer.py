@@ -101,7 +101,7 @@ class Serializer:
     ) -> None:
         """Close it; after an error nothing is left of a run that is not complete."""
         self._filling.close()
-        if self._run is not None and error is not None and not self._run.is_closed:
+        if self._run is not None and error is not None and not self._run.is_complete:
             self._run.remove()
         else:
             self.close()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .._errors import NXstxmError, NXstxmOSError
 from .._log import logger
 from ._columns import (
     AnyArray,
@@ -264,11 +265,27 @@ class StreamWriter:
     # -- files ------------------------------------------------------------------------------------
 
     def close_file(self) -> None:
-        """Complete the file and give it its name; a train that is open must have been ended."""
-        file = self._file
+        """Complete the file and give it its name; a train that is open must have been ended.
+
+        Raises
+        ------
+        NXstxmOSError
+            Its trains are lost.
+        """
+        file, self._file = self._file, None
         if file is None:
             return
-        self._file = None
+        try:
+            self._complete(file)
+        except NXstxmError:
+            raise
+        except Exception as error:
+            told = error if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+            raise NXstxmOSError(f"{file.final} could not be completed ({told})") from error
+        finally:
+            file.abandon()
+
+    def _complete(self, file: SequenceFile) -> None:
         trains, times = (np.asarray(each, np.uint64) for each in (self._trains, self._times))
         for key, column in self._control.items():
             taken = column.take()

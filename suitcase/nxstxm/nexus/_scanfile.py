@@ -27,10 +27,10 @@ from .._errors import (
     NXstxmStateError,
     NXstxmValueError,
 )
+from .._kept_free import KeptFree
 from .._locks import lock_file
-from ._kept_free import KeptFree
+from .._steady import SteadyFile
 from ._publish import name_taken
-from ._steady import SteadyFile
 
 SUFFIX = ".hdf5"
 #: Bytes that HDF5 caches of each open dataset; its own choice is eight times that since 2.0, and

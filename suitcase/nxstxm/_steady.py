@@ -90,6 +90,21 @@ class SteadyFile:
         if self.error is not None and (error is None or isinstance(error, Exception)):
             raise self.error
 
+    def close(self) -> None:
+        """Write the changes, as leaving the ``with`` block does; closed already, do nothing.
+
+        Raises
+        ------
+        OSError
+            The first error.
+        """
+        if not self._file.closed:
+            self.__exit__(None, None, None)
+
+    def fileno(self) -> int:
+        """Give the descriptor, for who writes beside HDF5."""
+        return int(self._file.fileno())
+
     def commit(self) -> None:
         """Write the changes: an error goes back to this from now on.
 
