@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,6 +13,7 @@ from h5py import h5d, h5p, h5s, h5t
 from h5py._objects import phil
 from numcodecs import Blosc
 
+from .._steady import SteadyFile
 from ._pieces import Block, Encoded, Stored, spans
 
 _BLOSC_FILTER = 32001
@@ -45,73 +45,12 @@ def write(target: Path | BinaryIO, arrays: Mapping[str, Encoded]) -> dict[str, S
     if not isinstance(target, Path):
         with phil, h5py.File(target, "w", libver=("v110", "v110")) as f:
             return {name: _written(f, name, each) for name, each in arrays.items()}
-    with target.open("x+b", buffering=0) as file:
-        patient = _Patient(file)
-        with phil, h5py.File(patient, "w", libver=("v110", "v110")) as f:
-            stored = {name: _written(f, name, each) for name, each in arrays.items()}
-    if patient.error is not None:
-        raise patient.error
-    return stored
-
-
-class _Patient:
-    """A file that keeps its errors to itself: HDF5 crashes when it can not close what it wrote.
-
-    Parameters
-    ----------
-    file : binary file
-        Where everything goes, until an error.
-    """
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-        self._at = self._size = 0
-        self.error: OSError | None = None
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._at = offset + (0, self._at, self._size)[whence]
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def write(self, data: Any) -> int:
-        left = memoryview(data).cast("B")
-        size = len(left)
-        try:
-            if self.error is None:
-                self._file.seek(self._at)
-            while left and self.error is None:
-                left = left[self._file.write(left) or 0 :]
-        except OSError as error:
-            self.error = error
-        self._at += size
-        self._size = max(self._size, self._at)
-        return size
-
-    def readinto(self, buffer: Any) -> int:
-        self._file.seek(self._at)
-        size = int(self._file.readinto(buffer) or 0)
-        self._at += size
-        return size
-
-    def read(self, size: int = -1) -> bytes:
-        self._file.seek(self._at)
-        found = bytes(self._file.read(size) or b"")
-        self._at += len(found)
-        return found
-
-    def truncate(self, size: int | None = None) -> int:
-        self._size = self._at if size is None else size
-        try:
-            if self.error is None:
-                self._file.truncate(self._size)
-        except OSError as error:
-            self.error = error
-        return self._size
-
-    def flush(self) -> None:
-        pass
+    with (
+        SteadyFile(target, "x+b") as file,
+        phil,
+        h5py.File(file, "w", libver=("v110", "v110")) as f,
+    ):
+        return {name: _written(f, name, each) for name, each in arrays.items()}
 
 
 def _written(file: h5py.File, name: str, array: Encoded) -> Stored:
