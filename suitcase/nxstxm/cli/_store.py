@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from suitcase.nxstxm._errors import NXstxmError, NXstxmKeyError, NXstxmOSError
-from suitcase.nxstxm.cli._telling import complain
+from suitcase.nxstxm.cli._telling import complain, say
 from suitcase.nxstxm.storage import (
     DataCorrupted,
     DataDirectory,
@@ -23,10 +24,12 @@ from suitcase.nxstxm.storage import (
     FsspecDirectory,
     Lineage,
     Location,
+    RunMetadataNotAvailable,
     StorageFrontend,
     StoredMetadata,
     compared,
     copied,
+    merged,
 )
 
 
@@ -264,6 +267,16 @@ def verify(console: Console, store: StorageFrontend, keys: Sequence[str]) -> boo
             else:
                 console.print(Text.assemble(("good", "green"), f"  {item.name}"), soft_wrap=True)
             done += item.metadata.nbytes if item.metadata is not None else 0
+    runs = {item.metadata.run_id for item in found if item.metadata is not None}
+    for run in store.runs():
+        if run in runs or not keys:
+            try:
+                store.run_metadata(run)
+            except NXstxmError as error:
+                good = False
+                told = Text.assemble(("bad", "bold red"), f"  what is known of run {run}")
+                console.print(told, soft_wrap=True)
+                complain(error)
     return good
 
 
@@ -279,8 +292,15 @@ def copy(
     """Copy data, and what is known of their runs; tell whether all went well."""
     good = True
     options = {} if compression is None else {"compression": compression}
-    found = [item for item in chosen(store, keys) if item.metadata and item.metadata.is_whole]
+    found = chosen(store, keys)
     for item in found:
+        if item.metadata is None:
+            good = False
+            complain(DataCorrupted(item.problem), item.name)
+            continue
+        if not item.metadata.is_whole:
+            say(f"{item.name} is {item.state}, and not copied", "note", "yellow")
+            continue
         try:
             copied(item.at.backend.open(item.at.backend_key), to, rechunk=rechunk, **options)
         except NXstxmError as error:
@@ -289,9 +309,23 @@ def copy(
         else:
             console.print(Text.assemble(("copied", "green"), f"  {item.name}"), soft_wrap=True)
     wanted = {item.metadata.run_id for item in found if item.metadata is not None}
-    for run in wanted & set(store.runs()):
-        to.write_run_metadata(run, store.run_metadata(run))
+    for run in store.runs():
+        if run in wanted or not keys:
+            try:
+                _copy_notes(store, to, run)
+            except NXstxmError as error:
+                good = False
+                complain(error, f"what is known of run {run}")
     return good
+
+
+def _copy_notes(store: StorageFrontend, to: StorageFrontend, run: str) -> None:
+    """Copy what is known of a run; what is known there counts more, unless it is to be replaced."""
+    known = store.run_metadata(run)
+    if to.overwrite != "always":
+        with suppress(RunMetadataNotAvailable):
+            known = merged(to.run_metadata(run), known)
+    to.write_run_metadata(run, known)
 
 
 def clean(console: Console, found: Iterable[Any], *, dry_run: bool) -> None:

@@ -120,6 +120,14 @@ def clean(
     broken: Annotated[
         bool, typer.Option("--broken", help="Also data that could not be finished.")
     ] = False,
+    older: Annotated[
+        Optional[float],
+        typer.Option(
+            metavar="SECONDS",
+            help="Of an address: what another machine began so long ago, too.",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be done.")
     ] = False,
@@ -128,6 +136,11 @@ def clean(
     _ready()
     from suitcase.nxstxm.cli._store import clean as clean_all
     from suitcase.nxstxm.cli._store import open_store
+    from suitcase.nxstxm.storage import FsspecDirectory
 
-    found = open_store(directory).clean(broken=broken, dry_run=dry_run)
+    opened = open_store(directory)
+    if older is not None and not isinstance(opened, FsspecDirectory):
+        raise UsageError("--older is for addresses of fsspec; of a folder it is known who is dead")
+    options = {} if older is None else {"older": older}
+    found = opened.clean(broken=broken, dry_run=dry_run, **options)
     clean_all(make_console(), found, dry_run=dry_run)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ._metadata import ChunkInfo, StoredMetadata, sealed_run, unsealed_run
     from ._nxstxm_directory import SUFFIXES, NXstxmDirectory, uid_of
     from ._producer import FromRun, Producer, derived
-    from ._project import value_at
+    from ._project import merged, value_at
     from ._ready import READY, channel_of
     from ._saver import Saver
     from ._scans import SCAN, SCAN_LINEAGE, chosen_run, told_by
@@ -71,7 +71,7 @@ _NAMES = {
     "_metadata": ("ChunkInfo", "StoredMetadata", "sealed_run", "unsealed_run"),
     "_nxstxm_directory": ("SUFFIXES", "NXstxmDirectory", "uid_of"),
     "_producer": ("FromRun", "Producer", "derived"),
-    "_project": ("value_at",),
+    "_project": ("merged", "value_at"),
     "_ready": ("READY", "channel_of"),
     "_saver": ("Saver",),
     "_scans": ("SCAN", "SCAN_LINEAGE", "chosen_run", "told_by"),
@@ -132,6 +132,7 @@ __all__ = [
     "differences",
     "is_a",
     "kept_elsewhere",
+    "merged",
     "note_of",
     "of_json",
     "read_kept",

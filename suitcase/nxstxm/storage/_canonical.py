@@ -94,6 +94,17 @@ def plain(value: Any, what: str = "the value") -> Any:
     )
 
 
+def is_plain(value: Any) -> bool:
+    """Tell whether `plain` may have given a value."""
+    if isinstance(value, list):
+        return all(map(is_plain, value))
+    if isinstance(value, dict):
+        return all(type(key) is str and is_plain(each) for key, each in value.items())
+    if type(value) is float:
+        return math.isfinite(value) and repr(value) != "-0.0"
+    return value is None or type(value) in (str, bool, int)
+
+
 def _member(value: enum.Enum) -> str:
     """Name a member; several flags together, for which Pythons have different names, one by one."""
     if not isinstance(value, enum.Flag) or value.name in type(value).__members__:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .._errors import NXstxmKeyError, OptionError
+from .._locks import lock_file
 from ..exchange import Catalog, export_scan, opened
-from ..scans import group_runs, read_plan
+from ..scans import group_runs
 from ._frontend import Location
 from ._nxstxm_directory import FileBackend, NXstxmDirectory, uid_of
-from ._scans import ScanFrontend, told_by
+from ._scans import ScanFrontend, readable, told_by
 
 
 class CatalogFrontend(ScanFrontend):
@@ -61,11 +63,26 @@ class CatalogFrontend(ScanFrontend):
         if self._files is None:
             return None
         place = self._files._place_of(run_id)
-        if place is None and self._start(run_id) is not None:
-            folder = self._files.path
-            made = export_scan(self._given, folder, uids=[run_id], **self._export_options)
-            place = str(made) if uid_of(made) == run_id else None
+        run = self._start(run_id) if place is None else None
+        if run is None or not self._is_first(run):
+            return place
+        folder = self._files.path
+        folder.mkdir(parents=True, exist_ok=True)
+        name = hashlib.sha256(run_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        with lock_file(folder, f"scan-{name}"):  # others may want the same scan
+            place = self._files._place_of(run_id)
+            if place is None:
+                made = export_scan(self._given, folder, uids=[run_id], **self._export_options)
+                place = str(made) if uid_of(made) == run_id else None
         return place
+
+    def _is_first(self, run: Any) -> bool:
+        """Tell whether a run is the first of its scan, under whose uid the scan is."""
+        plan = next(readable([run], str(self)), None)
+        if plan is None:
+            return False
+        is_alone = plan.group is None and not plan.fixed
+        return is_alone or plan.run in self._all()
 
     def _start(self, run_id: str) -> Any:
         try:
@@ -74,7 +91,7 @@ class CatalogFrontend(ScanFrontend):
             return None
 
     def _all(self) -> Iterator[str]:
-        groups = group_runs(read_plan(run.start) for run in self.catalog.runs())
+        groups = group_runs(readable(self.catalog.runs(), str(self)))
         yield from (plans[0].run for plans in groups)
 
     def _stored(self, run_id: str | None, data_type: str | None) -> Iterator[Location]:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import copy
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .._errors import OptionError
 from .._log import logger
-from ._errors import DataCorrupted, DataExistsError, DataLockedError, DataNotAvailable
+from ._errors import (
+    DataCorrupted,
+    DataExistsError,
+    DataLockedError,
+    DataNotAvailable,
+    FormatError,
+)
 from ._fan import Fan
-from ._kinds import joined, part, taken_apart
+from ._kinds import is_a, joined, part, put_together, taken_apart
 from ._loading import StoredData, Wanted
 from ._metadata import ChunkInfo, StoredMetadata
+from ._producer import Producer
 from ._rechunk import rechunked
 from ._recipes import Recipe
 from ._saver import ranges_of
@@ -38,10 +49,12 @@ class Computation:
         self._known: dict[str, Any] = {}  # data in memory, by their type
         self._errors: list[Exception] = []
         self._loose: set[str] = set()  # types of which others than those asked for were found
+        self._uses: Counter[str] = Counter()  # how many functions take a type
 
     def get(self, recipe: Recipe, wanted: Wanted | None = None) -> Any:
         """Give data, or a part of them."""
         wanted = wanted or Wanted()
+        self._uses = self._uses or uses_in(recipe)
         data_type = recipe.key.data_type
         if data_type not in self._known:
             for found in self._found(recipe):
@@ -67,6 +80,7 @@ class Computation:
         OptionError
             They can not be saved.
         """
+        self._uses = self._uses or uses_in(recipe)
         for found in self._found(recipe):
             return found
         self._made(recipe, keep=False)
@@ -92,35 +106,50 @@ class Computation:
                 f"{recipe.key.data_type!r} of run {recipe.key.run_id!r} is not in "
                 f"{', '.join(map(str, self._store.frontends))}, and nothing makes it"
             )
-        if producer.by_chunk:
-            return self._made_by_chunk(recipe, keep)
-        inputs = [self.get(each) for each in recipe.inputs]
+        make = self._made_by_chunk if producer.by_chunk else self._made_at_once
         try:
-            # before anything is computed: another may be about to compute the same
-            with self._saver(recipe) as saver:
-                data = producer(*inputs, **recipe.options)
-                for chunk in rechunked([data], self._store.chunk_bytes, producer.axis):
-                    saver.save(chunk)
+            return make(recipe, producer, keep=keep)
         except DataExistsError:
-            return self._theirs(recipe)
+            for found in self._found(recipe):  # another process has made them meanwhile
+                try:
+                    return found.load() if keep else None
+                except DataCorrupted as error:
+                    logger.warning("%s is damaged: %s", recipe.key, error)
+            return make(recipe, producer, keep=keep, past_protected=True)
+
+    def _taken(self, recipe: Recipe) -> Any:
+        """Give what a function takes, which it may change."""
+        data = self.get(recipe)
+        return own(data) if self._uses[recipe.key.data_type] > 1 else data
+
+    def _made_at_once(
+        self, recipe: Recipe, producer: Producer, *, keep: bool, past_protected: bool = False
+    ) -> Any:
+        inputs = [self._taken(each) for each in recipe.inputs]
+        # before anything is computed: another may be about to compute the same
+        with self._saver(recipe, past_protected) as saver:
+            data = producer(*inputs, **copy.deepcopy(dict(recipe.options)))
+            if keep and producer.save:
+                data = as_loaded(data, producer.axis)
+            for chunk in rechunked([data], self._store.chunk_bytes, producer.axis):
+                saver.save(chunk)
         self._errors += saver.errors
         return data if keep else None
 
-    def _made_by_chunk(self, recipe: Recipe, keep: bool) -> Any:
-        producer = recipe.producer
-        assert producer is not None
+    def _made_by_chunk(
+        self, recipe: Recipe, producer: Producer, *, keep: bool, past_protected: bool = False
+    ) -> Any:
         first, *others = recipe.inputs
         rest = [self.get(each) for each in others]
+        chunks = self._chunks(first)  # before the saver: they may match loosely only
         made: list[Any] = []
-        try:
-            with self._saver(recipe) as saver:
-                for chunk in self._chunks(first):
-                    result = producer(chunk, *rest, **recipe.options)
-                    saver.save(result)
-                    if keep:
-                        made.append(result)
-        except DataExistsError:
-            return self._theirs(recipe)
+        with self._saver(recipe, past_protected) as saver:
+            for chunk in chunks:
+                options = copy.deepcopy(dict(recipe.options))
+                result = producer(chunk, *map(own, rest), **options)
+                saver.save(result)
+                if keep:
+                    made.append(as_loaded(result, producer.axis))
         self._errors += saver.errors
         if not keep:
             return None
@@ -129,25 +158,17 @@ class Computation:
         return joined(taken_apart(made[0], producer.axis).schema, made)
 
     def _chunks(self, recipe: Recipe) -> Iterator[Any]:
-        """Give the chunks of what a function is called with one by one."""
+        """Find what a function is called with chunk by chunk, which may change each."""
         producer = recipe.producer
         stored = next(self._found(recipe), None)
         if stored is None and producer is not None and producer.save and self._save:
             with suppress(OptionError):
                 stored = self.stored(recipe)
         if stored is None:
-            yield from rechunked([self.get(recipe)], self._store.chunk_bytes)
-            return
-        for chunk in stored.loader():
-            yield chunk.data
+            return rechunked([self._taken(recipe)], self._store.chunk_bytes)
+        return (chunk.data for chunk in stored.loader())
 
-    def _theirs(self, recipe: Recipe) -> Any:
-        """Give what another process has made meanwhile."""
-        for found in self._found(recipe):
-            return found.load()
-        raise DataNotAvailable(f"{recipe.key} was made, and removed, by another process")
-
-    def _saver(self, recipe: Recipe) -> Fan:
+    def _saver(self, recipe: Recipe, past_protected: bool) -> Fan:
         producer = recipe.producer
         assert producer is not None
         if not self._save or not producer.save:
@@ -162,7 +183,7 @@ class Computation:
             return Fan([])
         options: dict[str, Any] = {} if producer.axis is None else {"axis": producer.axis}
         try:
-            return self._store.saver(recipe.key, **options)
+            return self._store.saver(recipe.key, past_protected=past_protected, **options)
         except DataLockedError as error:
             logger.warning("%s is made here too, and not saved: %s", recipe.key, error)
             return Fan([], [error])
@@ -188,6 +209,39 @@ class _Held(StoredData):
         """Give the data, or some rows."""
         low, high = rows or (0, info.rows)
         return part(self._data, low, high, self.axis)
+
+
+def uses_in(recipe: Recipe) -> Counter[str]:
+    """Count how many functions take each type that something is made from."""
+    known = {each.key.data_type: each for each in (recipe, *_all(recipe))}
+    return Counter(one.key.data_type for each in known.values() for one in each.inputs)
+
+
+def own(data: Any) -> Any:
+    """Give data that whoever takes them may change; others have the same.
+
+    What is read only when it is needed is not copied, and tables can not be changed.
+    """
+    if isinstance(data, np.ndarray):
+        return data.copy()
+    if is_a(data, "xarray", "DataArray", "Dataset"):
+        made = data.copy(deep=False)
+        for name in (*getattr(made, "data_vars", ()), *made.coords):
+            if made[name].variable._in_memory and name not in made.indexes:
+                made[name].variable.data = made[name].variable.data.copy()
+        if is_a(data, "xarray", "DataArray") and made.variable._in_memory:
+            made.variable.data = made.variable.data.copy()
+        return made
+    return data
+
+
+def as_loaded(data: Any, axis: str | None) -> Any:
+    """Give data as they will be when they are loaded; what can not be stored as it is."""
+    try:
+        parts = taken_apart(data, axis)
+    except FormatError:
+        return data
+    return put_together(parts.schema, parts.arrays, parts.constants)
 
 
 def _all(recipe: Recipe) -> Iterator[Recipe]:

@@ -45,11 +45,14 @@ def as_array(data: Any, what: str) -> AnyArray:
     Raises
     ------
     FormatError
-        Some of it is masked.
+        Some of it is masked, or it is no array.
     """
     if np.ma.is_masked(data):
         raise FormatError(f"{what} has a mask, which would be lost; use its method `filled`")
-    array = np.asarray(data)
+    try:
+        array = np.asarray(data)
+    except (ValueError, TypeError) as error:
+        raise FormatError(f"{what} is no array: {error}") from error
     if array.dtype.names:
         try:
             array.dtype.descr  # noqa: B018 - fields in another order than in memory have none

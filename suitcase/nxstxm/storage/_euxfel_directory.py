@@ -13,11 +13,10 @@ from ..euxfel import StoredRun, STXMScan, runs_in
 from ..scans import (
     group_runs,
     line_spec_scans,
-    read_plan,
     spectra_type_scans,
     stack_type_scans,
 )
-from ._scans import ScanBackend, ScanFrontend, told_by
+from ._scans import ScanBackend, ScanFrontend, readable, told_by
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -67,7 +66,7 @@ class EuXFELDirectory(ScanFrontend):
                 by_uid[self._known[place][1].uid] = self._known[place][1]
             except (NXstxmError, OSError, ValueError) as error:
                 logger.debug("%s is no run of Bluesky: %s", place, error)
-        groups = group_runs(read_plan(run.start) for run in by_uid.values())
+        groups = group_runs(readable(by_uid.values(), str(self)))
         return {plans[0].run: [by_uid[plan.run] for plan in plans] for plans in groups}
 
     def _place_of(self, run_id: str) -> str | None:

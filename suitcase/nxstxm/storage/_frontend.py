@@ -14,6 +14,7 @@ from ._errors import (
     DataCorrupted,
     DataExistsError,
     DataNotAvailable,
+    KeyValueError,
     RunMetadataNotAvailable,
 )
 from ._key import DataKey
@@ -90,8 +91,8 @@ class StorageFrontend(ABC):
             )
         self.readonly = readonly or not self.can_write
         self.overwrite: Overwrite = overwrite
-        self.take_only = _types(take_only, "take_only")
-        self.exclude = _types(exclude, "exclude")
+        self.take_only = types_of(take_only, "take_only")
+        self.exclude = types_of(exclude, "exclude")
         self.provide_run_metadata = (
             self.knows_runs if provide_run_metadata is None else provide_run_metadata
         )
@@ -188,8 +189,8 @@ class StorageFrontend(ABC):
             if not refused:
                 return at
         types, options = (
-            _types(fuzzy_for, "fuzzy_for"),
-            _types(fuzzy_for_options, "fuzzy_for_options"),
+            types_of(fuzzy_for, "fuzzy_for"),
+            types_of(fuzzy_for_options, "fuzzy_for_options"),
         )
         if types or options:
             return self._find_loosely(key, types, options, allow_incomplete)
@@ -378,6 +379,8 @@ class StorageFrontend(ABC):
         if self.readonly:
             raise OptionError(f"{self} is read-only: {key} can not be saved")
         self._check_type(key)
+        if isinstance(wait, bool) or not isinstance(wait, (int, float)):
+            raise OptionError(f"wait={wait!r:.40} is no number of seconds")
         at = self._place(key)
         described = StoredMetadata(
             key.run_id, key.data_type, key.lineage, extra=copy.deepcopy(dict(metadata or {}))
@@ -483,6 +486,8 @@ class StorageFrontend(ABC):
     # -- odds and ends -----------------------------------------------------------------------------
 
     def _check_type(self, key: DataKey) -> None:
+        if not isinstance(key, DataKey):
+            raise KeyValueError(f"{key!r:.60} is no key; make one: DataKey(run, type, lineage)")
         if not self.takes(key.data_type):
             raise DataNotAvailable(
                 f"{self} does not take {key.data_type!r} (take_only={sorted(self.take_only)}, "
@@ -494,7 +499,14 @@ class StorageFrontend(ABC):
         return type(self).__name__
 
 
-def _types(names: Iterable[str], what: str) -> frozenset[str]:
+def types_of(names: Iterable[str], what: str) -> frozenset[str]:
+    """Give names that somebody listed.
+
+    Raises
+    ------
+    OptionError
+        A text was given instead.
+    """
     if isinstance(names, str):
         raise OptionError(f"{what}={names!r} is a text; give a list: {what}=[{names!r}]")
     return frozenset(names)

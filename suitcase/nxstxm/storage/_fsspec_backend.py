@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,15 +11,11 @@ from .._log import logger
 from ._checks import check_options
 from ._errors import DataCorrupted, DataLockedError, DataNotAvailable
 from ._files import Files
-from ._loading import StoredData
 from ._metadata import ChunkInfo, StoredMetadata
 from ._piece_data import LOG, METADATA, PieceBackend, PieceData, log_of
 from ._piece_reading import Fetch
 from ._places import BROKEN, TEMP, bases, check_overwrite
 from ._writers import WRITER, Claim, Writers
-
-#: How often data are looked at again that were replaced between two looks.
-_LOOKS = 3
 
 
 class FsspecBackend(PieceBackend):
@@ -60,6 +55,11 @@ class FsspecBackend(PieceBackend):
             if name + mark in there and self.metadata_text(backend_key + mark) is not None:
                 return backend_key + mark
         return None
+
+    def _is_writing(self, backend_key: str) -> bool:
+        """Tell whether a `DataDirectory` is writing data, or its writer died."""
+        run, _, name = backend_key.rpartition("/")
+        return name + TEMP in self.files.names(self.files.path(run))
 
     def _read_file(self, backend_key: str, name: str) -> bytes:
         if name == METADATA:
@@ -112,7 +112,9 @@ class FsspecBackend(PieceBackend):
             other = self.unfinished(backend_key)
             if other is None:
                 raise
-            return super().get_metadata(other)
+            found = super().get_metadata(other)
+            # whole they are when they have their name
+            return found.with_(writing_ended=None) if other.endswith(TEMP) else found
 
     def _log(self, backend_key: str, metadata: StoredMetadata) -> list[ChunkInfo]:
         return super()._log(self._folder(backend_key, metadata), metadata)
@@ -130,14 +132,7 @@ class FsspecBackend(PieceBackend):
         folder = self._folder(backend_key, metadata)
         return super().read_chunk(folder, metadata, info, rows=rows, only=only)
 
-    def open(self, backend_key: str) -> StoredData:
-        """Open data to be read; see `StorageBackend.open`."""
-        for _ in range(_LOOKS - 1):
-            with contextlib.suppress(DataCorrupted):  # or replaced between two looks
-                return self._open(backend_key)
-        return self._open(backend_key)
-
-    def _open(self, backend_key: str) -> StoredData:
+    def _open(self, backend_key: str) -> PieceData:
         data = PieceData(self, backend_key)
         data.backend_key = self._folder(backend_key, data.metadata)
         return data
@@ -173,6 +168,11 @@ class FsspecBackend(PieceBackend):
             seen = self.metadata_text(backend_key)
             if seen is not None:
                 check_overwrite(self, backend_key, overwrite)
+            if self._is_writing(backend_key):
+                raise DataLockedError(
+                    f"{self.describe(backend_key)} is what a DataDirectory writes, or left; its "
+                    f"clean() removes it when the writer is dead"
+                )
             claim = self.writers.claim(folder)
             if claim is not None:
                 if self.metadata_text(backend_key) == seen:

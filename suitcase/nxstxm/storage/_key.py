@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from .._errors import NXstxmError
-from ._canonical import as_text, digest, plain
+from ._canonical import as_text, digest, is_plain, plain
 from ._errors import KeyValueError
 
 #: Letters of a printed hash: 80 bits; the whole is compared as well.
@@ -49,7 +49,8 @@ class Lineage(Mapping[str, Step]):
     Parameters
     ----------
     steps : Mapping
-        Data type -> `Step`, or ``(name, version, options)``.
+        Data type -> ``(name, version, options)``, or a `Step` of another lineage, whose options
+        have their form already. What `as_json` gives is for `of_json`.
 
     Raises
     ------
@@ -80,8 +81,8 @@ class Lineage(Mapping[str, Step]):
 
     @classmethod
     def of_steps(cls, above: Mapping[str, Step], data_type: str, step: Step) -> Lineage:
-        """Add a step to those before it, whose options have their form already."""
-        lineage = cls({data_type: step})
+        """Add a step to those before it, whose options have their form already; it has not."""
+        lineage = cls({data_type: (step.name, step.version, step.options)})
         lineage._steps = {**above, **lineage._steps}
         return lineage
 
@@ -127,11 +128,19 @@ class Lineage(Mapping[str, Step]):
 
 
 def _lineage(steps: Mapping[str, Any]) -> Lineage:
-    return steps if isinstance(steps, Lineage) else Lineage(steps)
+    if isinstance(steps, Lineage):
+        return steps
+    if not isinstance(steps, Mapping):
+        raise KeyValueError(
+            f"a lineage is {steps!r:.60}; give a mapping: {{'od': ('od', '1.0', {{}})}}"
+        )
+    return Lineage(steps)
 
 
 def _step(data_type: str, step: Any) -> Step:
     if isinstance(step, Step):
+        if is_plain(dict(step.options)):
+            return step  # of a lineage, of which another is made
         step = (step.name, step.version, step.options)
     if not isinstance(step, (tuple, list)) or len(step) != 3 or not isinstance(step[2], Mapping):
         raise KeyValueError(
@@ -146,7 +155,10 @@ def _step(data_type: str, step: Any) -> Step:
     for option in options:
         if not isinstance(option, str):
             raise KeyValueError(f"{data_type} has an option named {option!r}; names are text")
-    made = {key: plain(each, f"option {key!r} of {data_type}") for key, each in options.items()}
+    try:
+        made = {key: plain(each, f"option {key!r} of {data_type}") for key, each in options.items()}
+    except RecursionError as error:
+        raise KeyValueError(f"an option of {data_type} holds itself, or is too deep") from error
     return Step(name, version, made)
 
 

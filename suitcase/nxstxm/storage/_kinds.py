@@ -52,6 +52,8 @@ def taken_apart(data: Any, axis: str | None = None) -> Parts:
         return _dataset(data, axis)
     if is_a(data, "xarray", "DataArray"):
         return _data_array(data, axis)
+    if is_a(data, "pandas", "Series"):
+        raise FormatError("a Series can not be stored; make a table of it: series.to_frame()")
     if _is_table(data):
         return _table(data)
     if isinstance(data, Framed):

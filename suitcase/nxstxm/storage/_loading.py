@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import operator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -66,11 +67,36 @@ class Wanted:
     def __post_init__(self) -> None:
         """Check it."""
         if self.rows is not None:
-            low, high = self.rows
-            if low < 0 or high < low:
+            low, high = _pair(self.rows, (None, None))
+            try:
+                rows = operator.index(low), operator.index(high)
+            except TypeError:
+                rows = (0, -1)
+            if rows[0] < 0 or rows[1] < rows[0]:
                 raise OptionError(
-                    f"rows={self.rows} is no range; give (first, last + 1), from 0 on"
+                    f"rows={self.rows!r:.60} is no range; give (first, last + 1), from 0 on"
                 )
+            object.__setattr__(self, "rows", rows)
+        if self.between is not None:
+            if not isinstance(self.between, Mapping):
+                raise OptionError(
+                    f"between={self.between!r:.60} is no mapping; give {{name: (low, high)}}"
+                )
+            for name, bounds in self.between.items():
+                if any(each is None or isinstance(each, str) for each in _pair(bounds, (None,))):
+                    raise OptionError(
+                        f"between has {bounds!r:.60} for {name!r}; give (low, high), both of which "
+                        f"are included"
+                    )
+        if self.chunk_number is not None:
+            numbers = self.chunk_number
+            try:
+                each = [numbers] if not isinstance(numbers, Iterable) else list(numbers)
+                object.__setattr__(self, "chunk_number", tuple(map(operator.index, each)))
+            except TypeError as error:
+                raise OptionError(
+                    f"chunk_number={numbers!r:.60} is no number of a chunk, nor several of these"
+                ) from error
 
     def chunks(self, infos: Sequence[ChunkInfo]) -> list[tuple[ChunkInfo, int]]:
         """Choose chunks; give each with its first row.
@@ -84,7 +110,7 @@ class Wanted:
         pairs = list(zip(infos, starts, strict=False))
         if self.chunk_number is not None:
             numbers = self.chunk_number
-            wanted = [numbers] if isinstance(numbers, int) else list(numbers)
+            wanted = list(numbers) if isinstance(numbers, Iterable) else [numbers]
             missing = sorted(set(wanted) - {info.index for info in infos})
             if missing:
                 raise NXstxmKeyError(
@@ -106,6 +132,11 @@ class Wanted:
                 (i, at) for i, at in pairs if name in i.ranges and _overlap(i.ranges[name], bounds)
             ]
         return pairs
+
+
+def _pair(given: Any, otherwise: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Give two things that somebody gave."""
+    return tuple(given) if isinstance(given, (tuple, list)) and len(given) == 2 else otherwise
 
 
 def _overlap(have: tuple[Any, Any], wanted: tuple[Any, Any]) -> bool:

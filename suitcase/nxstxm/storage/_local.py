@@ -16,7 +16,7 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -33,7 +33,7 @@ from ._errors import (
     DataNotAvailable,
 )
 from ._key import HASH_LETTERS
-from ._metadata import StoredMetadata
+from ._metadata import StoredMetadata, unsealed
 from ._piece_data import LOG, METADATA, PieceBackend
 from ._piece_reading import Fetch
 from ._places import BROKEN, TEMP, check_overwrite
@@ -50,6 +50,8 @@ _LEFT = re.compile(
 )
 #: Seconds that somebody may need to rename and to remove folders.
 _PATIENCE = 120.0
+#: How often one looks again at data that are just getting their name.
+_LOOKS = 25
 
 
 class LocalBackend(PieceBackend):
@@ -87,8 +89,11 @@ class LocalBackend(PieceBackend):
     def state(self, backend_key: str) -> Path | None:
         """Give the folder in which data are now: whole, being written, or broken."""
         folder = self.folder(backend_key)
-        for path in (folder, beside(folder, TEMP), beside(folder, BROKEN)):
+        # the own name twice: data may get it between two looks
+        for path in (folder, beside(folder, TEMP), beside(folder, BROKEN), folder):
             if path.is_dir():
+                if path.name.endswith(TEMP):  # those that are being replaced count to the end
+                    return next(iter(_replaced(folder)), path)
                 return path
         return None
 
@@ -98,24 +103,40 @@ class LocalBackend(PieceBackend):
 
     # -- reading -----------------------------------------------------------------------------------
 
+    def get_metadata(self, backend_key: str) -> StoredMetadata:
+        """Give what is known of data; those that do not have their name yet are not whole."""
+        what = f"{self.describe(backend_key)}/{METADATA}"
+        for tries in range(_LOOKS, -1, -1):
+            folder, raw = self._read_from(backend_key, METADATA)
+            found = StoredMetadata.of_json(unsealed(raw, what), what)
+            if not (found.is_whole and folder.name.endswith(TEMP)):
+                return found
+            if tries:
+                time.sleep(0.002)  # they are getting it
+        return found.with_(writing_ended=None)  # whoever was to give it died
+
     def _read_file(self, backend_key: str, name: str) -> bytes:
+        return self._read_from(backend_key, name)[1]
+
+    def _read_from(self, backend_key: str, name: str) -> tuple[Path, bytes]:
+        """Read a small file; tell in which folder it was."""
         tries = 3  # the folder may be renamed between two looks
         while True:
             folder, tries = self.state(backend_key), tries - 1
             if folder is None:
                 raise DataNotAvailable(f"there are no data in {self.describe(backend_key)}")
             try:
-                return (folder / name).read_bytes()
+                return folder, (folder / name).read_bytes()
             except FileNotFoundError as error:
                 missing = error
                 if not tries:
                     break
             except OSError as error:
-                raise DataCorrupted(f"{folder / name} can not be read ({error})") from error
+                raise _unread(folder / name, error) from error
         if folder.name.endswith(TEMP) and name == METADATA:
             raise DataNotAvailable(f"{folder} has just been begun")
         if folder.name.endswith((TEMP, BROKEN)) and name == LOG:
-            return b""  # no chunk was saved yet, or ever
+            return folder, b""  # no chunk was saved yet, or ever
         raise DataCorrupted(f"{folder / name} is missing") from missing
 
     @contextmanager
@@ -131,7 +152,7 @@ class LocalBackend(PieceBackend):
                 path = str(folder / name)
                 file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115
         except OSError as error:
-            raise DataCorrupted(f"{path} can not be read ({error})") from error
+            raise _unread(path, error) from error
         pread, lock = getattr(os, "pread", None), Lock()
 
         def fetch(offset: int, size: int) -> bytes:
@@ -176,6 +197,11 @@ class LocalBackend(PieceBackend):
     def begin(self, backend_key: str, overwrite: str, wait: float) -> FileLock:
         """Make the ``_temp`` folder and take its lock; see `StorageBackend.make_saver`."""
         folder = self.folder(backend_key)
+        if (folder / _WRITER).exists():
+            raise DataLockedError(
+                f"{folder} is being written through a FsspecDirectory, or was when its writer "
+                f"died; clean() of that removes what a dead one left"
+            )
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -208,9 +234,18 @@ class LocalBackend(PieceBackend):
             check_overwrite(self, backend_key, overwrite)
         return seen
 
-    def publish(self, backend_key: str, lock: FileLock) -> None:
-        """Give finished data their name, in place of those that were there."""
+    def publish(self, backend_key: str, lock: FileLock, overwrite: str) -> None:
+        """Give finished data their name, in place of those that were there.
+
+        Raises
+        ------
+        DataExistsError
+            Others came in between that are not to be replaced: not through this class, which would
+            have seen the lock.
+        """
         folder = self.folder(backend_key)
+        if folder.exists():
+            check_overwrite(self, backend_key, overwrite)
         temp, old = beside(folder, TEMP), beside(folder, f"{OLD}-{uuid4().hex[:8]}")
         with guard(folder.parent):
             if folder.exists():
@@ -289,7 +324,9 @@ class LocalBackend(PieceBackend):
         """
         found: list[Path] = []
         for run in self.run_folders():
-            with guard(run):
+            if not any(_is_left(path.name) for path in run.iterdir()):
+                continue  # and nothing is written into folders of others
+            with nullcontext() if dry_run else guard(run):
                 for path in sorted(run.iterdir()):
                     if path.name.startswith(RUN_UNDONE):  # nobody writes it: this holds the lock
                         found.append(path)
@@ -319,6 +356,10 @@ class LocalBackend(PieceBackend):
             for fan in sorted(self.root.iterdir()):
                 if fan.is_dir() and len(fan.name) == 2:
                     yield from (path for path in sorted(fan.iterdir()) if path.is_dir())
+
+
+def _is_left(name: str) -> bool:
+    return name.startswith(RUN_UNDONE) or _LEFT.fullmatch(name) is not None
 
 
 def beside(folder: Path, mark: str) -> Path:
@@ -392,6 +433,12 @@ def _writer(temp: Path) -> str:
         since = time.strftime("%H:%M:%S", time.localtime(about["since"]))
         return f"process {about['pid']} on {about['host']}, since {since}"
     return "another writer"
+
+
+def _unread(path: str | Path, error: OSError) -> NXstxmOSError:
+    """Say that a file can not be read; what only this process can not read is not damaged."""
+    gone = isinstance(error, (FileNotFoundError, IsADirectoryError, NotADirectoryError))
+    return (DataCorrupted if gone else NXstxmOSError)(f"{path} can not be read ({error})")
 
 
 def _let_go(lock: FileLock) -> None:

@@ -313,7 +313,7 @@ class LocalSaver(PieceSaver):
             sync(self._folder / METADATA)
             sync(self._folder)
         assert self._writer_lock is not None
-        self.backend.publish(self.backend_key, self._writer_lock)
+        self.backend.publish(self.backend_key, self._writer_lock, self.overwrite)
         self._writer_lock = None
 
     def _abandon(self) -> None:

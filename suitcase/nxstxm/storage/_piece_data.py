@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .._errors import NXstxmError
 from ._backend import StorageBackend
 from ._dtypes import AnyArray, concatenated
 from ._errors import DataCorrupted
@@ -27,6 +28,8 @@ METADATA = "metadata.json"
 LOG = "chunks.jsonl"
 #: The number in the log of what all chunks share.
 CONSTANTS = -1
+#: How often one looks again at data that others replace.
+_LOOKS = 5
 
 
 def file_of(index: int) -> str:
@@ -113,6 +116,12 @@ class PieceBackend(StorageBackend):
 
     def open(self, backend_key: str) -> StoredData:
         """Open data to be read; see `StorageBackend.open`."""
+        for _ in range(_LOOKS):
+            with contextlib.suppress(DataCorrupted):  # or replaced between two looks
+                return self._open(backend_key)
+        return self._open(backend_key)
+
+    def _open(self, backend_key: str) -> PieceData:
         return PieceData(self, backend_key)
 
 
@@ -215,8 +224,29 @@ class PieceData(StoredData):
         return {name: values.copy() for name, values in self._constants.items()}
 
     def load(self, wanted: Wanted | None = None) -> Any:
-        """Load everything, or what is wanted of it, as one; each array to where it belongs."""
-        wanted = wanted or Wanted()
+        """Load everything, or what is wanted of it, as one.
+
+        Those that were replaced meanwhile are loaded as they are now.
+        """
+        for _ in range(_LOOKS):
+            try:
+                return self._load(wanted or Wanted())
+            except DataCorrupted:
+                if not self._again():
+                    raise
+        return self._load(wanted or Wanted())
+
+    def _again(self) -> bool:
+        """Open the data again; tell whether they are others by now."""
+        with contextlib.suppress(NXstxmError):
+            now = self.backend.open(self.backend_key)
+            if now.metadata != self.metadata:
+                self.__dict__.update(vars(now))
+                return True
+        return False
+
+    def _load(self, wanted: Wanted) -> Any:
+        """Load each array to where it belongs."""
         schema = self._schema
         chunks = wanted.chunks(self.chunks)
         if schema.kind in ("table", "frame") or wanted.between or not chunks:

@@ -8,7 +8,7 @@ from typing import Any
 from .._errors import OptionError
 from ._dtypes import alike
 from ._errors import FormatError
-from ._kinds import joined, length, part, split, taken_apart
+from ._kinds import Framed, joined, length, part, split, taken_apart
 from ._schema import difference
 
 
@@ -36,6 +36,9 @@ def rechunked(chunks: Iterable[Any], target: int, axis: str | None = None) -> It
     held: list[Any] = []
     size = 0
     for chunk in chunks:
+        if isinstance(chunk, Framed):  # each of a shape of its own
+            yield chunk
+            continue
         rows, nbytes = length(chunk, axis)
         per_row = nbytes / rows if rows else 0
         pieces = max(int(target // per_row), 1) if per_row else max(rows, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -113,6 +114,7 @@ class Recipes:
             An option belongs to nobody or to several, or one is missing.
         """
         order = self.order(data_type)
+        self._check_usual(usual)
         chosen = self._shared_out(order, data_type, usual, strict=False)
         for each, options in self._shared_out(order, data_type, given, strict=True).items():
             chosen.setdefault(each, {}).update(options)
@@ -132,6 +134,18 @@ class Recipes:
             lineage = Lineage.of_steps(steps, each, step)
             made[each] = Recipe(DataKey(run_id, each, lineage), producer, options, inputs)
         return made[data_type]
+
+    def _check_usual(self, usual: Mapping[str, Any]) -> None:
+        """See that options which count for all belong to somebody."""
+        known = {f"{each}.{o}" for each, p in self.producers.items() for o in p.options}
+        bare = {name.rpartition(".")[2] for name in known}
+        for name in usual:
+            if name not in known | bare:
+                near = difflib.get_close_matches(name, sorted(known | bare), 1)
+                raise OptionError(
+                    f"{name!r}, an option of this store, is one of no function that is known"
+                    f"{f'; is it {near[0]!r}?' if near else ''}"
+                )
 
     def _shared_out(
         self, order: list[str], data_type: str, given: Mapping[str, Any], *, strict: bool

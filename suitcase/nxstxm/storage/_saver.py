@@ -131,13 +131,12 @@ class Saver(ABC):
         OSError
             It can not be written.
         """
-        index = None if index is None else operator.index(index)  # of numpy's, too
-        parts = self._take_apart(data)
+        given = None if index is None else operator.index(index)  # of numpy's, too
+        parts, noted = self._take_apart(data), to_json(label, "label")
         with self._lock:
             self._check_open()
-            if index is None:
-                index = self._next
-            elif index < 0:
+            index = self._next if given is None else given
+            if index < 0:
                 raise SaverError(f"chunk {index} can not be saved: chunks are numbered from 0")
             if index in self._chunks or index in self._busy:
                 raise SaverError(f"chunk {index} of {self.metadata.key} was saved already")
@@ -145,8 +144,13 @@ class Saver(ABC):
             self._next = max(self._next, index + 1)
             self._busy.add(index)
         try:
-            info = self._save_chunk(index, parts, to_json(label, "label"))
+            info = self._save_chunk(index, parts, noted)
             self._chunks[index] = info
+        except FormatError:
+            with self._lock:
+                if given is None and self._next == index + 1:
+                    self._next = index  # refused like what can not be taken apart
+            raise
         finally:
             with self._lock:
                 self._busy.remove(index)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._errors import NXstxmError, OptionError
+from .._log import logger
+from ..scans import ScanPlan, read_plan
 from ._backend import StorageBackend
 from ._errors import DataCorrupted, DataNotAvailable
 from ._frontend import Location, StorageFrontend
 from ._key import DataKey, Lineage, Step
-from ._loading import StoredData, Wanted
+from ._loading import Progress, StoredData, Wanted
 from ._metadata import ChunkInfo, StoredMetadata
 from ._recipes import SOURCE_VERSION
 
@@ -22,6 +24,17 @@ if TYPE_CHECKING:
 SCAN = "scan"
 #: How every scan came into being: nobody made it.
 SCAN_LINEAGE = Lineage({SCAN: Step(SCAN, SOURCE_VERSION)})
+
+
+def readable(runs: Iterable[Any], where: str) -> Iterator[ScanPlan]:
+    """Give the plans of runs; those whose start documents can not be read are passed over."""
+    for run in runs:
+        try:
+            plan = read_plan(run.start)
+        except (NXstxmError, OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+            logger.warning("a run in %s can not be read: %s", where, error)
+            continue
+        yield plan
 
 
 class ScanData(StoredData):
@@ -41,6 +54,25 @@ class ScanData(StoredData):
                 f"the data type 'picture'"
             )
         return self.read(self.chunks[0])
+
+    def verify(self, progress: Progress | None = None) -> int:
+        """Read all pictures and lists; give the bytes that they have in memory.
+
+        Raises
+        ------
+        DataCorrupted
+            Something can not be read.
+        """
+        done = 0
+        for node in self.load().subtree:
+            for variable in node.to_dataset(inherit=False).variables.values():
+                try:
+                    done += int(variable.values.nbytes)
+                except (NXstxmError, OSError, RuntimeError, ValueError) as error:
+                    raise DataCorrupted(f"{self} can not be read: {error}") from error
+        if progress is not None:
+            progress(done, done)
+        return done
 
 
 class ScanBackend(StorageBackend):

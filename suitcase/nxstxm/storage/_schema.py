@@ -119,6 +119,9 @@ def difference(first: Schema, other: Schema) -> str:
                 f"{name} has {two.dtype or 'no dtype'} along {', '.join(two.dims)} instead of "
                 f"{one.dtype or 'none'} along {', '.join(one.dims)}"
             )
+        ours_in, theirs_in = one.attrs.get("units"), two.attrs.get("units")
+        if None not in (ours_in, theirs_in) and ours_in != theirs_in:
+            return f"{name} is in {theirs_in!r} instead of {ours_in!r}"
     return ""
 
 

@@ -93,7 +93,7 @@ class SQLiteFrontend(StorageFrontend):
             return None
         state, _ = seen(at)
         self._note(row, state)
-        return at if state != "gone" else None
+        return at if state != "gone" else self._unknown(key)
 
     def _note(self, row: Row, state: State) -> None:
         """Note what was seen of data: who reads does not have to wait for who writes."""

@@ -18,7 +18,7 @@ from ._errors import (
     RunMetadataNotAvailable,
 )
 from ._fan import Fan
-from ._frontend import StorageFrontend
+from ._frontend import StorageFrontend, types_of
 from ._key import DataKey
 from ._loading import Chunk, StoredData, Wanted
 from ._metadata import StoredMetadata
@@ -88,7 +88,16 @@ class Store:
         self.options = dict(options or {})
         self.wait = wait
         self.chunk_bytes = chunk_bytes
-        self._loosely = {"fuzzy_for": fuzzy_for, "fuzzy_for_options": fuzzy_for_options}
+        self._loosely = {
+            "fuzzy_for": types_of(fuzzy_for, "fuzzy_for"),
+            "fuzzy_for_options": types_of(fuzzy_for_options, "fuzzy_for_options"),
+        }
+        for name in self._loosely["fuzzy_for_options"]:
+            if "." in name:
+                raise OptionError(
+                    f"fuzzy_for_options has {name!r}; name the option alone: "
+                    f"{name.rpartition('.')[2]!r}"
+                )
         self._producers: list[Producer] = []
         if ready:
             from ._ready import READY
@@ -237,7 +246,8 @@ class Store:
     def found(self, key: DataKey) -> Iterator[tuple[StoredData, bool]]:
         """Open data wherever they are, of the fastest frontend first.
 
-        Damaged ones are passed over with a warning.
+        Damaged ones are passed over with a warning. Those of exactly this key come first, wherever
+        they are.
 
         Yields
         ------
@@ -251,19 +261,39 @@ class Store:
         AmbiguousKeyError
             Several match loosely, and none exactly.
         """
+        for stored in self._opened(key):
+            yield stored, True
+        if not any(self._loosely.values()):
+            return
+        alike = [s for s in self._opened(key, **self._loosely) if s.metadata.key != key]
+        keys = sorted({str(each.metadata.key) for each in alike})
+        if len(keys) > 1:
+            raise AmbiguousKeyError(
+                f"{len(keys)} stored data are like {key}: {', '.join(keys)}. Ask for one of them, "
+                f"or be less loose"
+            )
+        for stored in alike:
+            yield stored, False
+
+    def _opened(self, key: DataKey, **loosely: Any) -> Iterator[StoredData]:
         for frontend in self._taking(key.data_type):
             try:
-                stored = frontend.open(key, **self._loosely)
+                yield frontend.open(key, **loosely)
             except AmbiguousKeyError:
                 raise
             except DataNotAvailable:
                 continue
             except NXstxmOSError as error:  # damaged, or on a machine that does not answer
                 logger.warning("%s can not be had from %s: %s", key, frontend, error)
-                continue
-            yield stored, stored.metadata.lineage.hash == key.hash
 
-    def saver(self, key: DataKey, metadata: Mapping[str, Any] | None = None, **options: Any) -> Fan:
+    def saver(
+        self,
+        key: DataKey,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        past_protected: bool = False,
+        **options: Any,
+    ) -> Fan:
         """Make a saver for every frontend that can be written to.
 
         Parameters
@@ -272,29 +302,41 @@ class Store:
             What will be saved.
         metadata : Mapping, optional
             What is to be known of it, besides.
+        past_protected : bool
+            Do without frontends that have data of this key which they protect.
         **options
             As of `StorageFrontend.saver`.
 
         Raises
         ------
-        DataLockedError, DataExistsError
-            Another process makes the data, or has made them just now.
+        DataExistsError
+            Another process has made the data just now.
+        DataLockedError
+            Another process makes them, wherever they could be saved.
         """
         made: list[Saver] = []
         errors: list[Exception] = []
-        for frontend in self._taking(key.data_type):
-            if frontend.readonly:
-                continue
-            try:
-                made.append(frontend.saver(key, metadata, wait=self.wait, **options))
-            except (DataLockedError, DataExistsError):
-                if not made:
+        try:
+            for frontend in self._taking(key.data_type):
+                if frontend.readonly:
+                    continue
+                try:
+                    made.append(frontend.saver(key, metadata, wait=self.wait, **options))
+                except OptionError:
                     raise
-            except OptionError:
-                raise
-            except (NXstxmError, OSError) as error:
-                logger.error("%s can not be saved to %s: %s", key, frontend, error)
-                errors.append(error)
+                except (NXstxmError, OSError) as error:
+                    if isinstance(error, DataExistsError) and not past_protected:
+                        raise
+                    logger.error("%s can not be saved to %s: %s", key, frontend, error)
+                    errors.append(error)
+            if not made:
+                for each in errors:
+                    if isinstance(each, DataLockedError):
+                        raise each
+        except BaseException:
+            for saver in made:
+                saver.discard()
+            raise
         return Fan(made, errors)
 
     def list(
@@ -403,6 +445,8 @@ def copied(
     """Copy stored data to a frontend, chunk by chunk, labels and metadata too."""
     key, metadata = stored.metadata.key, stored.metadata
     options.setdefault("axis", stored.axis if stored.axis != "0" else None)
+    if metadata.schema is not None and metadata.schema.kind == "array":
+        options.setdefault("index_by", sorted({n for each in stored.chunks for n in each.ranges}))
     with to.saver(key, metadata.extra, **options) as saver:
         for chunk in stored.loader(rechunk=rechunk):
             saver.save(chunk.data, label=chunk.label)
