@@ -180,3 +180,48 @@ def test_a_run_table_is_a_store_too(nxstxm: Run, folder: Path, tmp_path: Path) -
     raw[len(raw) // 2] ^= 1
     file.write_bytes(raw)
     assert nxstxm("store", "verify", tmp_path / "table")[0] == 1
+
+
+def test_copy_keeps_what_is_known_there_and_tells_what_it_can_not_copy(
+    nxstxm: Run, folder: Path, tmp_path: Path
+) -> None:
+    break_one(folder)
+    here, there = DataDirectory(folder), DataDirectory(tmp_path / "copy")
+    here.write_run_metadata("only noted", {"start": {"scan_id": 8}})
+    there.write_run_metadata("a1b2", {"notes": "ten hours of work", "start": {"scan_id": 9}})
+    (damaged,) = folder.rglob(f"od-{NEW.hash[:16]}/metadata.json")
+    damaged.write_bytes(b"{}")
+    status, out, err = nxstxm("store", "copy", folder, there.path)
+    assert (status, out.count("copied  ")) == (1, 2)
+    assert f"od-{NEW.hash[:16]}" in err
+    assert "is broken, and not copied" in err + out
+    assert there.run_metadata("a1b2") == {
+        "notes": "ten hours of work",
+        "start": {"scan_id": 9},
+    }
+    assert there.run_metadata("only noted", "start.scan_id") == 8
+    nxstxm("store", "copy", folder, there.path, "--overwrite")
+    assert there.run_metadata("a1b2") == {"start": {"scan_id": 7}}
+
+
+def test_verify_looks_at_what_is_known_of_runs(nxstxm: Run, folder: Path) -> None:
+    (noted,) = folder.rglob("run.json")
+    noted.write_bytes(noted.read_bytes().replace(b"7", b"8"))
+    status, out, err = nxstxm("store", "verify", folder)
+    assert status == 1
+    assert "bad  what is known of run a1b2" in out
+    assert "checksum" in err
+
+
+def test_a_look_at_what_could_be_cleaned_writes_nothing(nxstxm: Run, tmp_path: Path) -> None:
+    (tmp_path / "ab" / "holiday").mkdir(parents=True)
+    (tmp_path / "ab" / "holiday" / "beach.jpg").write_bytes(b"sand")
+    for how in (["--dry-run"], []):
+        assert nxstxm("store", "clean", tmp_path, *how)[:2] == (0, "")
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["beach.jpg"]
+    status, _, err = nxstxm("store", "clean", tmp_path, "--older", "5")
+    assert status == 2
+    assert "--older is for addresses of fsspec" in err
+    address = f"memory://{tmp_path.name}"
+    FsspecDirectory(address).save(OD, np.zeros(3))
+    assert nxstxm("store", "clean", address, "--older", "5")[0] == 0

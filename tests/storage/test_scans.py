@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -268,3 +270,46 @@ def test_a_catalog_tells_of_runs_and_becomes_files(held: HeldCatalog, tmp_path: 
         store.get("nobody", "od")
     with pytest.raises(OptionError, match="is no catalog"):
         CatalogFrontend(3)
+
+
+def test_several_may_ask_a_catalog_for_one_scan_at_once(held: HeldCatalog, tmp_path: Path) -> None:
+    uid = first_uid(documents(STACK))
+    frontends = [CatalogFrontend(held, directory=tmp_path / "files") for _ in range(4)]
+    begin = threading.Barrier(4)
+
+    def ask(frontend: CatalogFrontend) -> Any:
+        begin.wait()
+        return frontend.load(DataKey(uid, "scan", SCAN)).groups
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(ask, frontends))
+    assert found.count(found[0]) == 4
+    assert [path.suffix for path in (tmp_path / "files").iterdir()] == [".hdf5"]
+
+
+def test_a_later_run_of_a_scan_is_not_the_scan(held: HeldCatalog, tmp_path: Path) -> None:
+    later = documents(STACK)[-1][0][1]["uid"]
+    frontend = CatalogFrontend(held, directory=tmp_path / "files")
+    for _ in range(2):
+        assert DataKey(later, "scan", SCAN) not in frontend
+        assert frontend.run_metadata(later, "start.uid") == later
+    assert not list(tmp_path.rglob("*.hdf5*"))
+
+
+def test_a_start_document_that_makes_no_sense_hides_no_others(
+    held: HeldCatalog, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = {"uid": "wrong", "time": 1.0, "metadata": "{no JSON"}
+    held._runs["wrong"] = HeldRun([("start", wrong), ("stop", {"exit_status": "success"})])
+    frontend = CatalogFrontend(held, directory=tmp_path / "files")
+    uid = first_uid(documents(STACK))
+    assert uid in set(frontend.runs())
+    assert DataKey(uid, "scan", SCAN) in frontend
+    assert DataKey("wrong", "scan", SCAN) not in frontend
+    assert "a run in CatalogFrontend(held) can not be read" in caplog.text
+
+
+def test_to_verify_a_scan_is_to_read_it(copies: Path) -> None:
+    frontend = NXstxmDirectory(copies)
+    for uid in frontend.run_ids().values():
+        assert frontend.verify(DataKey(uid, "scan", SCAN)) > 100
