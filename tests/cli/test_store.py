@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from suitcase.nxstxm.cli._store import verify
 from suitcase.nxstxm.storage import DataDirectory, DataKey, FsspecDirectory
 from suitcase.nxstxm.variables import RunFiles, RunTable
 
@@ -225,3 +228,14 @@ def test_a_look_at_what_could_be_cleaned_writes_nothing(nxstxm: Run, tmp_path: P
     address = f"memory://{tmp_path.name}"
     FsspecDirectory(address).save(OD, np.zeros(3))
     assert nxstxm("store", "clean", address, "--older", "5")[0] == 0
+
+
+def test_verify_shows_how_far_it_is_on_a_terminal(folder: Path) -> None:
+    shown = io.StringIO()
+    console = Console(file=shown, force_terminal=True, width=100)
+    assert verify(console, DataDirectory(folder), [])
+    assert "verifying" in shown.getvalue()
+    assert shown.getvalue().count("good") == 3
+    shown = io.StringIO()
+    assert verify(Console(file=shown, width=100), DataDirectory(folder), [])
+    assert "verifying" not in shown.getvalue()

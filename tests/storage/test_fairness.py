@@ -28,6 +28,7 @@ from suitcase.nxstxm.storage import (
     KeyValueError,
     Lineage,
     MemoryFrontend,
+    RunMetadataNotAvailable,
     Step,
     StorageFrontend,
     Store,
@@ -413,3 +414,17 @@ def test_what_can_not_be_stored_or_found_is_told(tmp_path: Path) -> None:
         store.find("a1b2-od-abc")  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="wait=None"):
         store.saver(key(), wait=None)  # type: ignore[arg-type]
+
+
+def test_who_is_not_to_tell_of_runs_is_not_asked(tmp_path: Path) -> None:
+    silent = DataDirectory(tmp_path / "1", provide_run_metadata=False)
+    telling = DataDirectory(tmp_path / "2")
+    silent.write_run_metadata(RUN, {"start": {"scan_id": 1}})
+    store = Store([silent, telling], ready=False)
+    with pytest.raises(RunMetadataNotAvailable):
+        store.run_metadata(RUN)
+    store.write_run_metadata(RUN, {"start": {"scan_id": 2}})
+    assert store.run_metadata(RUN, "start.scan_id") == 2
+    assert silent.run_metadata(RUN, "start.scan_id") == 1
+    with pytest.raises(OptionError, match="can note anything of runs"):
+        Store([silent], ready=False).write_run_metadata(RUN, {})
