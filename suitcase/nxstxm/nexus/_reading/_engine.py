@@ -11,6 +11,7 @@ from xarray.backends import BackendEntrypoint
 
 from ..._errors import NXstxmTypeError
 from ._lazy import Files
+from ._reach import Roots
 from ._read import read_contents
 from ._tree import channel_dataset, make_tree
 
@@ -36,7 +37,7 @@ class NXstxmBackend(BackendEntrypoint):
         drop_variables: str | Iterable[str] | None = None,
         entry: str | None = None,
         channel: str | None = None,
-        external_roots: Iterable[str | Path] = (),
+        external_roots: Roots = (),
     ) -> xr.Dataset:
         """Open one picture: by default the one that the file would show first."""
         contents = read_contents(_path(filename_or_obj), external_roots=external_roots)
@@ -52,7 +53,7 @@ class NXstxmBackend(BackendEntrypoint):
         *,
         drop_variables: str | Iterable[str] | None = None,
         baseline: bool = False,
-        external_roots: Iterable[str | Path] = (),
+        external_roots: Roots = (),
         **_: Any,
     ) -> xr.DataTree:
         """Open a whole file."""

@@ -7,14 +7,17 @@ when they lie where the reader may look.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias
 
 import h5py
 
-from ..._errors import NXstxmOSError
+from ..._errors import NXstxmOSError, NXstxmTypeError
 from ..._h5tree import H5_ERRORS, refuse_type, why
 
 Member: TypeAlias = h5py.Group | h5py.Dataset
@@ -25,6 +28,11 @@ _MOST_LINKS = 16
 _MOST_MEMBERS = 20_000
 #: A file whose virtual dataset has more files than this is not looked through.
 _MOST_SOURCES = 20_000
+#: Virtual datasets that are made of virtual datasets; HDF5 has room for some hundreds.
+_MOST_NESTED = 16
+
+#: Folders in which other files may be opened, as users give them.
+Roots: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 
 def open_shared(path: str | Path, mode: str = "r") -> h5py.File:
@@ -217,50 +225,193 @@ def allowed(path: Path, roots: tuple[Path, ...]) -> Path:
     return real
 
 
+def roots_of(external_roots: Roots) -> list[Path]:
+    """Give the folders that users name; one may stand alone.
+
+    Raises
+    ------
+    NXstxmTypeError
+        They are no folders.
+    """
+    # the letters of "/data" would be folders, too: the first is the whole disk
+    alone = isinstance(external_roots, (str, os.PathLike))
+    try:
+        roots = [external_roots] if alone else list(external_roots)  # type: ignore[arg-type]
+        return [Path(root).absolute() for root in roots]  # type: ignore[arg-type]
+    except TypeError as error:
+        raise NXstxmTypeError(
+            f"external_roots={external_roots!r} names no folders ({error}); give a path, or a list "
+            f"of paths"
+        ) from error
+
+
 def check_sources(dataset: h5py.Dataset, roots: tuple[Path, ...]) -> None:
     """Look where the values of a dataset lie: in which other files, and in theirs.
 
     Raises
     ------
     RefusedError
-        Some lie where the reader may not look.
+        Some lie where the reader may not look, or a virtual dataset is made of itself.
     """
-    _check_sources(dataset, roots, set())
+    _Sources(roots).look(dataset)
 
 
-def _check_sources(
-    dataset: h5py.Dataset, roots: tuple[Path, ...], seen: set[tuple[Path, str]]
-) -> None:
-    how = dataset.id.get_create_plist()
-    if how.get_layout() != h5py.h5d.VIRTUAL and not how.get_external_count():
-        return  # in its own file, as nearly all are
-    home = Path(_name_of(dataset))
-    for name, _, _ in dataset.external or ():
-        _allowed_source(home, str(name), roots)
-    if not dataset.is_virtual:
-        return
-    sources = dict.fromkeys((s.file_name, s.dset_name) for s in dataset.virtual_sources())
-    for file_name, name in sources:
-        path = home if file_name == "." else _allowed_source(home, file_name, roots)
-        if (path, name) in seen or not path.is_file():
-            continue  # HDF5 fills what is missing
-        seen.add((path, name))
-        if len(seen) > _MOST_SOURCES:
+def written_bytes(dataset: h5py.Dataset, roots: tuple[Path, ...]) -> int:
+    """Give how much of a dataset was written, in its own file and in others, before packing.
+
+    Raises
+    ------
+    RefusedError
+        As `check_sources`.
+    """
+    return _Sources(roots, count=True).look(dataset)[0]
+
+
+@dataclass
+class _Sources:
+    """A walk through all that a dataset is made of.
+
+    Attributes
+    ----------
+    roots : tuple of Path
+        Where files may be opened.
+    count : bool
+        Find out how many bytes there are; it takes longer.
+    seen : dict
+        By file and name what was looked at already: how many virtual datasets deep it is.
+    chain : list
+        The file and the place in it of each virtual dataset from the first one to this.
+    """
+
+    roots: tuple[Path, ...]
+    count: bool = False
+    seen: dict[tuple[Path, str], int] = field(default_factory=dict)
+    chain: list[tuple[Path, int]] = field(default_factory=list)
+
+    def look(self, dataset: h5py.Dataset) -> tuple[int, int]:
+        """Look where the values of a dataset lie.
+
+        Returns
+        -------
+        size : int
+            How many bytes there are that were not counted yet.
+        depth : int
+            How many virtual datasets are made of each other, this one included.
+        """
+        how = dataset.id.get_create_plist()
+        is_virtual = how.get_layout() == h5py.h5d.VIRTUAL
+        if not is_virtual and not how.get_external_count():
+            return (_own_bytes(dataset) if self.count else 0), 0  # as nearly all are
+        home = Path(_name_of(dataset))
+        if not is_virtual:
+            return sum(self._raw(home, *piece) for piece in dataset.external), 0
+        link = (home.resolve(), int(h5py.h5o.get_info(dataset.id).addr))
+        # HDF5 would follow it until its stack is full, which ends the whole process
+        if link in self.chain:
+            raise RefusedError(
+                f"{dataset.name} of {home} can not be read: it is a virtual dataset that is made "
+                f"of itself. Make it of datasets that hold values"
+            )
+        self._refuse_deep(dataset, 1)
+        size = depth = 0
+        self.chain.append(link)
+        sources = dict.fromkeys((s.file_name, s.dset_name) for s in dataset.virtual_sources())
+        for source in sources:
+            more, below = self._source(dataset, home, *source)
+            size, depth = size + more, max(depth, below)
+        self.chain.pop()
+        return size, depth + 1
+
+    def _source(
+        self, dataset: h5py.Dataset, home: Path, file_name: str, name: str
+    ) -> tuple[int, int]:
+        """Look at one source of a virtual dataset."""
+        file_name, name = _literal(dataset, file_name), _literal(dataset, name)
+        path = home if file_name == "." else _source_file(home, file_name, self.roots)
+        path = path.resolve()
+        if not path.is_file():
+            return 0, 0  # HDF5 fills what is missing
+        if (path, name) in self.seen:
+            depth = self.seen[path, name]
+            self._refuse_deep(dataset, depth)
+            return 0, depth
+        if len(self.seen) >= _MOST_SOURCES:
             raise RefusedError(f"{dataset.name} is made of more than {_MOST_SOURCES} files")
-        with Reach(open_shared(path), path, roots) as reach:
+        size = depth = 0
+        with Reach(open_shared(path), path, self.roots) as reach:
             found = reach.at(reach.root, *name.strip("/").split("/"))
             if isinstance(found, h5py.Dataset):
-                _check_sources(found, roots, seen)
+                size, depth = self.look(found)
             elif reach.refused:
                 raise RefusedError(reach.refused[0])
+        self.seen[path, name] = depth
+        return size, depth
+
+    def _refuse_deep(self, dataset: h5py.Dataset, depth: int) -> None:
+        if len(self.chain) + depth > _MOST_NESTED:
+            raise RefusedError(
+                f"{dataset.name} of {_name_of(dataset)} can not be read: more than {_MOST_NESTED} "
+                f"virtual datasets are made of each other. Make it of datasets that hold values"
+            )
+
+    def _raw(self, home: Path, name: str, start: int, size: int) -> int:
+        """Look at a file without HDF5 in which values lie; gives how many bytes are there."""
+        path = _raw_file(home, name, self.roots)
+        return min(max(path.stat().st_size - start, 0), size) if path.is_file() else 0
 
 
-def _allowed_source(home: Path, name: str, roots: tuple[Path, ...]) -> Path:
+def _literal(dataset: h5py.Dataset, name: str) -> str:
+    """Give the name that HDF5 will look for.
+
+    Raises
+    ------
+    RefusedError
+        It is a pattern for many names: nobody can look at all of them beforehand.
+    """
+    parts = name.split("%%")
+    if any("%" in part for part in parts):
+        raise RefusedError(
+            f"the values of {dataset.name} of {_name_of(dataset)} can not be read: they lie in "
+            f"{name}, a pattern for many names. Make the virtual dataset of sources with full names"
+        )
+    return "%".join(parts)
+
+
+def _own_bytes(dataset: h5py.Dataset) -> int:
+    """Give how many bytes of a dataset are in its own file."""
+    if dataset.chunks is None:
+        return int(dataset.id.get_storage_size())
+    return int(dataset.id.get_num_chunks() * prod(dataset.chunks) * dataset.dtype.itemsize)
+
+
+def _source_file(home: Path, name: str, roots: tuple[Path, ...]) -> Path:
+    """Give the file that HDF5 opens for a source of a virtual dataset."""
     path = allowed(home.parent / name, roots)
+    if path.exists():
+        return path
+    if Path(name).is_absolute():
+        # HDF5 then looks for its last part, beside the file
+        name = Path(name).name
+        path = allowed(home.parent / name, roots)
     if not path.exists() and Path(name).exists():
         # HDF5 looks in the working directory too
-        raise RefusedError(f"file {name} is missing in {home.parent}; it is in the working folder")
+        raise _in_working_folder(home, name)
     return path
+
+
+def _raw_file(home: Path, name: str, roots: tuple[Path, ...]) -> Path:
+    """Give a file without HDF5 in which values lie; its name is relative to the working folder."""
+    path = allowed(home.parent / name, roots)
+    if Path(name).exists() and Path(name).resolve() != path:
+        raise _in_working_folder(home, name)
+    return path
+
+
+def _in_working_folder(home: Path, name: str) -> RefusedError:
+    return RefusedError(
+        f"file {name} would be read from the working folder, not from {home.parent}; work in "
+        f"another folder"
+    )
 
 
 def _name_of(item: h5py.HLObject) -> str:

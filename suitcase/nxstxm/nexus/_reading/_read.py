@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import h5py
 
-from ..._errors import NXstxmOSError, NXstxmValueError
+from ..._errors import NXstxmOSError, NXstxmTypeError, NXstxmValueError
 from ..._h5heap import refuse_broken_heaps
 from ..._h5tree import H5_ERRORS, why
 from ._attributes import attributes
 from ._contents import Contents, Entry
 from ._entry import EntryReader, nx_class
 from ._exchange import exchange_entry
-from ._reach import Reach, open_shared
+from ._reach import Reach, Roots, open_shared, roots_of
 from ._running import is_running, moment_of
 
 #: Files up to this size are looked through for what would hold HDF5 for ever; that takes 3 ms.
@@ -29,7 +28,7 @@ _LIKE_ENTRIES = ("entry", "measurement")
 def read_contents(
     path: str | os.PathLike[str],
     *,
-    external_roots: Iterable[str | os.PathLike[str]] = (),
+    external_roots: Roots = (),
     readings: bool = False,
     entry: str | None = None,
 ) -> Contents:
@@ -40,7 +39,7 @@ def read_contents(
     path : path-like
         The file, of this or of another program; or the temporary file, or the folder of journals,
         of a scan that is still measured.
-    external_roots : iterable of path-like
+    external_roots : path-like, or an iterable of these
         Folders, besides that of the file, in which other files may be opened that it leads to.
     readings : bool
         Read what the baseline and other streams have, too.
@@ -54,6 +53,8 @@ def read_contents(
 
     Raises
     ------
+    NXstxmTypeError
+        It is no path.
     NXstxmOSError
         It can not be opened as HDF5.
     NXstxmValueError
@@ -61,8 +62,12 @@ def read_contents(
     NXstxmStateError
         The scan has just begun, or is finished.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise NXstxmTypeError(
+            f"{path!r} is not a path but of type {type(path).__name__}; give the path of a file"
+        )
     path = Path(path).absolute()
-    roots = [Path(root).absolute() for root in external_roots]
+    roots = roots_of(external_roots)
     moment = moment_of(path) if is_running(path) else None
     if moment is not None:
         roots.append(path.parent)  # files of detectors are beside the one that will be

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..._h5tree import H5_ERRORS, why
 from ._attributes import attributes, units_of
 from ._columns import read_columns
-from ._reach import RefusedError, check_sources, open_shared
+from ._reach import RefusedError, check_sources, open_shared, written_bytes
 
 AnyArray: TypeAlias = npt.NDArray[Any]
 Key: TypeAlias = tuple[int | slice | AnyArray, ...] | EllipsisType
@@ -132,10 +132,17 @@ class Stored:
             Along the dimensions before them.
         plane : ndarray
             The image.
+
+        Raises
+        ------
+        NXstxmOSError
+            As `read`; also when next to nothing was written of all images.
         """
         try:
             with open_shared(self.file) as h5:
                 opened = Opened(self, h5)
+                # each image alone may be small
+                opened.check_extent((slice(None),) * self.ndim)
                 for index in np.ndindex(*self.shape[:-2]):
                     yield index, opened.read((*index, slice(None), slice(None)))
         except H5_ERRORS as error:
@@ -216,7 +223,6 @@ class Opened:
         self._dataset = h5py.Dataset(h5py.h5d.open(h5.id, stored.path.encode()))
         how = self._dataset.id.get_create_plist()
         layout, elsewhere = how.get_layout(), bool(how.get_external_count())
-        self._is_virtual = layout == h5py.h5d.VIRTUAL
         check_sources(self._dataset, stored.roots)
         self._is_one_piece = layout == h5py.h5d.CONTIGUOUS and not elsewhere
 
@@ -224,7 +230,7 @@ class Opened:
         """Read values, as `Stored.read` does."""
         stored = self._stored
         wanted: tuple[Any, ...] = (slice(None),) * stored.ndim if key is ... else tuple(key)
-        self._check_extent(wanted)
+        self.check_extent(wanted)
         at: list[Any] = [0] * len(stored.stored_shape)
         for number, each in zip(stored.kept, wanted, strict=True):
             at[number] = each
@@ -241,16 +247,25 @@ class Opened:
             values = np.transpose(values, [order.index(number) for number in left])
         return np.asarray(values)
 
-    def _check_extent(self, wanted: tuple[Any, ...]) -> None:
-        """Refuse gigabytes that nobody wrote: they would be nothing but fill values."""
-        stored, dataset = self._stored, self._dataset
+    def check_extent(self, wanted: tuple[Any, ...]) -> None:
+        """Refuse gigabytes that nobody wrote: they would be nothing but fill values.
+
+        Parameters
+        ----------
+        wanted : tuple of int, slice or 1-D array of int
+            What will be read; one for each dimension.
+
+        Raises
+        ------
+        RefusedError
+            Next to nothing of so much was written.
+        """
+        stored = self._stored
         lengths = (_length(each, n) for each, n in zip(wanted, stored.shape, strict=True))
         asked = prod(lengths) * stored.dtype.itemsize
-        if asked <= _BELIEVED_BYTES or self._is_virtual:
+        if asked <= _BELIEVED_BYTES:
             return
-        there = int(dataset.id.get_storage_size())
-        if dataset.chunks is not None:
-            there = dataset.id.get_num_chunks() * prod(dataset.chunks) * stored.dtype.itemsize
+        there = written_bytes(self._dataset, stored.roots)
         if there < _LEAST_PART * asked:
             raise RefusedError(
                 f"{stored.path} of {stored.file} declares a shape of {stored.stored_shape}, and "
