@@ -124,6 +124,76 @@ def test_files_that_can_not_be_read_are_rows_too(tmp_path: Path) -> None:
     assert "holds no scan" in rows["other.h5"]["error"]
 
 
+@pytest.mark.parametrize("wrong", [np.inf, -np.inf, np.nan])
+def test_numbers_that_are_none_do_not_break_the_page(tmp_path: Path, wrong: float) -> None:
+    path, _ = build_style("pixelator-stack", tmp_path)
+    with h5py.File(path, "r+") as file:
+        for name, number in (("energy", 2), ("sample_x", 4), ("count_time", 0)):
+            file[f"entry1/counter0/{name}"][number] = wrong
+    page = browse_folder(tmp_path).page
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"a browser does not take {constant}")
+
+    text = page.read_text(encoding="utf-8").partition('id="scans">')[2].partition("</script>")[0]
+    [row] = json.loads(text, parse_constant=refuse)
+    assert row["energies"] == [280.0, 285.5]
+    assert row["width"] == 3.0
+    # a page that has such numbers is not kept
+    page.write_text(page.read_text("utf-8").replace('"width":3.0', '"width":Infinity'), "utf-8")
+    assert browse_folder(tmp_path).read == 1
+    assert rows_of(page)[path.name]["width"] == 3.0
+    assert browse_folder(tmp_path).read == 0
+
+
+def test_the_largest_numbers_have_no_difference(tmp_path: Path) -> None:
+    path, _ = build_style("pixelator-stack", tmp_path)
+    with h5py.File(path, "r+") as file:
+        file["entry1/counter0/sample_x"][...] = [-1.7e308, 1, 2, 3, 1.7e308]
+    assert rows_of(browse_folder(tmp_path).page)[path.name]["width"] is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text there")
+def test_names_that_are_no_utf8(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"T\xfcr")
+    folder.mkdir()
+    path, _ = build_style("mantis", folder)
+    with h5py.File(path, "r+") as file:
+        file["entry1/title"] = np.bytes_(b"Pr\xf6be")
+    path.rename(folder / os.fsdecode(b"Pr\xf6be.hdf5"))
+    (folder / os.fsdecode(b"\xf6.h5")).write_bytes(b"")
+    made = browse_folder(folder)
+    assert sorted(rows_of(made.page)) == ["Pr\\udcf6be.hdf5", "\\udcf6.h5"]
+    assert (made.files, made.read, made.failed) == (2, 2, 1)
+    assert browse_folder(folder).read == 0
+    assert browse_folder(tmp_path).read == 2, "the folder in the name of a file"
+
+
+def test_nothing_unfinished_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build_style("mantis", tmp_path)
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("suitcase.nxstxm.cli._browse.publish", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        browse_folder(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["mantis.hdf5"]
+
+
+def test_a_picture_that_does_not_fit_into_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_style("mantis", tmp_path)
+
+    def full(*_: object) -> bytes:
+        raise MemoryError("Unable to allocate 7.28 TiB")
+
+    monkeypatch.setattr("suitcase.nxstxm.cli._rows.thumbnail", full)
+    [row] = rows_of(browse_folder(tmp_path).page).values()
+    assert row["error"] == "its picture does not fit into the memory (Unable to allocate 7.28 TiB)"
+
+
 def test_what_is_no_scan_is_left_out(tmp_path: Path) -> None:
     (tmp_path / ".hidden").mkdir()
     (tmp_path / "a.uid.journal").mkdir()

@@ -104,15 +104,21 @@ def _known(page: Path) -> Mapping[str, Row]:
         )
     start = text.find(_BEGIN) + len(_BEGIN)
     try:
-        rows = json.loads(text[start : text.index(_END, start)])
+        rows = json.loads(text[start : text.index(_END, start)], parse_constant=_refuse)
         return {str(row["file"]): row for row in rows}
     except (ValueError, KeyError, TypeError):
-        return {}  # half a page: all files are read again
+        return {}  # half a page, or one that no browser takes: all files are read again
+
+
+def _refuse(constant: str) -> None:
+    """Refuse what only Python takes for JSON."""
+    raise ValueError(constant)
 
 
 def _html(top: Path, rows: Sequence[Row]) -> str:
     # "<" would let a name of a sample end the script
-    data = json.dumps(rows, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    data = json.dumps(rows, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    data = data.replace("<", "\\u003c")
     title = escape(top.resolve().name or str(top.resolve()))
     head, _, rest = PAGE.replace("TITLE", title).partition("ROWS")
     return f"{_MARK}\n{head}{_BEGIN}{data}{_END}{rest}"
@@ -121,8 +127,10 @@ def _html(top: Path, rows: Sequence[Row]) -> str:
 def _write(page: Path, text: str) -> None:
     unfinished = page.with_name(f".{page.name}.{os.getpid()}.tmp")
     try:
-        unfinished.write_text(text, encoding="utf-8")
+        # the folder may have a name that is no UTF-8
+        unfinished.write_text(text, encoding="utf-8", errors="backslashreplace")
         publish(unfinished, page, overwrite=True)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
         raise NXstxmOSError(f"{page} can not be written: {error.strerror or error}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)

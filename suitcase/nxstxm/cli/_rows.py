@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from math import isfinite
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -71,7 +72,8 @@ def rows_of(
     """
     waiting: list[tuple[Path, Row]] = []
     for file in files:
-        name = Path(os.path.relpath(file, top)).as_posix()
+        # a name that is no UTF-8 has a place neither in the page nor in a link
+        name = _shown(Path(os.path.relpath(file, top)).as_posix())
         try:
             state = file.stat()
         except OSError:
@@ -98,15 +100,17 @@ def _row_of(which: tuple[Path, Row]) -> Row:
         entry = contents.entry()
         return {**stamp, **_facts(contents, entry)}
     except NXstxmError as error:
-        return {**stamp, "error": str(error)}
+        return {**stamp, "error": _shown(str(error))}
+    except MemoryError as error:
+        return {**stamp, "error": f"its picture does not fit into the memory ({error})"}
 
 
 def _facts(contents: Contents, entry: Entry) -> Row:
     row: Row = {
         "type": entry.scan_type,
         "entries": len(contents.entries),
-        "sample": str(entry.attrs.get("sample_name", "") or entry.attrs.get("title", "")),
-        "start": str(entry.attrs.get("start_time", "")),
+        "sample": _shown(str(entry.attrs.get("sample_name", "") or entry.attrs.get("title", ""))),
+        "start": _shown(str(entry.attrs.get("start_time", ""))),
         "complete": bool(entry.attrs.get("complete", True)),
     }
     if not entry.channels:
@@ -126,22 +130,24 @@ def _facts(contents: Contents, entry: Entry) -> Row:
 
 
 def _range(channel: Channel, name: str) -> list[float]:
-    """Give the lowest and highest value of a coordinate."""
+    """Give the lowest and highest value of a coordinate; what is no number does not count."""
     found = channel.coordinate(name)
     if found is None or found.values.dtype.kind not in "iuf":
         return []
     if found.attrs.get("units") == COUNTED:
         return []
     values = found.values.astype(float)
-    if not np.isfinite(values).any():
+    known = values[np.isfinite(values)]
+    if not known.size:
         return []
-    return [round(float(np.nanmin(values)), 4), round(float(np.nanmax(values)), 4)]
+    return [round(float(known.min()), 4), round(float(known.max()), 4)]
 
 
 def _width(channel: Channel) -> float | None:
     """Give how wide the picture is, in its units; None where there is no such axis."""
     ends = _range(channel, "x") if "x" in channel.data.dims else []
-    return round(ends[1] - ends[0], 4) if ends else None
+    # of two numbers the difference may be none
+    return round(ends[1] - ends[0], 4) if ends and isfinite(ends[1] - ends[0]) else None
 
 
 def _one(channel: Channel, name: str) -> float | None:
@@ -151,4 +157,9 @@ def _one(channel: Channel, name: str) -> float | None:
 
 def _word(channel: Channel, name: str) -> str:
     found = channel.coordinate(name)
-    return str(found.values[()]) if found is not None and found.values.ndim == 0 else ""
+    return _shown(str(found.values[()])) if found is not None and found.values.ndim == 0 else ""
+
+
+def _shown(text: str) -> str:
+    """Give a text as every page can hold it: bytes that are no UTF-8 are written as numbers."""
+    return text.encode("utf-8", "backslashreplace").decode()

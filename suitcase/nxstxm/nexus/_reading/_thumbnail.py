@@ -136,7 +136,9 @@ def _upright(values: Floats, down: Floats | None, across: Floats | None) -> Floa
 def _extent(places: Floats | None, n: int) -> float:
     if places is None or n < 2 or not np.isfinite(places).all():
         return float(n)
-    return float(np.ptp(places)) * n / (n - 1) or float(n)
+    with np.errstate(over="ignore"):  # the difference of two numbers may be none
+        extent = float(np.ptp(places)) * n / (n - 1)
+    return extent if 0 < extent < np.inf else float(n)
 
 
 def _thinned(values: Floats, size: int) -> Floats:
