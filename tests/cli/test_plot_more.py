@@ -8,17 +8,19 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import h5py
 import numpy as np
 import pytest
 
 pytest.importorskip("matplotlib")
 
 from suitcase.nxstxm import NXstxmError, export_scan, sim
+from suitcase.nxstxm.cli._density import density_of
 from suitcase.nxstxm.cli._pictures import load_pictures
 from suitcase.nxstxm.cli._plot import plot_file
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reading"))
-from styles import ENERGY, STACK, STYLES, X, Y, build_style
+from styles import ENERGY, STACK, STYLES, X, Y, build_style, group, put
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -148,3 +150,173 @@ def test_images_of_several_entries_are_no_table(build: ModuleType, tmp_path):
     with pytest.raises(NXstxmError, match="2 images do not fit into one table"):
         plot_file(path, tmp_path / "a.png", csv=tmp_path / "a.csv")
     assert not (tmp_path / "a.csv").exists()
+
+
+# -- what is drawn of arrays of every rank ---------------------------------------------------------
+
+POLARIZED = np.stack([STACK, STACK * 2 + 1])
+
+
+def made(path: Path, label: str, axes: dict[str, object], data: np.ndarray) -> Path:
+    with h5py.File(path, "w") as file:
+        channel = group(group(file, "entry0", "NXentry"), "counter0", "NXdata")
+        channel.attrs["signal"] = "data"
+        channel.attrs["axes"] = list(axes)
+        put(channel, data=data, **axes)
+        put(channel, stxm_scan_type=label)
+    return path
+
+
+@pytest.fixture
+def polarized(tmp_path: Path) -> Path:
+    axes = {"polarization": [1.0, -1.0], "energy": ENERGY, "sample_y": Y, "sample_x": X}
+    return made(tmp_path / "a.hdf5", "sample image stack", axes, POLARIZED)
+
+
+def numbers(path: Path) -> np.ndarray:
+    return np.array(table(path)[1:], float)
+
+
+def test_one_energy_of_a_stack_of_stacks(polarized, tmp_path):
+    plot_file(polarized, tmp_path / "a.png", energy=285.5, csv=tmp_path / "a.csv")
+    [picture], _ = load_pictures(polarized, energy=285.5)
+    assert picture.data.shape == STACK.shape[1:]
+    np.testing.assert_allclose(picture.data, POLARIZED[:, 1].mean(axis=0))
+    assert (picture.note, picture.along.n_images) == ("285.5 eV", 2)
+    rows = numbers(tmp_path / "a.csv")
+    np.testing.assert_allclose(rows, np.stack([[1, -1], POLARIZED[:, 1].mean(axis=(1, 2))], 1))
+
+
+def brightest_of(planes: np.ndarray) -> np.ndarray:
+    mean = planes.reshape(-1, *planes.shape[-2:]).mean(axis=0)
+    return mean >= np.quantile(mean, 0.95)
+
+
+def test_density_of_a_stack_of_stacks(polarized, tmp_path):
+    full = POLARIZED[..., brightest_of(POLARIZED)].mean(axis=-1)
+    wanted = -np.log(POLARIZED / full[..., None, None])
+    [picture], _ = load_pictures(polarized, change=density_of(None))
+    np.testing.assert_allclose(picture.data, wanted.mean(axis=(0, 1)))
+    [picture], _ = load_pictures(polarized, change=density_of(None), energy=290.0)
+    np.testing.assert_allclose(picture.data, wanted[:, 2].mean(axis=0))
+    plot_file(polarized, tmp_path / "a.png", density=True, energy=290.0)
+    other, _ = build_style("pixelator-stack", tmp_path)
+    [picture], _ = load_pictures(polarized, change=density_of(str(other)), energy=290.0)
+    np.testing.assert_allclose(
+        picture.data, -np.log(POLARIZED[:, 2] / STACK[2]).mean(axis=0), atol=1e-12
+    )
+
+
+def test_density_of_what_a_generic_scan_moved(tmp_path):
+    axes = {"a": np.arange(3.0), "b": np.arange(4.0), "c": np.arange(5.0)}
+    path = made(tmp_path / "a.hdf5", "generic scan", axes, STACK)
+    full = STACK[:, brightest_of(STACK)].mean(axis=1)
+    [picture], _ = load_pictures(path, change=density_of(None))
+    np.testing.assert_allclose(picture.data, -np.log(STACK / full[:, None, None]).mean(axis=0))
+    plot_file(path, tmp_path / "a.png", density=True)
+
+
+def test_an_intensity_that_does_not_fit(tmp_path):
+    axes = {"polarization": [1.0, -1.0], "sample_y": Y, "sample_x": X}
+    other = made(tmp_path / "b.hdf5", "generic scan", axes, POLARIZED[:, 0])
+    path, _ = build_style("pixelator-stack", tmp_path)
+    with pytest.raises(NXstxmError, match="polarization"):
+        plot_file(path, tmp_path / "a.png", i0=str(other))
+
+
+@pytest.mark.parametrize(
+    ("energies", "energy", "told"),
+    [
+        (ENERGY, "nan", "nan is no photon energy"),
+        (ENERGY, "inf", "inf is no photon energy"),
+        (ENERGY * np.nan, "285", "the energies of counter0 of entry1 are not known"),
+    ],
+)
+def test_energies_that_can_not_be_chosen(energies, energy, told, tmp_path, nxstxm: Run):
+    path, _ = build_style("pixelator-stack", tmp_path)
+    with h5py.File(path, "r+") as file:
+        file["entry1/counter0/energy"][...] = energies
+    status, out, err = nxstxm("plot", path, "-o", tmp_path / "a.png", "--energy", energy)
+    assert (status, out) == (1, "")
+    assert told in err
+    assert "Traceback" not in err
+
+
+def test_an_energy_that_is_not_known_is_not_chosen(tmp_path):
+    path, _ = build_style("pixelator-stack", tmp_path)
+    with h5py.File(path, "r+") as file:
+        file["entry1/counter0/energy"][1] = np.nan
+    [picture], _ = load_pictures(path, energy=286.0)
+    assert picture.note == "290 eV"
+
+
+def test_one_energy_of_a_spectrum_is_no_picture(tmp_path, nxstxm: Run):
+    path, _ = build_style("pixelator-point-spectrum", tmp_path)
+    status, out, err = nxstxm("plot", path, "-o", tmp_path / "a.png", "--energy", "285")
+    assert (status, out) == (1, "")
+    assert "at one energy it is one number (" in err
+    assert "at 285.5 eV), and no picture. Leave --energy out" in err
+
+
+def test_what_does_not_fit_into_the_memory(tmp_path, monkeypatch):
+    path, _ = build_style("pixelator-stack", tmp_path)
+
+    def full(*_: object) -> None:
+        raise MemoryError("Unable to allocate 7.28 TiB")
+
+    monkeypatch.setattr("suitcase.nxstxm.cli._pictures._means", full)
+    with pytest.raises(NXstxmError, match=r"3 x 4 x 5 points, .* not fit into the memory \(Unable"):
+        load_pictures(path)
+
+
+@pytest.mark.parametrize("option", [[], ["--od"], ["--save-csv", "a.csv"]])
+@pytest.mark.parametrize("how", ["chunks", "virtual"])
+def test_gigabytes_that_nobody_wrote_are_not_drawn(how, option, tmp_path, nxstxm: Run, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    axes = {"energy": np.arange(20_000.0), "sample_y": Y, "sample_x": X}
+    path = made(tmp_path / "a.hdf5", "sample image stack", axes, STACK)
+    with h5py.File(path, "r+") as file:
+        channel = file["entry0/counter0"]
+        del channel["data"]
+        if how == "chunks":
+            channel.create_dataset("data", (20_000, 10_000, 1000), float, chunks=(1, 1000, 1000))
+        else:
+            layout = h5py.VirtualLayout((20_000, 10**6, 10**6), float)
+            channel.create_virtual_dataset("data", layout)
+    status, out, err = nxstxm("plot", path, "-o", tmp_path / "a.png", *option)
+    assert (status, out) == (1, "")
+    assert "next to nothing was written" in err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.hdf5"]
+
+
+# -- what is not written over ----------------------------------------------------------------------
+
+
+def test_measurements_are_not_written_over(tmp_path, nxstxm: Run):
+    path, _ = build_style("pixelator-stack", tmp_path)
+    other = path.with_name("other.csv")
+    other.write_bytes(path.read_bytes())
+    (tmp_path / "link.csv").symlink_to(path)
+    png = tmp_path / "scan.png"
+    png.write_bytes(path.read_bytes())
+    before = {p: p.read_bytes() for p in tmp_path.iterdir()}
+    for name in (path, other, tmp_path / "link.csv"):
+        status, out, err = nxstxm("plot", path, "-o", tmp_path / "a.png", "--save-csv", name)
+        assert (status, out) == (1, "")
+        assert f"{name} is a file of HDF5, and the table would replace it" in err
+    with pytest.raises(NXstxmError, match="the picture would replace it"):
+        plot_file(path, png)
+    with pytest.raises(NXstxmError, match="can not be picture and table"):
+        plot_file(path, tmp_path / "a.png", csv=tmp_path / "a.png")
+    assert {p: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("png", "told"),
+    [("a.docx", "does not end in the name of a picture"), ("none/a.png", "there is no folder")],
+)
+def test_no_table_is_written_without_its_picture(png, told, tmp_path):
+    path, _ = build_style("pixelator-stack", tmp_path)
+    with pytest.raises(NXstxmError, match=told):
+        plot_file(path, tmp_path / png, csv=tmp_path / "a.csv")
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from suitcase.nxstxm._errors import NXstxmValueError
-from suitcase.nxstxm.nexus import Channel, Contents, Coordinate, Entry, Stored, read_contents
+from suitcase.nxstxm._errors import NXstxmOSError, NXstxmValueError
+from suitcase.nxstxm.nexus import COUNTED, Channel, Contents, Coordinate, Entry, read_contents
 
 Floats: TypeAlias = npt.NDArray[np.float64]
-#: Changes a plane of a stack, whose number is given.
-Change: TypeAlias = Callable[[tuple[int, ...], Floats], Floats]
+#: Which part of an array: a number or all, for each of its dimensions.
+Part: TypeAlias = tuple[int | slice, ...]
+#: Changes a part of an array.
+Change: TypeAlias = Callable[[Part, Floats], Floats]
+_ALL = slice(None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +114,7 @@ def load_pictures(
     energy : float, optional
         Of stacks and line spectra only what was measured nearest to this photon energy, eV.
     change : callable, optional
-        Gives what is done to each plane, and the name and the unit of the result.
+        Gives what is done to each part, and the name and the unit of the result.
     most : int, optional
         Read no more than so many images or stacks; curves are always read.
 
@@ -128,6 +132,8 @@ def load_pictures(
     NXstxmOSError, NXstxmValueError
         When the file can not be read, or holds nothing that can be drawn.
     """
+    if energy is not None and not isfinite(energy):
+        raise NXstxmValueError(f"{energy} is no photon energy; give one in eV")
     contents = read_contents(path, entry=entry)
     entries = [contents.entry(entry)] if entry else list(contents.entries.values())
     found = [(each, _channel(contents, each, channel)) for each in entries]
@@ -137,8 +143,16 @@ def load_pictures(
     for each, shown in found:
         if any(each is other for other in skipped):
             continue
-        how = change(contents, each, shown) if change is not None else None
-        pictures.append(_picture(each, shown, energy, how))
+        try:
+            how = change(contents, each, shown) if change is not None else None
+            pictures.append(_picture(each, shown, energy, how))
+        except MemoryError as error:
+            shape = " x ".join(map(str, shown.data.stored.shape))
+            raise NXstxmOSError(
+                f"{shown.name} of {each.name} of {path} has {shape} points, and what is drawn of "
+                f"it does not fit into the memory ({error}); choose another with --entry or "
+                f"--channel"
+            ) from error
     return pictures, len(skipped)
 
 
@@ -155,7 +169,9 @@ def _picture(
     lines = {
         each.name: _line(each) for each in channel.coordinates if each.values.dtype.kind in "iuf"
     }
-    axes = [lines[dim] for dim in data.dims] or [_single()]
+    stored = data.stored
+    sizes = zip(data.dims, stored.shape, strict=True)
+    axes = [lines.get(dim) or _counted(dim, size) for dim, size in sizes] or [_single()]
     angle = lines.get("theta")
     made = Picture(
         entry=entry.name,
@@ -167,36 +183,53 @@ def _picture(
         positions={name: line for name, line in lines.items() if name not in data.dims},
         rotation_angle=float(angle.values[0]) if angle is not None and angle.values.size else None,
     )
-    change = how[0] if how is not None else lambda _, plane: plane
-    stored = data.stored
+    change = how[0] if how is not None else lambda _, values: values
+    every: Part = (_ALL,) * stored.ndim
     if energy is not None:
         number, told = _nearest(entry, channel, energy)
         at = data.dims.index("energy")
-        # a plane is known by its number among all: those of other energies are not read
-        rest = tuple(line for place, line in enumerate(axes) if place != at)
-        plane = _floats(
-            stored.read(tuple(number if d == "energy" else slice(None) for d in data.dims))
-        )
-        return replace(made, data=change((number,), plane), axes=rest, note=told)
-    if stored.ndim < 3:
+        # those of other energies are not read
+        part = (*every[:at], number, *every[at + 1 :])
+        values = change(part, _floats(stored.read(part)))
+        rest = (*axes[:at], *axes[at + 1 :])
+        if not rest:
+            raise NXstxmValueError(
+                f"{channel.name} of {entry.name} is a {entry.scan_type} of one point: at one "
+                f"energy it is one number ({float(values):g} at {told}), and no picture. Leave "
+                f"--energy out"
+            )
+        made = replace(made, data=values, axes=rest, note=told)
+        if values.ndim < 3:
+            return made
+        image, along = _means(_planes(values), values.shape, rest[0])
+    elif stored.ndim < 3:
         values = _floats(stored.read())
-        if stored.ndim == 2 and data.dims[0] == "energy":
-            values = np.stack([change((n,), row) for n, row in enumerate(values)])
-        else:
-            values = change((), values)
-        return replace(made, data=np.atleast_1d(values))
-    image, along = _means(stored, axes[0], change)
-    return replace(made, data=image, axes=tuple(axes[-2:]), along=along)
+        return replace(made, data=np.atleast_1d(change(every, values)))
+    else:
+        planes = (
+            (index, change((*index, _ALL, _ALL), _floats(plane)))
+            for index, plane in stored.planes()
+        )
+        image, along = _means(planes, stored.shape, axes[0])
+    return replace(made, data=image, axes=made.axes[-2:], along=along)
 
 
-def _means(stored: Stored, line: Line, change: Change) -> tuple[Floats, Along]:
+def _planes(values: Floats) -> Iterator[tuple[tuple[int, ...], Floats]]:
+    """Give an array image by image."""
+    for index in np.ndindex(*values.shape[:-2]):
+        yield index, values[index]
+
+
+def _means(
+    planes: Iterable[tuple[tuple[int, ...], Floats]], shape: tuple[int, ...], line: Line
+) -> tuple[Floats, Along]:
     """Give the mean image of a stack, and the mean of each of its images."""
-    total = np.zeros(stored.shape[-2:])
-    count = np.zeros(stored.shape[-2:], np.int64)
-    sums, known = np.zeros(stored.shape[0]), np.zeros(stored.shape[0], np.int64)
+    sums, known = np.zeros(shape[0]), np.zeros(shape[0], np.int64)
     n_images = measured = 0
-    for index, plane in stored.planes():
-        values = change(index, _floats(plane))
+    total: Floats | None = None
+    for index, values in planes:
+        if total is None:  # now that somebody has looked whether there is so much
+            total, count = np.zeros(values.shape), np.zeros(values.shape, np.int64)
         there = np.isfinite(values)
         filled = np.where(there, values, 0.0)
         total += filled
@@ -205,7 +238,9 @@ def _means(stored: Stored, line: Line, change: Change) -> tuple[Floats, Along]:
         known[index[0]] += there.sum()
         n_images += 1
         measured += bool(there.any())
-    whole = n_images // stored.shape[0] * total.size
+    if total is None:
+        total, count = np.zeros(shape[-2:]), np.zeros(shape[-2:], np.int64)
+    whole = n_images // max(shape[0], 1) * total.size
     with np.errstate(invalid="ignore"):
         image = np.where(count, total / np.maximum(count, 1), np.nan)
         values = np.where(known, sums / np.maximum(known, 1), np.nan)
@@ -221,7 +256,13 @@ def _nearest(entry: Entry, channel: Channel, energy: float) -> tuple[int, str]:
             f"{entry.scan_type} of {', '.join(channel.data.dims) or 'one point'}"
         )
     values = energies.values.astype(float)
-    number = int(np.nanargmin(np.abs(values - energy)))
+    known = np.isfinite(values)
+    if energies.attrs.get("units") == COUNTED or not known.any():
+        raise NXstxmValueError(
+            f"the energies of {channel.name} of {entry.name} are not known, so none can be chosen; "
+            f"leave --energy out"
+        )
+    number = int(np.argmin(np.where(known, np.abs(values - energy), np.inf)))
     return number, f"{values[number]:g} eV"
 
 
@@ -234,6 +275,10 @@ def _line(coordinate: Coordinate) -> Line:
     if coordinate.dims and not np.isfinite(values).all():
         return Line(name, np.arange(values.size, dtype=float), "point")
     return Line(name, values, units)
+
+
+def _counted(name: str, size: int) -> Line:
+    return Line(name, np.arange(size, dtype=float), "point")
 
 
 def _single() -> Line:

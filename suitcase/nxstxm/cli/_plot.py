@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import h5py
 import numpy as np
 
-from suitcase.nxstxm._errors import NXstxmOSError, NXstxmValueError
+from suitcase.nxstxm._errors import NXstxmFileExistsError, NXstxmOSError, NXstxmValueError
 from suitcase.nxstxm.cli._csv import write_csv
 from suitcase.nxstxm.cli._density import density_of
 from suitcase.nxstxm.cli._drawing import (
@@ -58,8 +59,8 @@ def plot_file(
     path : path-like
         The file.
     png : path-like
-        The picture to write; a file of that name is replaced. Other endings that matplotlib
-        knows, such as .pdf and .svg, give that format.
+        The picture to write; a file of that name is replaced, unless it is HDF5. Other endings
+        that matplotlib knows, such as .pdf and .svg, give that format.
     entry : str, optional
         Only this NXentry.
     channel : str, optional
@@ -72,7 +73,7 @@ def plot_file(
         The intensity without sample, for the optical density: the name or role of a list of the
         file, or another file; by default the brightest twentieth of the points is taken for empty.
     csv : path-like, optional
-        Write what is drawn into this file, too; one of that name is replaced.
+        Write what is drawn into this file, too; one of that name is replaced, unless it is HDF5.
 
     Returns
     -------
@@ -85,11 +86,19 @@ def plot_file(
         When matplotlib is not installed.
     NXstxmKeyError
         When there is no such entry or channel.
+    NXstxmFileExistsError
+        When the picture or the table would replace a file of HDF5.
     NXstxmOSError, NXstxmValueError
         When the file can not be read or drawn, or the picture can not be written.
     """
     require("matplotlib", "plot", "plotting")
     target = Path(png)
+    ending = _format_of(target)
+    _spare_data(target, "picture")
+    if csv is not None:
+        _spare_data(Path(csv), "table")
+        if Path(csv).absolute() == target.absolute():
+            raise NXstxmValueError(f"{target} can not be picture and table; give two names")
     change = density_of(i0) if density or i0 is not None else None
     pictures, left_out = load_pictures(
         path, entry=entry, channel=channel, energy=energy, change=change, most=MOST_PANELS
@@ -103,19 +112,36 @@ def plot_file(
 
     if csv is not None:
         write_csv(pictures, Path(csv))
-    ending = target.suffix.lstrip(".").lower()
-    known = figure.canvas.get_supported_filetypes()
-    if ending not in known:
-        raise NXstxmValueError(
-            f"{target} does not end in the name of a picture format; use one of: "
-            f"{', '.join(f'.{name}' for name in sorted(known))}"
-        )
     try:
         # The layout is found before images get their aspect: "tight" keeps every label whole.
         figure.savefig(target, dpi=_DPI, format=ending, bbox_inches="tight", pad_inches=0.12)
     except OSError as error:
         raise NXstxmOSError(f"{target} can not be written: {error.strerror or error}") from error
     return target
+
+
+def _format_of(target: Path) -> str:
+    """Give the format of a picture by the ending of its name."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    ending = target.suffix.lstrip(".").lower()
+    known = FigureCanvasBase.get_supported_filetypes()
+    if ending not in known:
+        raise NXstxmValueError(
+            f"{target} does not end in the name of a picture format; use one of: "
+            f"{', '.join(f'.{name}' for name in sorted(known))}"
+        )
+    return ending
+
+
+def _spare_data(target: Path, what: str) -> None:
+    """Refuse to write over measurements, and into a folder that is not there."""
+    if not target.parent.is_dir():
+        raise NXstxmOSError(f"{target} can not be written: there is no folder {target.parent}")
+    if target.is_file() and h5py.is_hdf5(target):
+        raise NXstxmFileExistsError(
+            f"{target} is a file of HDF5, and the {what} would replace it; give another name"
+        )
 
 
 def _figure(pictures: Sequence[Picture]) -> Figure:
@@ -160,6 +186,7 @@ def _stack(picture: Picture, along: Along) -> Figure:
     figure = _new(11.5, 5)
     left, right = figure.subplots(1, 2)
     draw_mean_image(left, picture)
+    left.set_title(_told(picture), fontsize=10)
     draw_mean_spectrum(right, picture, along)
     return figure
 
@@ -189,6 +216,11 @@ def _caption(picture: Picture, turned: bool) -> str:
     parts = [picture.entry]
     if turned and picture.rotation_angle is not None:
         parts.append(f"{picture.rotation_angle:.4g}°")
-    if mean_of(picture):
-        parts.append(mean_of(picture))
+    if _told(picture):
+        parts.append(_told(picture))
     return ",  ".join(parts)
+
+
+def _told(picture: Picture) -> str:
+    """Tell what a picture is of: which images, and at which energy."""
+    return ",  ".join(dict.fromkeys(each for each in (mean_of(picture), picture.note) if each))
