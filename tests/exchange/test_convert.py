@@ -278,6 +278,148 @@ def test_values_that_have_no_place(tmp_path, data, to, told):
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def changed(path: Path, **members) -> Path:
+    """Change members of a picture; those that are None are taken away."""
+    with h5py.File(path, "r+") as file:
+        for name, value in members.items():
+            del file["entry0/counter0"][name]
+            if value is not None:
+                put(file["entry0/counter0"], **{name: value})
+    return path
+
+
+NOTHING_KNOWN = {"energy": None, "sample_y": None, "sample_x": None, "count_time": None}
+COUNTED_ENERGIES = ("its energies are not known: they are counted, from 0 eV in steps of 1 eV",)
+COUNTED_PLACES = tuple(
+    f"its positions along {dim} are not known: points are counted, 1 um each" for dim in "yx"
+)
+NO_DWELL = ("its dwell is not known: 1000 ms was written",)
+
+
+@pytest.mark.parametrize(
+    ("to", "told"),
+    [
+        ("ncb", COUNTED_PLACES + COUNTED_ENERGIES + NO_DWELL),
+        ("xim", COUNTED_PLACES + COUNTED_ENERGIES + NO_DWELL),
+        ("tiff", COUNTED_PLACES + COUNTED_ENERGIES),
+        ("csv", COUNTED_ENERGIES),
+    ],
+)
+def test_numbers_that_nobody_knows_are_told(tmp_path, to, told):
+    path = changed(stack_file(tmp_path / "a.hdf5"), **NOTHING_KNOWN)
+    made = convert(path, to, tmp_path / "out")
+    assert set(told) <= set(made.notes)
+    known = convert(stack_file(tmp_path / "b.hdf5"), to, tmp_path / "out")
+    assert set(made.notes) - set(known.notes) == set(told)
+    if to == "ncb":
+        _, said = read_ncb(made.paths[0])
+        assert said["x"] == (0, NX - 1)
+        assert said["images"] == [(f"image{n + 1}", n, 1000.0) for n in range(NE)]
+
+
+def test_numbers_of_an_image_and_a_line_that_nobody_knows(tmp_path):
+    path, _ = build_style("image-in-upper-case", tmp_path)
+    notes = convert(path, "ncb", tmp_path / "out").notes
+    assert "its energy is not known: 0 eV was written" in notes
+    path, _ = build_style("pixelator-line-spectrum", tmp_path)
+    assert convert(path, "xim", tmp_path / "out").notes == ()
+    with h5py.File(path, "r+") as file:
+        for name in ("energy", "count_time", "line_position", "sample_x", "sample_y"):
+            del file[f"entry1/counter0/{name}"]
+        assert "count_time" not in file["entry1/counter0"]
+    notes = convert(path, "xim", tmp_path / "out", overwrite=True).notes
+    assert set(notes) >= set(COUNTED_ENERGIES + NO_DWELL)
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_units_that_the_format_does_not_have_are_told(tmp_path, to):
+    path = stack_file(tmp_path / "a.hdf5")
+    with h5py.File(path, "r+") as file:
+        file["entry0/counter0/energy"].attrs["units"] = "nm"
+        file["entry0/counter0/sample_x"].attrs["units"] = "deg"
+    notes = convert(path, to, tmp_path / "out").notes
+    assert "its energies are in nm, and the format calls them eV" in notes
+    told = "its positions along x are in deg, and the format calls them um"
+    assert (told in notes) == (to != "csv")
+
+
+def test_a_dwell_that_is_known_of_some_images(tmp_path):
+    path = changed(stack_file(tmp_path / "a.hdf5"), count_time=[0.002, np.nan, 0.004])
+    made = convert(path, "ncb", tmp_path / "out")
+    assert "its dwell of 1 image is not known: 1000 ms was written" in made.notes
+    assert [dwell for *_, dwell in read_ncb(made.paths[0])[1]["images"]] == [2.0, 1000.0, 4.0]
+
+
+def test_energies_of_images_that_are_left_out_need_not_be_known(tmp_path):
+    data = STACK.copy()
+    data[2:] = np.nan
+    path = stack_file(tmp_path / "a.hdf5", data, energy=[280.0, 285.5, np.nan])
+    made = convert(path, "ncb", tmp_path / "out")
+    assert read_ncb(made.paths[0])[1]["energy"] == [280.0, 285.5]
+    assert not any("known" in note for note in made.notes)
+    made = convert(path, "csv", tmp_path / "out")
+    np.testing.assert_array_equal(read_spectrum(made.paths[0])[:, 0], [280.0, 285.5])
+
+
+def test_a_time_that_is_not_known_is_told(tmp_path):
+    path = stack_file(tmp_path / "a.hdf5")
+    with h5py.File(path, "r+") as file:
+        del file["entry0/start_time"]
+    notes = convert(path, "xim", tmp_path / "out").notes
+    assert "when it began is not known: 2000 January 01 00:00:00 was written" in notes
+
+
+@pytest.mark.parametrize(
+    ("x", "told"),
+    [
+        (X * np.nan, "its positions along x are not known: points are counted, 1 um each"),
+        (X * 0 + 3, "its positions along x are 0 um apart: pixels of 1 um were written"),
+        (X * 1e-9, "its positions along x are 1e-09 um apart: pixels of 1 um were written"),
+    ],
+)
+def test_pages_of_pixels_without_a_width(tmp_path, x, told):
+    tifffile = pytest.importorskip("tifffile")
+    made = convert(stack_file(tmp_path / "a.hdf5", x=x), "tiff", tmp_path / "out")
+    assert told in made.notes
+    with tifffile.TiffFile(made.paths[0]) as file:
+        np.testing.assert_array_equal(file.asarray(), STACK[:, ::-1].astype(np.float32))
+        assert file.pages[0].tags["XResolution"].value == (1, 1)
+
+
+def test_what_is_behind_a_dot_belongs_to_the_name(tmp_path, nxstxm: Run):
+    names = ("s.1.hdf5", "s.2.HDF5", "s.3", "2026.03.19.stxm")
+    paths = [stack_file(tmp_path / name) for name in names]
+    arguments = ("--to", "ncb", "-o", tmp_path / "out", "--overwrite")
+    assert nxstxm("convert", *paths, *arguments)[0] == 0
+    made = sorted(p.name for p in (tmp_path / "out").glob("*.ncb"))
+    assert made == ["2026_03_19.ncb", "s_1.ncb", "s_2.ncb", "s_3.ncb"]
+
+
+def test_what_does_not_fit_into_the_memory(tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise MemoryError("Unable to allocate 7.28 TiB")
+
+    monkeypatch.setattr("suitcase.nxstxm.exchange._formats._ncb._scale", full)
+    path = stack_file(tmp_path / "a.hdf5")
+    with pytest.raises(NXstxmError, match=r"a\.hdf5 does not fit into the memory \(Unable"):
+        convert(path, "ncb", tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_gigabytes_that_nobody_wrote_are_not_converted(tmp_path, to):
+    if to == "tiff":
+        pytest.importorskip("tifffile")
+    path = stack_file(tmp_path / "a.hdf5", energy=np.arange(20_000.0))
+    with h5py.File(path, "r+") as file:
+        picture = file["entry0/counter0"]
+        del picture["data"]
+        picture.create_dataset("data", (20_000, NY, 10**6), float, chunks=(1, 1, 10**6))
+    with pytest.raises(NXstxmError, match="next to nothing was written"):
+        convert(path, to, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 @pytest.mark.parametrize("to", FORMATS)
 def test_nothing_is_replaced_unasked(tmp_path, to):
     path = stack_file(tmp_path / "a.hdf5")

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-import numpy as np
-
 from ..._errors import NXstxmFileExistsError, NXstxmOSError, NXstxmValueError
 from ..._publish import publish
 from ...nexus import Channel, Contents, Entry, read_contents
@@ -20,6 +18,9 @@ from ._ncb import write_ncb
 from ._stack import Stack
 from ._tiff import write_tiff
 from ._xim import write_xim, write_xim_line
+
+#: Endings of files of scans; what else is behind a dot belongs to the name.
+_ENDINGS = (".hdf5", ".h5", ".hdf", ".nxs", ".nx5", ".stxm", ".tmp")
 
 #: Writes a channel into a folder under a name; gives the files, and what has to be said.
 Writer: TypeAlias = Callable[[Contents, Entry, Channel, Path, str], tuple[list[Path], list[str]]]
@@ -34,7 +35,8 @@ class Converted:
     paths : tuple of Path
         The files.
     notes : tuple of str
-        What the format has no place for, a sentence each.
+        What the format has no place for, and what was written though nobody knows it; a sentence
+        each.
     """
 
     paths: tuple[Path, ...]
@@ -52,10 +54,7 @@ def _xim(
     contents: Contents, entry: Entry, channel: Channel, folder: Path, name: str
 ) -> tuple[list[Path], list[str]]:
     if channel.data.dims == ("energy", "line"):
-        energy = channel.coordinate("energy")
-        energies = energy.values.astype(float) if energy is not None else np.zeros(0)
-        values = np.asarray(channel.data.stored.read(), dtype=np.float64)
-        return write_xim_line(channel, entry, folder, name, energies, values), []
+        return write_xim_line(channel, entry, folder, name)
     stack = Stack.of(contents, entry, channel, "a .xim")
     return write_xim(stack, folder, name), stack.notes
 
@@ -111,7 +110,7 @@ def convert(
     NXstxmFileExistsError
         A file of that name is there; nothing was written.
     NXstxmOSError
-        The folder can not be written.
+        The folder can not be written, or the file not be read.
     """
     if to not in FORMATS:
         raise NXstxmValueError(f"{to!r} is no format; there are: {', '.join(FORMATS)}")
@@ -138,6 +137,11 @@ def convert(
         if isinstance(error, NXstxmOSError):
             raise
         raise NXstxmOSError(f"{home} can not be written ({error.strerror or error})") from error
+    except MemoryError as error:
+        raise NXstxmOSError(
+            f"what is in {path} does not fit into the memory ({error}); choose a part of it with "
+            f"--entry or --channel"
+        ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
@@ -155,7 +159,8 @@ def _published(made: Iterable[Path], home: Path, *, overwrite: bool) -> tuple[Pa
 
 
 def _stem(path: Path) -> str:
-    return _safe(path.name.partition(".")[0]) or "scan"
+    name = path.stem if path.suffix.lower() in _ENDINGS else path.name
+    return _safe(name) or "scan"
 
 
 def _safe(name: str) -> str:

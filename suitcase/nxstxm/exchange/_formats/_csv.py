@@ -8,7 +8,7 @@ import numpy as np
 
 from ..._errors import NXstxmValueError
 from ...nexus import Channel, Entry
-from ._stack import Floats
+from ._stack import Floats, energies_of
 
 
 def write_csv(
@@ -28,9 +28,10 @@ def write_csv(
             f"a .csv holds a spectrum; {channel.name} of {entry.name} is a {entry.scan_type} of "
             f"{', '.join(dims) or 'one point'}. `nxstxm plot --save-csv` writes images as tables"
         )
+    notes: list[str] = []
     values = _means(channel)
-    notes = []
     known = np.isfinite(values)
+    energies = energies_of(channel, values.size, notes, np.flatnonzero(known).tolist())
     if not known.all():
         notes.append(f"{int((~known).sum())} of {values.size} energies were not measured: left out")
     if len(dims) > 1:
@@ -43,11 +44,7 @@ def write_csv(
         f"* Write date: {_ascii(str(entry.attrs.get('start_time', '')))}".rstrip(),
         "* X axis: photon energy (eV)",
     ]
-    lines = [
-        f"{float(e)!r},{float(v)!r}"
-        for e, v, there in zip(energy.values, values, known, strict=True)
-        if there
-    ]
+    lines = [f"{float(e)!r},{float(v)!r}" for e, v in zip(energies, values[known], strict=True)]
     path = folder / f"{name}.csv"
     path.write_text("\n".join([*head, *lines]) + "\n", encoding="ascii", newline="")
     return [path], notes

@@ -10,6 +10,9 @@ from ..._errors import NXstxmError
 from ...nexus import Channel, Contents, Entry
 from ._stack import Floats, Stack
 
+#: A TIFF has no place for pixels of less than this, um, and for such as are much larger.
+_SMALLEST = 1e-6
+
 
 class MissingTiffError(NXstxmError, ImportError):
     """tifffile is not installed."""
@@ -32,7 +35,9 @@ def write_tiff(
     stack = Stack.of(contents, entry, channel, "a TIFF", partial=True)
     picture, text = folder / f"{name}.tif", folder / f"{name}.txt"
     shape = (stack.energies.size, stack.down.size, stack.across.size)
-    steps = [_step(places) for places in (stack.across, stack.down)]
+    steps = [
+        _step(places, dim, stack.notes) for places, dim in ((stack.across, "x"), (stack.down, "y"))
+    ]
     with tifffile.TiffWriter(picture, imagej=True) as file:
         file.write(
             (np.ascontiguousarray(image[::-1], dtype=np.float32) for image in stack.images()),
@@ -52,5 +57,12 @@ def write_tiff(
     return [picture, text], stack.notes
 
 
-def _step(places: Floats) -> float:
-    return float(np.abs(np.diff(places)).mean()) if places.size > 1 else 1.0
+def _step(places: Floats, dim: str, notes: list[str]) -> float:
+    """Give the width of a pixel, um; where positions have none it is one."""
+    if places.size < 2:
+        return 1.0
+    step = float(np.abs(np.diff(places)).mean())
+    if _SMALLEST < step < 1 / _SMALLEST:
+        return step
+    notes.append(f"its positions along {dim} are {step:g} um apart: pixels of 1 um were written")
+    return 1.0

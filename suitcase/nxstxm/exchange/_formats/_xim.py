@@ -13,9 +13,11 @@ import numpy as np
 
 from ..._errors import NXstxmValueError
 from ...nexus import Channel, Entry
-from ._stack import Floats, Stack
+from ._stack import Floats, Stack, dwells_of, energies_of, places_of
 
 _LARGEST = 2**31 - 1
+#: Each image must have a time.
+_SOME_TIME = "2000 January 01 00:00:00"
 
 
 def write_xim(stack: Stack, folder: Path, name: str) -> list[Path]:
@@ -33,6 +35,8 @@ def write_xim(stack: Stack, folder: Path, name: str) -> list[Path]:
         _write_numbers(path, image, stack.channel)
         written.append(path)
     header = _Header(stack.entry, stack.channel.name, name, float(stack.dwells[0]))
+    if not header.time:
+        stack.notes.append(f"when it began is not known: {_SOME_TIME} was written")
     kind = ("Image Scan", "Image") if one else ("NEXAFS Image Scan", "Image Stack")
     text = header.scan(
         *kind,
@@ -48,31 +52,33 @@ def write_xim(stack: Stack, folder: Path, name: str) -> list[Path]:
 
 
 def write_xim_line(
-    channel: Channel, entry: Entry, folder: Path, name: str, energies: Floats, values: Floats
-) -> list[Path]:
+    channel: Channel, entry: Entry, folder: Path, name: str
+) -> tuple[list[Path], list[str]]:
     """Write a line spectrum: columns are energies, rows are positions along the line."""
-    line = channel.coordinate("line")
-    if line is None or not np.isfinite(values).all():
+    values = np.asarray(channel.data.stored.read(), dtype=np.float64)
+    if not np.isfinite(values).all():
         raise NXstxmValueError(
             f"{channel.name} of {entry.name} is not whole, and the format has no place for what "
             f"was not measured"
         )
-    places = line.values.astype(float) - float(line.values[0])
+    notes: list[str] = []
+    n = values.shape[0]
+    energies = energies_of(channel, n, notes, range(n))
+    places = places_of(channel, "line", notes)
+    dwells = dwells_of(channel, n, notes, range(n))
     image = folder / f"{name}_a.xim"
     _write_numbers(image, values.T, channel)
-    dwell = channel.coordinate("count_time")
-    header = _Header(entry, channel.name, name, _first_ms(dwell.values if dwell else np.ones(1)))
+    header = _Header(entry, channel.name, name, float(dwells[0]))
     text = header.scan(
         "NEXAFS Line Scan",
         "Image",
-        [_axis("PAxis", "Energy", "eV", energies), _axis("QAxis", "Sample", "um", np.abs(places))],
+        [
+            _axis("PAxis", "Energy", "eV", energies),
+            _axis("QAxis", "Sample", "um", np.abs(places - places[0])),
+        ],
         _axis("StackAxis", "Energy", "eV", energies, indent=1),
     )
-    return [image, _write(folder / f"{name}.hdr", text)]
-
-
-def _first_ms(dwells: Floats) -> float:
-    return float(np.ravel(dwells)[0]) * 1000
+    return [image, _write(folder / f"{name}.hdr", text)], notes
 
 
 def _write(path: Path, text: str) -> Path:
@@ -97,12 +103,12 @@ class _Header:
 
     def __init__(self, entry: Entry, channel: str, name: str, dwell: float) -> None:
         self._channel, self._name, self._dwell = _plain(channel), _plain(name), dwell
-        self._time = _time(str(entry.attrs.get("start_time", "")))
+        self.time = _time(str(entry.attrs.get("start_time", "")))
 
     def scan(self, kind: str, flags: str, axes: Iterable[str], stack_axis: str) -> str:
         """Give what was scanned."""
         regions = "\n".join(axes)
-        time = f' Time = "{self._time}";' if self._time else ""
+        time = f' Time = "{self.time}";' if self.time else ""
         return (
             f'\nScanDefinition = {{ Label = "{self._name}.hdr"; Type = "{kind}"; '
             f'Flags = "{flags}"; Dwell = {self._dwell:g};\n\tRegions = (1,\n{{\n{regions}}});\n\n'
@@ -135,7 +141,7 @@ class _Header:
             f"YStep = {steps[1]:.6f}; XPoints = {x.size}; YPoints = {y.size}; "
             f"SquareRegion = false; SquarePixels = false;}});\n}};\n"
         )
-        time = self._time or "2000 January 01 00:00:00"
+        time = self.time or _SOME_TIME
         for number, energy in enumerate(energies):
             name = "Image0" if energies.size == 1 else f"Image{number:03d}_0"
             text += (
