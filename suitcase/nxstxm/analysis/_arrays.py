@@ -56,6 +56,32 @@ def needs(array: xr.DataArray, *dims: str, function: str) -> None:
         )
 
 
+def only(array: xr.DataArray, *dims: str, function: str) -> None:
+    """Check that an array has these dimensions and no other.
+
+    Raises
+    ------
+    NXstxmValueError
+        It lacks one, or has a further one.
+    """
+    needs(array, *dims, function=function)
+    more = [str(dim) for dim in array.dims if dim not in dims]
+    if more:
+        raise NXstxmValueError(
+            f"{function} works along {', '.join(dims)}; the array has {', '.join(more)} as well: "
+            f"choose one of them with .isel({more[0]}=0)"
+        )
+
+
+def is_number(value: Any) -> bool:
+    """Whether something is one real number: of Python, or of numpy."""
+    if isinstance(value, (xr.DataArray, xr.Dataset, xr.DataTree)):
+        return False
+    return isinstance(value, (int, float, np.number)) or (
+        isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "iuf"
+    )
+
+
 def told(made: xr.DataArray, source: xr.DataArray, what: str, **attrs: Any) -> xr.DataArray:
     """Give a result the attributes of its source, others, and one line more of history.
 
@@ -94,6 +120,8 @@ def _short(value: Any) -> str:
         return f"<{'x'.join(map(str, value.shape))}>"
     if isinstance(value, (float, np.floating)):
         return f"{float(value):.6g}"
+    if isinstance(value, (np.integer, np.bool_)):
+        return repr(value.item())
     if isinstance(value, slice):
         return f"slice({value.start}, {value.stop})"
     if isinstance(value, Mapping):
@@ -109,13 +137,13 @@ def mask_of(array: xr.DataArray, region: Region) -> xr.DataArray:
     array : DataArray
         The picture.
     region : mapping, DataArray or ndarray
-        ``{"x": slice(0, 2), "y": slice(-1, 1)}`` in the units of the coordinates, either way
-        round; or a mask: true, and not NaN, inside.
+        ``{"x": slice(0, 2), "y": (-1, 1)}`` in the units of the coordinates, either way round;
+        a single number is the point that is nearest to it. Or a mask: true, and not NaN, inside.
 
     Raises
     ------
     NXstxmValueError
-        It names no dimension of the picture, has another shape, or nothing is inside.
+        It names no dimension of the picture, is no range, has another shape, or nothing is inside.
     """
     space = [dim for dim in array.dims if dim in SPACE]
     if isinstance(region, Mapping):
@@ -136,6 +164,8 @@ def _between(array: xr.DataArray, region: Mapping[str, Any], space: list[Any]) -
                 f"{', '.join(map(str, space)) or 'none'}"
             )
         values = array[dim]
+        if isinstance(wanted, (tuple, list)) and len(wanted) == 2:
+            wanted = slice(*wanted)
         if isinstance(wanted, slice):
             ends = [end for end in (wanted.start, wanted.stop) if end is not None]
             low = min(ends) if len(ends) == 2 else (wanted.start if ends else None)
@@ -144,13 +174,34 @@ def _between(array: xr.DataArray, region: Mapping[str, Any], space: list[Any]) -
             part = part & (values >= low) if low is not None else part
             part = part & (values <= high) if high is not None else part
         else:
-            nearest = int(np.abs(values.values - float(wanted)).argmin())
+            nearest = _nearest(values.values, wanted, str(dim))
             part = xr.DataArray(np.arange(values.size) == nearest, dims=[dim])
         inside = inside & part.drop_vars(list(part.coords))
     sizes = {dim: array.sizes[dim] for dim in space}
     whole = xr.DataArray(np.ones(tuple(sizes.values()), bool), dims=space)
     made: xr.DataArray = (whole & inside).transpose(*space)
     return made
+
+
+def _nearest(values: npt.NDArray[Any], wanted: Any, dim: str) -> int:
+    """Give the number of the point that is nearest to a place within the picture."""
+    if not is_number(wanted) or not np.isfinite(wanted):
+        raise NXstxmValueError(
+            f"the region {dim}={wanted!r} is neither a number nor a range; say "
+            f"{{{dim!r}: slice(low, high)}}"
+        )
+    away = np.abs(values.astype(float) - float(wanted))
+    if not np.isfinite(away).any():
+        raise NXstxmValueError(f"the picture has no positions along {dim}; give a mask instead")
+    steps = np.abs(np.diff(values.astype(float)))
+    # a point reaches half a step to each side
+    reach = float(np.nanmax(steps)) / 2 if steps.size else 1e-3 * max(abs(float(wanted)), 1.0)
+    if np.nanmin(away) > reach * (1 + 1e-6):
+        raise NXstxmValueError(
+            f"the region {dim}={float(wanted):g} is outside of the picture, which has "
+            f"{np.nanmin(values):g} to {np.nanmax(values):g}"
+        )
+    return int(np.nanargmin(away))
 
 
 def _given(array: xr.DataArray, region: Any, space: list[Any]) -> xr.DataArray:

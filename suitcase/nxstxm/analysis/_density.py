@@ -8,9 +8,23 @@ import numpy as np
 import xarray as xr
 
 from .._errors import NXstxmValueError
-from ._arrays import SPACE, Floats, Picture, Region, array_of, call, mask_of, number_type, told
+from ._arrays import (
+    SPACE,
+    Floats,
+    Picture,
+    Region,
+    array_of,
+    call,
+    is_number,
+    mask_of,
+    number_type,
+    told,
+)
 from ._placed import placed_list
 from ._spectra import at_energies, region_spectrum
+
+#: A monochromator comes back to an energy as near as this, in eV.
+_SAME_ENERGY = 0.1
 
 _T = TypeVar("_T", xr.DataArray, Floats)
 
@@ -32,7 +46,8 @@ def optical_density(
         The intensity without a sample: a spectrum; a picture of another file, or of another
         detector of the same scan; a number; or the name or the role (``"i0"``) of a list of the
         instrument, for which `picture` has to be the channel's node of a tree. A spectrum or
-        picture of other energies is interpolated.
+        picture of other energies is interpolated; of a single energy it is good for that one only,
+        unless it says none.
     region : mapping, DataArray or ndarray, optional
         Where in the picture there is no sample; instead of `i0`. See `region_spectrum`.
     dark : DataArray or float
@@ -74,17 +89,17 @@ def optical_density(
         empty = region_spectrum(array, region)
     elif isinstance(i0, str):
         empty = placed_list(picture, i0)
-    elif isinstance(i0, (int, float)):
-        empty = xr.DataArray(float(i0))
+    elif is_number(i0):
+        empty = xr.DataArray(float(i0))  # type: ignore[arg-type]
     else:
         empty = i0_of(array, array_of(i0))  # type: ignore[arg-type]
-    none = float(array_of(dark).mean()) if not isinstance(dark, (int, float)) else float(dark)
+    none = float(dark) if is_number(dark) else float(array_of(dark).mean())  # type: ignore[arg-type]
     light, full = number_type(array) - none, number_type(empty) - none
     made = absorbance(light, full)
     return told(
         made.transpose(*array.dims),
         array,
-        call("optical_density", i0=i0 if isinstance(i0, (str, float, int)) else empty,
+        call("optical_density", i0=i0 if isinstance(i0, str) or is_number(i0) else empty,
              region=region, dark=none),
         units="1",
         long_name="optical density",
@@ -118,8 +133,9 @@ def i0_of(array: xr.DataArray, i0: xr.DataArray) -> xr.DataArray:
     Raises
     ------
     NXstxmValueError
-        It lacks energies of the picture.
+        It lacks energies of the picture, is of another energy, or has a dimension more.
     """
+    i0 = _of_the_same(array, i0)
     space = [dim for dim in i0.dims if dim in SPACE]
     same_places = bool(space) and all(
         dim in array.dims
@@ -129,11 +145,12 @@ def i0_of(array: xr.DataArray, i0: xr.DataArray) -> xr.DataArray:
     )
     if same_places:
         # another detector of the same points: each has its own
-        empty = i0.assign_coords({dim: array[dim] for dim in space})
+        empty = i0.assign_coords({dim: array[dim].variable for dim in space})
     else:
         empty = i0.mean(space, skipna=True) if space else i0
     if "energy" in array.dims:
         if "energy" not in empty.dims:
+            _check_energy(array, empty)
             return _without_others(empty)
         return _without_others(at_energies(empty, array["energy"], "the I0"))
     if "energy" in empty.dims:
@@ -143,7 +160,42 @@ def i0_of(array: xr.DataArray, i0: xr.DataArray) -> xr.DataArray:
                 ".sel(energy=...)"
             )
         return _without_others(at_energies(empty, array["energy"], "the I0"))
+    _check_energy(array, empty)
     return _without_others(empty)
+
+
+def _of_the_same(array: xr.DataArray, i0: xr.DataArray) -> xr.DataArray:
+    """Give of an I0 what is of the same polarizations and angles as the picture."""
+    for dim in (each for each in i0.dims if each not in (*SPACE, "energy")):
+        if dim not in array.dims:
+            raise NXstxmValueError(
+                f"the I0 has the dimension {dim}, and the picture has not; choose one with "
+                f".isel({dim}=0), or take .mean({str(dim)!r})"
+            )
+        ours, theirs = array[dim].values, i0[dim].values
+        if not set(ours.tolist()) <= set(theirs.tolist()):
+            raise NXstxmValueError(
+                f"the I0 lacks values of {dim}: the picture has {ours.tolist()}, the I0 "
+                f"{theirs.tolist()}"
+            )
+        i0 = i0.sel({dim: ours})
+    return i0
+
+
+def _check_energy(array: xr.DataArray, i0: xr.DataArray) -> None:
+    """Refuse the I0 of one energy for a picture of others: the flux is another there."""
+    if "energy" not in i0.coords or "energy" not in array.coords:
+        return
+    if any(each["energy"].attrs.get("units") == "point" for each in (i0, array)):
+        return  # they are counted, for the file has none
+    own, wanted = float(i0["energy"]), np.atleast_1d(array["energy"].values)
+    away = float(np.abs(wanted - own).max())
+    if away > _SAME_ENERGY:
+        raise NXstxmValueError(
+            f"the I0 is of {own:g} eV alone, and the picture of {wanted.min():g} to "
+            f"{wanted.max():g} eV; give an I0 of these energies, or say that it is good for all: "
+            f'i0.drop_vars("energy")'
+        )
 
 
 def _without_others(empty: xr.DataArray) -> xr.DataArray:

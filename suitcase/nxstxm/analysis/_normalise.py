@@ -56,10 +56,12 @@ def normalise(
 
 
 def _good(picture: Any, mask: bool | int) -> xr.DataArray | None:
-    if mask is False or "quality" not in picture:
+    # a truth value of numpy is a truth value, too, and not the bit 1
+    all_or_none = isinstance(mask, (bool, np.bool_))
+    if (all_or_none and not mask) or "quality" not in picture:
         return None
     flags = picture["quality"]
-    bits = ~0 if mask is True else int(mask)
+    bits = ~0 if all_or_none else int(mask)
     good: xr.DataArray = (flags.astype(np.int64) & bits) == 0
     return good
 

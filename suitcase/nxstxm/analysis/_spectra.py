@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -44,14 +47,14 @@ def region_spectrum(picture: Picture, region: Region | None = None) -> xr.DataAr
     return told(made, array, call("region_spectrum", region=region))
 
 
-def shift_energy(picture: Picture, by: float | tuple[float, float]) -> xr.DataArray:
+def shift_energy(picture: Picture, by: float | Sequence[float]) -> xr.DataArray:
     """Move the energies of a picture.
 
     Parameters
     ----------
     picture : DataArray or Dataset
         With the coordinate ``energy``.
-    by : float or (float, float)
+    by : float or two floats
         What is added, eV; or a feature's energy as it was measured, and as it is known.
 
     Raises
@@ -62,12 +65,27 @@ def shift_energy(picture: Picture, by: float | tuple[float, float]) -> xr.DataAr
     array = array_of(picture)
     if "energy" not in array.coords:
         raise NXstxmValueError("shift_energy needs energies; the picture has none")
-    shift = float(by[1] - by[0]) if isinstance(by, tuple) else float(by)
+    shift = _shift(by)
     if not np.isfinite(shift):
         raise NXstxmValueError(f"energies can not be shifted by {shift}")
     energy = array["energy"]
     made = array.assign_coords(energy=(energy.dims, energy.values + shift, energy.attrs))
     return told(made, array, call("shift_energy", by=by))
+
+
+def _shift(by: Any) -> float:
+    """Give a shift of energies: the number, or what leads from the first of two to the second."""
+    try:
+        values = np.asarray(by, dtype=float)
+    except (TypeError, ValueError):
+        values = np.zeros(0)
+    if values.shape == (2,):
+        return float(values[1] - values[0])
+    if values.shape == ():
+        return float(values)
+    raise NXstxmValueError(
+        f"by={by!r} is neither a shift in eV nor two energies, as measured and as known"
+    )
 
 
 def at_energies(spectrum: xr.DataArray, energies: xr.DataArray, what: str) -> xr.DataArray:

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from .._errors import NXstxmValueError
-from ._arrays import SPACE, Picture, array_of, call, needs, number_type, told
+from ._arrays import SPACE, Picture, array_of, call, is_number, needs, number_type, told
 
 
 def svd(picture: Picture, n: int | None = None) -> xr.Dataset:
@@ -45,7 +45,7 @@ def svd(picture: Picture, n: int | None = None) -> xr.Dataset:
     flat = values.values.reshape(values.shape[0], -1)
     whole = np.isfinite(flat).all(axis=0)
     most = min(flat.shape[0], int(whole.sum()))
-    count = most if n is None else n
+    count = most if n is None else _whole(n)
     if not 1 <= count <= most:
         raise NXstxmValueError(
             f"n={n} components can not be had of {flat.shape[0]} energies and {int(whole.sum())} "
@@ -68,3 +68,10 @@ def svd(picture: Picture, n: int | None = None) -> xr.Dataset:
         },
         {**coords, "component": np.arange(count)},
     )
+
+
+def _whole(n: float) -> int:
+    """Give a number of components; 0, which is impossible, where it is no whole number."""
+    if not is_number(n) or not np.isfinite(n) or int(n) != n:
+        return 0
+    return int(n)

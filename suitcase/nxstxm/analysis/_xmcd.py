@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
 from .._errors import NXstxmValueError
 from ._arrays import SPACE, Picture, array_of, call, needs, number_type, told
 from ._spectra import at_energies
+
+#: Energies that differ by less, in eV, are the same.
+_SAME = 1e-6
 
 
 def xmcd(left: Picture, right: Picture, *, interpolate: bool = False) -> xr.Dataset:
@@ -30,17 +35,30 @@ def xmcd(left: Picture, right: Picture, *, interpolate: bool = False) -> xr.Data
     Raises
     ------
     NXstxmValueError
-        The energies differ and `interpolate` was not said, or the points or units do.
+        The energies differ and `interpolate` was not said, or the points or units do. Images of
+        different energies are never taken.
     """
     a, b = number_type(array_of(left)), number_type(array_of(right))
     units = [str(each.attrs.get("units", "")) for each in (a, b)]
     if units[0] != units[1]:
         raise NXstxmValueError(f"xmcd: one is in {units[0]!r}, the other in {units[1]!r}")
-    _check_places(a, b)
     if "energy" in a.dims or "energy" in b.dims:
+        needs(a, "energy", function="xmcd")
+        needs(b, "energy", function="xmcd")
+    _check_dims(a, b)
+    b = b.transpose(*a.dims)
+    _check_places(a, b)
+    if "energy" in a.dims:
         b = _same_energies(a, b, interpolate=interpolate)
+    else:
+        _check_energy(a, b)
     # coordinates that differ on purpose, such as the polarization, are neither's
-    a, b = (each.drop_vars([n for n in each.coords if n not in each.dims]) for each in (a, b))
+    a, b = (
+        each.drop_vars([n for n in each.coords if n not in (*each.dims, "energy")])
+        for each in (a, b)
+    )
+    if "energy" not in a.dims and "energy" in b.coords:
+        b = b.drop_vars("energy")
     for dim in a.dims:
         b = b.assign_coords({dim: a[dim]})
     total = a + b
@@ -56,12 +74,49 @@ def xmcd(left: Picture, right: Picture, *, interpolate: bool = False) -> xr.Data
     )
 
 
+def _check_dims(a: xr.DataArray, b: xr.DataArray) -> None:
+    """Refuse pictures of which one has a further dimension, or other values along one."""
+    for one, other in ((a, b), (b, a)):
+        more = [str(dim) for dim in one.dims if dim not in other.dims and dim not in SPACE]
+        if more:
+            raise NXstxmValueError(
+                f"xmcd: one picture has the dimension {more[0]}, the other has not; choose one "
+                f"with .isel({more[0]}=0)"
+            )
+    if set(a.dims) != set(b.dims):
+        raise NXstxmValueError(
+            f"xmcd: the pictures are not of the same points ({dict(a.sizes)} and {dict(b.sizes)})"
+        )
+    for dim in (each for each in a.dims if each not in (*SPACE, "energy")):
+        if not _equal(a[dim].values, b[dim].values):
+            raise NXstxmValueError(
+                f"xmcd: the values of {dim} differ ({a[dim].values.tolist()} and "
+                f"{b[dim].values.tolist()}); choose the same of both with .sel()"
+            )
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if a.shape != b.shape:
+        return False
+    numbers = a.dtype.kind in "iuf" and b.dtype.kind in "iuf"
+    return bool(np.allclose(a, b, equal_nan=True)) if numbers else bool((a == b).all())
+
+
+def _check_energy(a: xr.DataArray, b: xr.DataArray) -> None:
+    """Refuse images of different energies: their difference is not that of the polarizations."""
+    if "energy" not in a.coords or "energy" not in b.coords:
+        return
+    ours, theirs = float(a["energy"]), float(b["energy"])
+    if not np.isclose(ours, theirs, rtol=0, atol=_SAME, equal_nan=True):
+        raise NXstxmValueError(
+            f"xmcd: one image is of {ours:g} eV, the other of {theirs:g} eV; choose images of the "
+            f"same energy, or correct one with shift_energy"
+        )
+
+
 def _check_places(a: xr.DataArray, b: xr.DataArray) -> None:
-    spaces = [[dim for dim in each.dims if dim in SPACE] for each in (a, b)]
-    same = spaces[0] == spaces[1] and all(
-        a.sizes[dim] == b.sizes[dim] and np.allclose(a[dim].values, b[dim].values)
-        for dim in spaces[0]
-    )
+    space = [dim for dim in a.dims if dim in SPACE]
+    same = all(_equal(a[dim].values, b[dim].values) for dim in space)
     if not same:
         raise NXstxmValueError(
             f"xmcd: the pictures are not of the same points ({dict(a.sizes)} and "
@@ -70,10 +125,8 @@ def _check_places(a: xr.DataArray, b: xr.DataArray) -> None:
 
 
 def _same_energies(a: xr.DataArray, b: xr.DataArray, *, interpolate: bool) -> xr.DataArray:
-    needs(a, "energy", function="xmcd")
-    needs(b, "energy", function="xmcd")
     ours, theirs = a["energy"].values, b["energy"].values
-    if ours.shape == theirs.shape and np.allclose(ours, theirs, rtol=0, atol=1e-6):
+    if ours.shape == theirs.shape and np.allclose(ours, theirs, rtol=0, atol=_SAME):
         same: xr.DataArray = b.assign_coords(energy=a["energy"])
         return same
     if not interpolate:
