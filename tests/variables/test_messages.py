@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from suitcase.nxstxm import NXstxmError
+from suitcase.nxstxm import NXstxmError, export_scan
+from suitcase.nxstxm.sim import all_requests, scan_documents
+from suitcase.nxstxm.variables import Processor, RunTable, found_scans
 from suitcase.nxstxm.variables._messages import (
     CallbackSink,
     KafkaSink,
@@ -24,6 +28,14 @@ from suitcase.nxstxm.variables._messages import (
 )
 
 ONE = new_processing_id()
+ONE_TAGGED = '''
+from suitcase.nxstxm.variables import Variable
+
+@Variable(title="The one", tags=["first", "second"], units="mm")
+def one(run):
+    """Just one."""
+    return 1
+'''
 MESSAGES = [
     variable_set("mean", "Mean", "The mean", None),
     processing_state_set(ONE, 900, 3, "RUNNING", hostname="here"),
@@ -53,6 +65,44 @@ def test_a_listener_that_fails_harms_nobody(caplog: pytest.LogCaptureFixture) ->
     sinks.close()
     assert len(heard) == 2 * len(MESSAGES)
     assert "a listener failed: variable_set" in caplog.text
+
+
+def test_a_listener_that_fails_stops_no_table(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "scans").mkdir()
+    export_scan(scan_documents(all_requests()["stxm-image"]), tmp_path / "scans")
+
+    def bad(message: Message) -> None:
+        raise ZeroDivisionError(message.kind)
+
+    with RunTable.create(tmp_path / "table", context=ONE_TAGGED) as table:
+        with Processor(table, timeout=60, sink=bad) as processor:
+            (done,) = processor.process(found_scans([tmp_path / "scans"]))
+        assert done.computed == {"one": "new"}
+        assert table[1]["one"].read() == 1
+    assert "a listener failed: run_values_updated" in caplog.text
+
+
+def test_a_new_variable_is_told_with_all_that_damnit_asks_for(tmp_path: Path) -> None:
+    """Its windows take the type of each new column, and who shows tags the tags."""
+    heard: list[Message] = []
+    table = RunTable.create(tmp_path / "table", context=ONE_TAGGED)
+    with table, Processor(table, timeout=60, sink=heard.append) as processor:
+        processor.context()
+    assert [message.as_json() for message in heard] == [
+        {
+            "msg_kind": "variable_set",
+            "data": {
+                "name": "one",
+                "title": "The one",
+                "description": "Just one.",
+                "tags": ["first", "second"],
+                "attributes": {"units": "mm"},
+                "type": None,
+            },
+        }
+    ]
 
 
 def test_the_environment_names_the_broker(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,6 +142,34 @@ def test_zmq_publishes(monkeypatch: pytest.MonkeyPatch) -> None:
             if message != processing_finished("hello"):
                 heard.append(message)
         assert heard == MESSAGES
+    finally:
+        listener.close(0)
+        sink.close()
+
+
+def test_zmq_publishes_for_threads_one_after_another() -> None:
+    zmq = pytest.importorskip("zmq")
+    sink = ZmqSink("tcp://127.0.0.1:*", "abc")
+    listener = zmq.Context.instance().socket(zmq.SUB)
+    listener.setsockopt(zmq.RCVTIMEO, 20_000)
+    listener.setsockopt(zmq.RCVHWM, 0)
+    listener.connect(sink.address)
+    listener.setsockopt(zmq.SUBSCRIBE, b"")  # also what has lost its topic
+    try:
+        while not listener.poll(10):
+            sink(processing_finished("hello"))
+
+        def send(number: int) -> None:
+            for each in range(2000):
+                sink(processing_finished(f"{number}-{each}" * 20))
+
+        with ThreadPoolExecutor(4) as pool:
+            sending = [pool.submit(send, number) for number in range(4)]
+            while listener.poll(300) or not all(each.done() for each in sending):
+                topic, raw = listener.recv_multipart()  # of very many some are dropped
+                assert topic == b"test.damnit.db-abc"
+                json.loads(raw)
+        assert all(each.exception() is None for each in sending)
     finally:
         listener.close(0)
         sink.close()

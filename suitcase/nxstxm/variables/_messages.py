@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 from uuid import uuid4
@@ -48,11 +49,39 @@ class Message:
         return cls(made["msg_kind"], made.get("data", {}))
 
 
-def variable_set(name: str, title: str, description: str | None, attributes: Any) -> Message:
-    """Say that there is a variable, or that what is said of it has changed."""
+def variable_set(
+    name: str,
+    title: str,
+    description: str | None,
+    attributes: Any,
+    tags: Iterable[str] = (),
+    type_name: str | None = None,
+) -> Message:
+    """Say that there is a variable, or that what is said of it has changed.
+
+    Parameters
+    ----------
+    name, title : str
+        The variable.
+    description : str, optional
+        What it is.
+    attributes : object
+        What else is known of it, as JSON has it.
+    tags : iterable of str
+        Its tags.
+    type_name : str, optional
+        What users may write into it; None where it is computed.
+    """
     return Message(
         "variable_set",
-        {"name": name, "title": title, "description": description, "attributes": attributes},
+        {
+            "name": name,
+            "title": title,
+            "description": description,
+            "tags": list(tags),
+            "attributes": attributes,
+            "type": type_name,
+        },
     )
 
 
@@ -207,6 +236,7 @@ class ZmqSink:
                 f"address {address!r} needs pyzmq ({error}): pip install pyzmq"
             ) from error
         self.topic = TOPIC.format(db_id)
+        self._lock = threading.Lock()  # a socket is for one thread at a time
         self._socket: Any = zmq.Context.instance().socket(zmq.PUB)
         self._socket.setsockopt(zmq.LINGER, int(_TRY * 1000))
         self._socket.bind(address)
@@ -215,11 +245,14 @@ class ZmqSink:
     def __call__(self, message: Message) -> None:
         """Publish it."""
         raw = json.dumps(message.as_json()).encode()
-        self._socket.send_multipart([self.topic.encode(), raw])
+        with self._lock:
+            if not self._socket.closed:
+                self._socket.send_multipart([self.topic.encode(), raw])
 
     def close(self) -> None:
         """Close the socket."""
-        self._socket.close()
+        with self._lock:
+            self._socket.close()
 
 
 def sink_of(broker: str | None, db_id: str) -> Sink | None:
