@@ -22,6 +22,7 @@ from suitcase.nxstxm.variables import (
     import_v0,
 )
 from suitcase.nxstxm.variables._database import Database
+from suitcase.nxstxm.variables._schema import OWN
 from suitcase.nxstxm.variables._stored_cell import StoredCell
 
 from .databases import PNG, asked, first_database, old_database, schema
@@ -361,7 +362,7 @@ def test_a_table_of_the_future_is_left_alone(tmp_path: Path, readonly: bool, mod
     assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("version", [2, "new", None])
+@pytest.mark.parametrize("version", [OWN + 1, "new", None])
 def test_our_own_tables_of_the_future(tmp_path: Path, version: object):
     path = tmp_path / "runs.sqlite"
     Database(path, create=True).close()

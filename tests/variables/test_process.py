@@ -137,7 +137,7 @@ def test_what_is_stored_is_what_was_computed(lab: Lab) -> None:
             row["bad"].read()
         assert mean.lineage != row["twice"].lineage
         with h5py.File(lab.table.path / f"extracted_data/p900001_r{info.run}.h5") as file:
-            assert set(file) == {".reduced", ".preview", ".errors", ".made"} | {
+            assert set(file) == {".reduced", ".preview", ".errors", ".made", ".written"} | {
                 name for name in row if row[name].error is None
             }
     stack = next(row for row in map(lab.table.__getitem__, (1, 2)) if not row["spectrum"].error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import re
 from collections.abc import Sequence
@@ -87,9 +88,19 @@ class Cell:
         self.bold = None if bold is None else bool(bold)
         self.background = _colour(background)
         self.preview = _checked_preview(preview)
-        if units is not None and (not isinstance(units, str) or not units):
-            raise CellError(f"units={units!r:.50} are no text; give units such as 'um', or none")
-        self.units = units
+        self.units = _checked_units(units)
+
+    def in_units(self, units: str) -> Cell:
+        """Give the same with units; nothing is converted."""
+        made = copy.copy(self)
+        made.units = _checked_units(units)
+        return made
+
+
+def _checked_units(units: Any) -> str | None:
+    if units is not None and (not isinstance(units, str) or not units):
+        raise CellError(f"units={units!r:.50} are no text; give units such as 'um', or none")
+    return units
 
 
 def _checked(data: Any) -> Any:

@@ -9,15 +9,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from ._connection import Connections
-from ._errors import MissingValueError, VariableError
+from ._errors import MissingValueError, UnknownError, VariableError
 from ._names import SUBMITTED, bound, moment, whole
+from ._run_layout import WRITTEN
 from ._runs import RunInfo, last_runs, put_run, unknown_run
-from ._stored_cell import COLUMNS, StoredCell, decoded, encoded
+from ._stored_cell import COLUMNS, StoredCell, decoded, encoded, parsed
 from ._views import COMMENT, refresh
 
 _OF_RUN = "proposal=? AND run=?"
 _ALL = f"proposal, run, {COLUMNS}"
-_NAME, _TIMESTAMP = 0, 2
+_NAME, _TIMESTAMP, _ATTRIBUTES = 0, 2, 7
+#: Attributes that say how long it took to make a cell, and by which writing its data came.
+SECONDS = "seconds"
+_OF_MAKING = (SECONDS, WRITTEN)
 _PUT = f"""INSERT INTO run_variables({_ALL}, version) VALUES({", ".join("?" * 10)}, 1)
     ON CONFLICT(proposal, run, name, version) DO UPDATE SET
     {", ".join(f"{column}=excluded.{column}" for column in COLUMNS.split(", ")[1:])}"""
@@ -75,12 +79,21 @@ def put_cells(
 
 
 def _same(old: list[Any], new: tuple[Any, ...]) -> bool:
-    """Tell whether cells differ in nothing but the time at which they were set."""
-    return all(
-        type(a) is type(b) and a == b
+    """Tell whether cells differ in nothing but when they were made, and how long that took."""
+    if any(
+        type(a) is not type(b) or a != b
         for at, (a, b) in enumerate(zip(old, new, strict=True))
-        if at != _TIMESTAMP
+        if at not in (_TIMESTAMP, _ATTRIBUTES)
+    ):
+        return False
+    texts = old[_ATTRIBUTES], new[_ATTRIBUTES]
+    if texts[0] == texts[1]:
+        return True
+    one, other = (
+        {key: value for key, value in parsed(text).items() if key not in _OF_MAKING}
+        for text in texts
     )
+    return one == other
 
 
 def truths(db: sqlite3.Connection) -> frozenset[str]:
@@ -141,6 +154,17 @@ def _known(db: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> dict[str, str
     return known
 
 
+def _check_scan(
+    db: sqlite3.Connection, table: Connections, proposal: int, run: int, first_uid: str
+) -> None:
+    query = "SELECT proposal, run FROM nxstxm_runs WHERE first_uid=?"
+    if db.execute(query, (bound(first_uid),)).fetchone() != (proposal, run):
+        raise UnknownError(
+            f"run {run} of proposal {proposal} is not the scan {first_uid!r:.60} in {table.path} "
+            f"any more: it was deleted meanwhile; process the scan again"
+        )
+
+
 # -- the table ------------------------------------------------------------------------------------
 
 
@@ -155,12 +179,13 @@ class Cells(Connections):
         *,
         start_time: float | None = None,
         stamp: str | None = None,
+        first_uid: str | None = None,
     ) -> None:
         """Set cells of a run, all of them or, when anything goes wrong, none.
 
         The run is added where it is not there. What a cell was before goes into its history,
-        unless it differs in nothing but its time. A variable that nobody described is described by
-        its name, so that it can be read.
+        unless it differs in nothing but when it was made and how long that took. A variable that
+        nobody described is described by its name, so that it can be read.
 
         Parameters
         ----------
@@ -172,9 +197,13 @@ class Cells(Connections):
             When the run began.
         stamp : str, optional
             Of the run's file that has the data of these cells.
+        first_uid : str, optional
+            The scan that the run has to be, and not only was when it was read.
 
         Raises
         ------
+        UnknownError
+            The run is not this scan: somebody has deleted it.
         CellError
             A value can not be stored.
         VariableError
@@ -186,6 +215,8 @@ class Cells(Connections):
         rows = _rows(cells)
         began = moment(start_time, "start_time")
         with self.writing() as db:
+            if first_uid is not None:
+                _check_scan(db, self, *numbers, first_uid)
             known = _known(db, rows)
             put_cells(db, *numbers, rows, began)
             if stamp is not None:

@@ -14,6 +14,7 @@ from ._errors import TableError, TableFormatError
 from ._frame import frame, values_of
 from ._metameta import Metameta
 from ._numbers import Numbers
+from ._parts import Parts
 from ._runs import Runs
 from ._schema import advance, fill_in, found, make
 from ._tags import Tags
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Database(Runs, Numbers, Cells, Comments, Described, UserVariables, Tags):
+class Database(Runs, Numbers, Parts, Cells, Comments, Described, UserVariables, Tags):
     """A run table: a row for each run, a cell for each variable.
 
     It is in DAMNIT's format, version 4, and older ones become so when they are opened to be

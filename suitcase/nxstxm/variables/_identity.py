@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from ..storage import SCAN_LINEAGE, DataKey, Lineage, Step, canonical
 from ._context import VariableInfo
+from ._scan_stamp import SCAN
 
 #: What a computed cell has in its attributes.
 LINEAGE, MADE = "lineage", "made"
@@ -100,6 +101,7 @@ def to_do(
     stored: Mapping[str, Mapping[str, Any]],
     *,
     strangers: Collection[str] = (),
+    scan: Callable[[Any], str] = lambda _: "",
     wanted: Iterable[str] | None = None,
     force: bool = False,
 ) -> dict[str, str]:
@@ -115,8 +117,10 @@ def to_do(
         The attributes of the cells that are there.
     strangers : collection of str
         Those of them whose results in the run's file are others, or not there.
+    scan : callable
+        Says why a cell has to be made again, of what it has noted of the scan's files.
     wanted : iterable of str, optional
-        Only these.
+        Only these, and what they take that was made of the scan as it was.
     force : bool
         All, whether they are there or not.
 
@@ -126,17 +130,31 @@ def to_do(
         Names, and why: ``"new"``, ``"forced"``, ``"its code has changed"``, ... Transient variables
         are not among them: they are computed when another needs them.
     """
-    chosen = None if wanted is None else set(wanted)
+    infos = list(infos)
+    changed = {name: told for name, each in stored.items() if (told := scan(each.get(SCAN)))}
+    chosen = None if wanted is None else _with_changed(infos, set(wanted), changed)
     found: dict[str, str] = {}
     for info in infos:
         if info.transient or (chosen is not None and info.name not in chosen):
             continue
         why = "forced" if force else reason(made[info.name], stored.get(info.name))
+        why = why or changed.get(info.name, "")
         if not why and info.name in strangers:
             why = "the run's file has not this result"
         if why:
             found[info.name] = why
     return found
+
+
+def _with_changed(
+    infos: Iterable[VariableInfo], chosen: set[str], changed: Collection[str]
+) -> set[str]:
+    """Add what chosen variables take and is out of date: they would get it as it is stored."""
+    transient = {info.name for info in infos if info.transient}
+    for info in reversed(list(infos)):
+        if info.name in chosen:
+            chosen |= {name for name in info.needs if name in changed or name in transient}
+    return chosen
 
 
 def reason(identity: Identity, attributes: Mapping[str, Any] | None) -> str:

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ._connection import Connections
 from ._errors import VariableError
 from ._names import bound, moment, shown, storable, unbound, whole
+from ._parts import Parts, ScanPart, put_parts
 from ._runs import RUNS, RunInfo, put_run, run_of_row
 
 #: Proposals that are no number get one from here on. Of those that are, none has ten digits.
@@ -33,6 +33,7 @@ class Asked:
     kind: str | None = None
     paths: tuple[str, ...] | None = None
     start_time: float | None = None
+    parts: tuple[ScanPart, ...] = ()
 
     def checked(self) -> Asked:
         """Give it, if it can be one."""
@@ -51,7 +52,7 @@ class Asked:
         )
 
 
-class Numbers(Connections):
+class Numbers(Parts):
     """The numbers of a table."""
 
     def run_of(self, first_uid: str) -> RunInfo | None:
@@ -110,7 +111,12 @@ class Numbers(Connections):
         """Give the numbers of scans, as `number_of` does, all of them in one transaction."""
         asked = [each.checked() for each in scans]
         found = {each.first_uid: self.run_of(each.first_uid) for each in asked}
-        new = [each for each in asked if not each.is_told_by(found[each.first_uid])]
+        new = [
+            each
+            for each in asked
+            if not each.is_told_by(found[each.first_uid])
+            or not set(each.parts) <= set(self.parts(each.first_uid))
+        ]
         numbers = {u: (run.proposal, run.run) for u, run in found.items() if run is not None}
         if new:
             with self.writing(durable=True) as db:
@@ -166,6 +172,7 @@ def _numbered(db: sqlite3.Connection, scan: Asked) -> tuple[int, int]:
         "start_time=coalesce(?, start_time) WHERE first_uid=?",
         (storable(scan.kind), paths, start_time, uid),
     )
+    put_parts(db, scan.first_uid, scan.parts)
     put_run(db, found[0], found[1], start_time)
     return int(found[0]), int(found[1])
 

@@ -9,27 +9,36 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import replace
 from typing import Any
 
 from .._errors import NXstxmError, NXstxmKeyError
 from .._log import logger
 from ..storage import Lineage
+from ._agreement import strangers
+from ._cells import SECONDS
 from ._context import VariableInfo
 from ._counting import Context, CountingContext
-from ._identity import LINEAGE, MADE, Identity, identities, to_do
+from ._errors import UnknownError
+from ._identity import LINEAGE, MADE, Identity, to_do
 from ._messages import (
     Message,
+    Sinks,
     new_processing_id,
     processing_finished,
     processing_state_set,
     run_values_updated,
 )
 from ._numbers import Asked
+from ._parts import read_from
+from ._processed import Order, Plan
+from ._processed import Processed as Processed
 from ._results import Result
 from ._run import store_of
 from ._run_file import file_of
+from ._run_layout import WRITTEN
+from ._run_writing import parted
+from ._scan_stamp import SCAN, scan_stamp, why_other, with_content
 from ._scans import FoundScan
 from ._stored_cell import StoredCell
 from ._table import RunTable, stored_cell
@@ -38,53 +47,6 @@ from ._worker import Worker
 
 #: Who made the cells of a context file.
 PROVENANCE = "context.py"
-
-
-@dataclass(frozen=True)
-class Processed:
-    """What became of a scan.
-
-    Attributes
-    ----------
-    uid : str
-        The scan.
-    proposal, run : int
-        Its numbers.
-    computed : Mapping of str to str
-        The variables that were computed, and why.
-    errors : Mapping of str to str
-        Those of them that failed, and how; Skip is no error.
-    seconds : float
-        How long it took.
-    failure : str
-        Why nothing could be computed.
-    """
-
-    uid: str
-    proposal: int = 0
-    run: int = 0
-    computed: Mapping[str, str] = field(default_factory=dict)
-    errors: Mapping[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
-    failure: str = ""
-
-
-@dataclass(frozen=True)
-class _Order:
-    """What is to be done with each of some scans."""
-
-    context: Context
-    wanted: Sequence[str] | None
-    force: bool
-    params: Mapping[str, Any]
-
-    def made(self, data: Mapping[str, Lineage]) -> dict[str, Identity]:
-        """Say how each variable is made: of scans that take no data of the store alike."""
-        return identities(self.context.infos, self.params, data) if data else self._alike
-
-    @cached_property
-    def _alike(self) -> dict[str, Identity]:
-        return identities(self.context.infos, self.params, {})
 
 
 class Processor:
@@ -114,12 +76,12 @@ class Processor:
         sink: Callable[[Message], Any] | None = None,
     ) -> None:
         self.table = table
-        self._tell = sink or (lambda _: None)
+        self._tell = Sinks(sink)  # whoever listens must not stop the table
         self._workers = [Worker(timeout, memory) for _ in range(max(jobs, 1))]
         self._free: queue.SimpleQueue[Worker] = queue.SimpleQueue()
         for worker in self._workers:
             self._free.put(worker)
-        self._counting = CountingContext(table, self._described, self._tell)
+        self._counting = CountingContext(table, self._described, self._tell_of_variable)
 
     @contextmanager
     def _worker(self) -> Iterator[Worker]:
@@ -142,6 +104,12 @@ class Processor:
     def _described(self, code: str, path: str) -> tuple[VariableInfo, ...]:
         with self._worker() as worker:
             return tuple(worker.describe(code, path))
+
+    def _tell_of_variable(self, message: Message) -> None:
+        """Tell of a variable with its tags as the table has them: users give some, too."""
+        known = self.table.database.variables().get(message.data["name"])
+        tags = [] if known is None else list(known.tags)
+        self._tell(Message(message.kind, {**message.data, "tags": tags}))
 
     # -- scans -------------------------------------------------------------------------------------
 
@@ -186,7 +154,8 @@ class Processor:
                 raise NXstxmKeyError(
                     f"there is no variable {name!r} in {context.path}; there are {', '.join(names)}"
                 )
-        order = _Order(context, wanted, force, dict(params or {}))
+        order = Order(context, wanted, force, dict(params or {}))
+        scans = [self._where_read(scan) for scan in scans]
         pairs = list(zip(scans, self._numbers(scans), strict=True))
 
         def one(pair: tuple[FoundScan, tuple[int, int]]) -> Processed:
@@ -215,26 +184,33 @@ class Processor:
                 scan.kind,
                 scan.paths,
                 scan.start_time,
+                scan.parts,
             )
             for scan in scans
         )
 
-    def _one(self, order: _Order, scan: FoundScan, numbers: tuple[int, int]) -> Processed:
+    def _where_read(self, scan: FoundScan) -> FoundScan:
+        """Give a scan as variables read it: its file, where there is one."""
+        if scan.kind == "nxstxm":
+            return scan
+        parts = (*self.table.database.parts(scan.uid), *scan.parts)
+        kind, paths = read_from(scan.kind, scan.paths, parts)
+        return replace(scan, kind=kind, paths=paths)
+
+    def _one(self, order: Order, scan: FoundScan, numbers: tuple[int, int]) -> Processed:
         begun = time.monotonic()
         proposal, run = numbers
-        stored = self.table.database.cells(proposal, run)
-        data = self._data(order.context, scan)
-        made = order.made(data)
-        strangers = self._strangers(proposal, run, stored)
-        todo = to_do(
-            order.context.infos,
-            made,
-            {name: cell.attributes for name, cell in stored.items()},
-            strangers=strangers,
-            wanted=order.wanted,
-            force=order.force,
-        )
-        if not todo:
+
+        def failed(error: Exception) -> Processed:
+            logger.error("scan %s can not be processed: %s", scan.uid, error)
+            seconds = time.monotonic() - begun
+            return Processed(scan.uid, proposal, run, seconds=seconds, failure=str(error))
+
+        try:
+            plan = self._planned(order, scan, numbers)
+        except (NXstxmError, OSError) as error:
+            return failed(error)
+        if not plan.todo:
             return Processed(scan.uid, proposal, run, seconds=time.monotonic() - begun)
         processing = new_processing_id()
         self._tell(
@@ -244,86 +220,94 @@ class Processor:
             )
         )  # fmt: skip
         try:
-            done = self._computed(order, scan, numbers, todo, made, data)
-            # of what was only computed for others the file has a new result as well
-            cells = [self._cell(answer, made[answer.name]) for answer in done.answers]
-            all_agree = strangers <= {cell.name for cell in cells}
-            self.table.database.set_cells(
-                proposal,
-                run,
-                cells,
-                start_time=scan.start_time,
-                stamp=done.stamp if all_agree else None,
-            )
+            answers, names = self._filled(order, scan, numbers, plan)
         except (NXstxmError, OSError) as error:
-            logger.error("scan %s can not be processed: %s", scan.uid, error)
-            return Processed(
-                scan.uid, proposal, run, seconds=time.monotonic() - begun, failure=str(error)
-            )
+            return failed(error)
         finally:
             self._tell(processing_finished(processing))
-        self._tell(run_values_updated(proposal, run, [cell.name for cell in cells]))
+        self._tell(run_values_updated(proposal, run, names))
         return Processed(
             scan.uid,
             proposal,
             run,
-            todo,
+            plan.todo,
             {
                 answer.name: f"{answer.error_type}: {answer.error}"
-                for answer in done.answers
-                if answer.name in todo and answer.error_type not in ("", "Skip")
+                for answer in answers
+                if answer.name in plan.todo and answer.error_type not in ("", "Skip")
             },
             time.monotonic() - begun,
         )
 
-    def _strangers(
-        self, proposal: int, run: int, stored: Mapping[str, StoredCell]
-    ) -> frozenset[str]:
-        """Name the cells of which the run's file has no result, or one that was made otherwise.
-
-        Whoever wrote the file may have died before the table was told; or somebody removed it.
-        """
-        file = file_of(self.table.path, proposal, run)
-        stamp = file.stamp()
-        if stamp == self.table.database.stamp(proposal, run):
-            return frozenset()
-        made = file.lineages()
-        found = frozenset(
-            name
-            for name, cell in stored.items()
-            if cell.lineage is not None
-            and made.get(name) not in (cell.lineage, *([None] if cell.error is not None else []))
+    def _planned(self, order: Order, scan: FoundScan, numbers: tuple[int, int]) -> Plan:
+        """Say what is to be computed of a scan, and how each of it is made."""
+        stored = self.table.database.cells(*numbers)
+        data = self._data(order.context, scan)
+        made = order.made(data)
+        stamp = scan_stamp(scan.kind, scan.paths)
+        different = strangers(self.table, *numbers, stored)
+        todo = to_do(
+            order.context.infos,
+            made,
+            {name: cell.attributes for name, cell in stored.items()},
+            strangers=different,
+            scan=lambda before: why_other(before, stamp, scan.paths),
+            wanted=order.wanted,
+            force=order.force,
         )
-        if not found:
-            self.table.database.set_stamp(proposal, run, stamp)
-        return found
+        return Plan(todo, made, data, different, stamp)
+
+    def _filled(
+        self, order: Order, scan: FoundScan, numbers: tuple[int, int], plan: Plan
+    ) -> tuple[tuple[Answer, ...], list[str]]:
+        """Compute what is to be, and put it into the table; give answers, and names of cells."""
+        scanned = with_content(plan.stamp, scan.paths)  # as it is before it is read
+        done = self._computed(order, scan, numbers, plan)
+        stamp, token = parted(done.stamp)
+        more = {**({SCAN: scanned} if scanned else {}), **({WRITTEN: token} if token else {})}
+        # of what was only computed for others the file has a new result as well
+        cells = [self._cell(answer, plan.made[answer.name], more) for answer in done.answers]
+        all_agree = plan.strangers <= {cell.name for cell in cells}
+        try:
+            self.table.database.set_cells(
+                *numbers,
+                cells,
+                start_time=scan.start_time,
+                stamp=stamp if all_agree else None,
+                first_uid=scan.uid,
+            )
+        except UnknownError:
+            file = file_of(self.table.path, *numbers)
+            if file.stamp() == stamp:  # of a run that is not there any more
+                file.path.unlink(missing_ok=True)
+            raise
+        return done.answers, [cell.name for cell in cells]
 
     def _computed(
         self,
-        order: _Order,
+        order: Order,
         scan: FoundScan,
         numbers: tuple[int, int],
-        todo: Iterable[str],
-        made: Mapping[str, Identity],
-        data: Mapping[str, Lineage],
+        plan: Plan,
     ) -> Done:
         task = Task(
             order.context.code,
             order.context.path,
             str(self.table.path),
             scan.ref(*numbers),
-            tuple(todo),
-            {name: identity.hash for name, identity in made.items()},
+            tuple(plan.todo),
+            {name: identity.hash for name, identity in plan.made.items()},
             order.params,
             str(self.table.store_path),
-            {name: lineage.as_json() for name, lineage in data.items()},
+            {name: lineage.as_json() for name, lineage in plan.data.items()},
         )
         with self._worker() as worker:
             return worker.compute(task)
 
     @staticmethod
-    def _cell(answer: Answer, identity: Identity) -> StoredCell:
-        more = {LINEAGE: identity.hash, MADE: identity.made, "seconds": answer.seconds}
+    def _cell(answer: Answer, identity: Identity, more: Mapping[str, Any]) -> StoredCell:
+        made = {LINEAGE: identity.hash, MADE: identity.made, SECONDS: answer.seconds}
+        more = {**made, **more}
         if answer.trace:
             more["traceback"] = answer.trace[-4000:]
         result = Result(None, answer.summary, answer.error, answer.error_type)

@@ -1,87 +1,26 @@
-"""The file of a run: results in DAMNIT's layout, made whole and renamed.
-
-::
-
-    /<name>             group: ``data``, or a DataArray or Dataset as NetCDF has them
-    /.reduced/<name>    the summary, with how it is shown
-    /.preview/<name>    what to show when somebody looks closer
-    /.errors/<name>     the text of an error; attribute ``type``
-    /.keys/<name>       of results that have a key: what is known of them as stored data
-    /.data/<key>        stored data that are no results of variables
-    /.made              the lineages of results, by their names, as JSON
-    /.run               what is known of the run, as storage has it
+"""The file of a run: results in DAMNIT's layout, made whole and renamed; see `_run_layout`.
 
 A file is never changed. A new one has what is new, and of the old one what stays.
 """
 
 from __future__ import annotations
 
-import contextlib
 import io
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import h5py
-import numpy as np
 
 from .._errors import NXstxmError, NXstxmOSError
-from .._h5write import text
-from .._locks import lock_file
-from .._publish import publish
 from ..nexus import H5_ERRORS, why
-from ..storage import (
-    DataCorrupted,
-    Kept,
-    kept_elsewhere,
-    read_kept,
-    sealed_run,
-    unsealed_run,
-    write_kept,
-)
-from ._errors import CellError, MissingValueError, VariableError
-from ._keyed import KEYS, Noted, mark, noted
-from ._results import (
-    LABELS,
-    OBJECT,
-    Result,
-    attach_dimensions,
-    read_labelled,
-    read_plain,
-    renamed,
-    write_results,
-)
-
-_WRITING = ".writing.h5"
-#: Data that are no results of variables.
-DATA = ".data"
-#: What is known of the run.
-TOLD = ".run"
-#: The lineages of results.
-MADE = ".made"
-#: What DAMNIT's files have beside results; and all that ours have.
-_DAMNIT = (".reduced", ".preview", ".errors")
-_INNER = (*_DAMNIT, KEYS, DATA)
-
-
-@dataclass(frozen=True)
-class Written:
-    """A file that was written.
-
-    Attributes
-    ----------
-    stamp : str
-        What tells it from others that had its name.
-    failed : Mapping of str to Result
-        The errors that it has instead of results that could not be written.
-    """
-
-    stamp: str
-    failed: Mapping[str, Result]
+from ..storage import DataCorrupted, Kept, kept_elsewhere, read_kept, unsealed_run
+from ._errors import MissingValueError
+from ._keyed import KEYS, Noted, noted
+from ._results import LABELS, OBJECT, Result, read_labelled, read_plain, renamed
+from ._run_layout import DATA, TOLD, lineages_in, opened_file, stamp_of, tokens_in
+from ._run_writing import Written, write_file
 
 
 class RunFile:
@@ -101,7 +40,7 @@ class RunFile:
     @contextmanager
     def _opened(self) -> Iterator[h5py.File]:
         try:
-            with _file(self.path) as file:
+            with opened_file(self.path) as file:
                 yield file
         except NXstxmError:
             raise
@@ -122,16 +61,23 @@ class RunFile:
         if not self.path.exists():
             return {}
         with self._opened() as file:
-            return _lineages(file)
+            return lineages_in(file)
+
+    def tokens(self) -> dict[str, str]:
+        """Give the tokens of the writings that put results there; by their names."""
+        if not self.path.exists():
+            return {}
+        with self._opened() as file:
+            return tokens_in(file)
 
     def stamp(self) -> str:
         """Give what tells this file from others that had its name; nothing where it is not."""
         try:
-            return _stamp(self.path)
+            return stamp_of(self.path)
         except OSError:
             return ""
 
-    def read(self, name: str, lineage: str | None = None) -> Any:
+    def read(self, name: str, lineage: str | None = None, token: str | None = None) -> Any:
         """Read the result of a variable.
 
         Parameters
@@ -140,35 +86,43 @@ class RunFile:
             The variable.
         lineage : str, optional
             The hash of how it was made.
+        token : str, optional
+            Of the writing that put it there.
 
         Raises
         ------
         MissingValueError
-            There is none, or one that was made otherwise.
+            There is none, or another: made otherwise, or at another time.
         NXstxmOSError
             The file can not be read.
         """
         with self._opened() as file:
             if name.startswith(".") or name not in file:
                 raise MissingValueError(f"variable {name!r} has no data in {self.path}")
-            self._check(file, name, lineage)
+            self._check(file, name, lineage, token)
             kind = file[name].attrs.get(OBJECT, "")
             if kind not in LABELS:
                 return read_plain(file[name]["data"], kind)
         return read_labelled(self.path, name, kind)
 
-    def _check(self, file: h5py.File, name: str, lineage: str | None) -> None:
-        """See that a result was made as the table says: whoever wrote it may have died then."""
-        if lineage is not None and _lineages(file).get(name) != lineage:
+    def _check(self, file: h5py.File, name: str, lineage: str | None, token: str | None) -> None:
+        """See that a result is that of which the table tells: its writer may have died then."""
+        if lineage is not None and lineages_in(file).get(name) != lineage:
             raise MissingValueError(
                 f"{self.path} has another {name!r} than the table tells of: it was made otherwise; "
                 f"process the run again"
             )
+        if token is not None and tokens_in(file).get(name) != token:
+            way = "submit it" if lineage is None else "process the run"
+            raise MissingValueError(
+                f"{self.path} has another {name!r} than the table tells of: it was written at "
+                f"another time; {way} again"
+            )
 
-    def preview(self, name: str, lineage: str | None = None) -> Any:
+    def preview(self, name: str, lineage: str | None = None, token: str | None = None) -> Any:
         """Read the preview of a variable; None where it has none. See `read`."""
         with self._opened() as file:
-            self._check(file, name, lineage)
+            self._check(file, name, lineage, token)
             found = file.get(f".preview/{name}")
             if found is None:
                 return None
@@ -208,7 +162,7 @@ class RunFile:
 
             @contextmanager
             def opener() -> Iterator[h5py.Group]:
-                with _file(self.path) as file:
+                with opened_file(self.path) as file:
                     yield file[place]
 
             with self._opened() as file:
@@ -268,6 +222,7 @@ class RunFile:
         drop: Iterable[str] = (),
         told: Mapping[str, Any] | None = None,
         strict: bool = False,
+        then: Callable[[Written], object] | None = None,
     ) -> Written:
         """Put results into the file, in place of those of the same names.
 
@@ -283,11 +238,14 @@ class RunFile:
             What is known of the run, in place of what was.
         strict : bool
             Write nothing where a result can not be written.
+        then : callable, optional
+            Called with what is returned before another may write.
 
         Returns
         -------
         Written
-            The stamp of the new file, and which results could not be written.
+            The stamp of the new file, and which results could not be written. An old file that is
+            damaged is set aside, under another name.
 
         Raises
         ------
@@ -300,104 +258,15 @@ class RunFile:
         NXstxmOSError
             It can not be written; the old file is as it was.
         """
-        for name in results:
-            if "/" in name or name.startswith("."):
-                raise VariableError(
-                    f"{name!r:.60} can not be the name of a result: in HDF5 a '/' separates "
-                    f"groups, and names that begin with '.' are taken; give it another one"
-                )
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise NXstxmOSError(f"{self.path.parent} can not be made ({error})") from error
-        temporary = self.path.with_name(f".{self.path.stem}.{uuid4().hex[:8]}{_WRITING}")
-        known = None if told is None else sealed_run(self.path.stem, told)
-        others = {f"{DATA}/{name}": each for name, each in (keep or {}).items()}
-        with lock_file(self.path.parent, self.path.name):
-            for left in self.path.parent.glob(f".{self.path.stem}.*{_WRITING}"):
-                with contextlib.suppress(OSError):  # of who died
-                    left.unlink()
-            try:
-                # in memory: HDF5 crashes, at once or later, where it can not write to a disk
-                with h5py.File(
-                    temporary.name,
-                    "w",
-                    driver="core",
-                    backing_store=False,
-                    libver=("earliest", "v110"),
-                ) as file:
-                    gone = {*results, *others, *drop, *([] if known is None else [TOLD])}
-                    made = self._keep_old(file, gone)
-                    made |= {name: each.lineage for name, each in results.items() if each.lineage}
-                    text(file, MADE, json.dumps(made))
-                    if known is not None:
-                        file.create_dataset(TOLD, data=np.frombuffer(known, np.uint8))
-                    failed = write_results(file, results)
-                    for name, each in failed.items() if strict else ():
-                        raise CellError(f"{name!r:.60}: {each.error}")
-                    for place, kept in others.items():
-                        group = file.create_group(place)
-                        mark(group, kept.metadata.key)
-                        write_kept(group, kept)
-                    file.flush()
-                    temporary.write_bytes(file.id.get_file_image())
-                stamp = _stamp(temporary)
-                publish(temporary, self.path, overwrite=True)
-                return Written(stamp, failed)
-            except NXstxmError:
-                raise
-            except H5_ERRORS as error:
-                raise NXstxmOSError(f"{self.path} can not be written: {why(error)}") from error
-            finally:
-                with contextlib.suppress(OSError):
-                    temporary.unlink()
-
-    def _keep_old(self, file: h5py.File, new: set[str]) -> dict[str, str]:
-        """Copy what stays; give the lineages of that."""
-        for inner in _DAMNIT:
-            file.create_group(inner)
-        if not self.path.exists():
-            return {}
-        with _file(self.path) as old:
-            for place in _places(old, new):
-                file.require_group(place.rpartition("/")[0] or "/")
-                old.copy(old[place], file, place)
-                if old[place].attrs.get(OBJECT, "") in LABELS:
-                    attach_dimensions(old[place], file[place])
-            return {name: made for name, made in _lineages(old).items() if name not in new}
-
-
-def _lineages(file: h5py.File) -> dict[str, str]:
-    if MADE not in file:
-        return {}
-    made: dict[str, str] = json.loads(file[MADE][()])
-    return made
-
-
-def _stamp(path: Path) -> str:
-    about = path.stat()
-    return f"{about.st_ino}:{about.st_size}:{about.st_mtime_ns}"
-
-
-def _places(old: h5py.File, new: set[str]) -> Iterator[str]:
-    """Say what stays of a file: results, and what is beside them under their names; and data."""
-    for name in old:
-        if name not in _INNER and name != MADE and name not in new:
-            yield name
-    for inner in _INNER:
-        for name in old.get(inner, ()):
-            if (f"{DATA}/{name}" if inner == DATA else name) not in new:
-                yield f"{inner}/{name}"
-
-
-def _file(path: Path) -> h5py.File:
-    """Open a file to be read, whoever has it open."""
-    try:
-        return h5py.File(path, "r", locking=False)
-    except OSError as error:
-        if "locking flag" not in str(error):
-            raise
-        return h5py.File(path, "r")  # this process has it open, with locks
+        return write_file(
+            self.path,
+            results,
+            keep=keep or {},
+            drop=drop,
+            told=told,
+            strict=strict,
+            then=then,
+        )
 
 
 def file_of(directory: Path, proposal: int, run: int) -> RunFile:

@@ -16,7 +16,8 @@ from ..storage import (
     StorageFrontend,
 )
 from ._errors import MissingValueError
-from ._run_file import DATA, RunFile, file_of
+from ._run_file import RunFile, file_of
+from ._run_layout import DATA
 
 if TYPE_CHECKING:
     from ._table import RunTable

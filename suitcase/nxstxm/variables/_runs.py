@@ -34,9 +34,9 @@ class RunInfo:
     scan_id : int, optional
         The scan's number.
     kind : str, optional
-        Where the scan is found.
+        What variables read the scan as.
     paths : tuple of str
-        The scan's files.
+        Its file, or the folders of its EuXFEL runs; see also `Parts.parts`.
     """
 
     proposal: int
@@ -153,6 +153,11 @@ class Runs(Connections):
         """
         numbers = whole(proposal, "proposal"), whole(run, "run")
         with self.writing(durable=True) as db:
+            db.execute(
+                "DELETE FROM nxstxm_parts WHERE first_uid IN "
+                f"(SELECT first_uid FROM nxstxm_runs WHERE {_ONE})",
+                numbers,
+            )
             for table in ("run_variables", "nxstxm_history", "nxstxm_files", "nxstxm_runs"):
                 db.execute(f"DELETE FROM {table} WHERE {_ONE}", numbers)
             gone = db.execute(f"DELETE FROM run_info WHERE {_ONE}", numbers).rowcount

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from .._errors import NXstxmError, NXstxmOSError, NXstxmValueError
 from .._log import logger
 from ..euxfel import StoredRun, runs_in
-from ..nexus import runs_in_file
+from ..nexus import H5_ERRORS, open_file, runs_in_file
 from ..scans import group_runs, read_plan
 from ..storage import NXstxmDirectory, chosen_run, uid_of
 from ._numbers import is_proposal
+from ._parts import ScanPart
 from ._run import RunRef
+
+#: Folders of proposals at the European XFEL.
+_FOLDER = re.compile("p([0-9]{6,9})")
 
 
 @dataclass(frozen=True)
@@ -34,9 +42,11 @@ class FoundScan:
     scan_id : int, optional
         Its number, of which others may have the same.
     proposal : object
-        What its start document says of the proposal; None for nothing.
+        What its start document says of the proposal, or the EuXFEL run; None for nothing.
     start_time : float, optional
         When it began.
+    parts : tuple of ScanPart
+        The runs that it is made of, and where each of them was found.
     """
 
     uid: str
@@ -45,6 +55,7 @@ class FoundScan:
     scan_id: int | None = None
     proposal: Any = None
     start_time: float | None = None
+    parts: tuple[ScanPart, ...] = ()
 
     def ref(self, proposal: int, number: int) -> RunRef:
         """Give what a worker needs."""
@@ -88,8 +99,19 @@ def found_scans(places: Iterable[str | os.PathLike[str]]) -> list[FoundScan]:
         if not place.exists():
             raise NXstxmOSError(f"there is no file or folder {place}")
         for scan in _in(place):
-            found[scan.uid] = scan
+            known = found.get(scan.uid)
+            found[scan.uid] = scan if known is None else _both(known, scan)
     return sorted(found.values(), key=lambda each: (each.start_time or 0.0, each.uid))
+
+
+def _both(one: FoundScan, other: FoundScan) -> FoundScan:
+    """Give a scan that was found twice: its file counts, and both are known."""
+    chosen = one if (one.kind, other.kind) == ("nxstxm", "euxfel") else other
+    parts = {(each.uid, each.kind): each for each in (*one.parts, *other.parts)}
+    paths = chosen.paths
+    if one.kind == other.kind == "euxfel":
+        paths = tuple(dict.fromkeys((*one.paths, *other.paths)))
+    return replace(chosen, paths=paths, parts=tuple(parts.values()))
 
 
 def _in(place: Path) -> Iterator[FoundScan]:
@@ -120,8 +142,9 @@ def file_scan(path: Path) -> FoundScan:
     uid = uid_of(path)
     if not uid:
         raise NXstxmValueError(f"{path} is no file of a scan")
-    start = chosen_run(runs_in_file(path), uid).start
-    return _scan(uid, "nxstxm", (str(path.absolute()),), start)
+    runs, where = runs_in_file(path), str(path.absolute())
+    parts = tuple(ScanPart(run.uid, "nxstxm", where) for run in runs)
+    return _scan(uid, "nxstxm", (where,), chosen_run(runs, uid).start, parts)
 
 
 def _of_runs(runs: Sequence[StoredRun]) -> Iterator[FoundScan]:
@@ -134,10 +157,31 @@ def _of_runs(runs: Sequence[StoredRun]) -> Iterator[FoundScan]:
     for plans in group_runs(read_plan(run.start) for run in by_uid.values()):
         group = [by_uid[plan.run] for plan in plans]
         paths = tuple(str(Path(run.path).absolute()) for run in group)
-        yield _scan(plans[0].run, "euxfel", paths, group[0].start)
+        parts = tuple(ScanPart(p.run, "euxfel", path) for p, path in zip(plans, paths, strict=True))
+        scan = _scan(plans[0].run, "euxfel", paths, group[0].start, parts)
+        if scan.proposal is None:
+            scan = replace(scan, proposal=_proposal_of_run(Path(paths[0])))
+        yield scan
 
 
-def _scan(uid: str, kind: str, paths: tuple[str, ...], start: Mapping[str, Any]) -> FoundScan:
+def _proposal_of_run(folder: Path) -> int | None:
+    """Give the proposal that the files of a EuXFEL run say, or else their folder."""
+    for file in sorted(folder.glob("*.h5"))[:1]:
+        with contextlib.suppress(*H5_ERRORS), open_file(file) as opened:
+            number = int(np.asarray(opened["METADATA/proposalNumber"][()]).flat[0])
+            if is_proposal(number):
+                return number
+    named = _FOLDER.fullmatch(folder.parent.parent.name)
+    return int(named[1]) if named is not None and is_proposal(int(named[1])) else None
+
+
+def _scan(
+    uid: str,
+    kind: str,
+    paths: tuple[str, ...],
+    start: Mapping[str, Any],
+    parts: tuple[ScanPart, ...],
+) -> FoundScan:
     number, begun = start.get("scan_id"), start.get("time")
     proposal = start.get("proposal_id", start.get("proposal"))
     if isinstance(proposal, Mapping):
@@ -149,6 +193,7 @@ def _scan(uid: str, kind: str, paths: tuple[str, ...], start: Mapping[str, Any])
         number if isinstance(number, int) and not isinstance(number, bool) else None,
         _proposal(proposal),
         _moment(begun),
+        parts,
     )
 
 

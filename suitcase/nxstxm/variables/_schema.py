@@ -19,7 +19,7 @@ from ._views import adopt, refresh
 #: The version of DAMNIT's format.
 FORMAT = 4
 #: The version of our own tables.
-OWN = 1
+OWN = 2
 _VERSION = "data_format_version"
 _NEEDED = {"metameta", "run_info", "run_variables", "variables"}
 
@@ -65,6 +65,10 @@ _OURS = (
         id INTEGER PRIMARY KEY, proposal, run, name, value, timestamp, max_diff, provenance,
         summary_type, summary_method, attributes)""",
 )
+#: Of the second version.
+_PARTS = """CREATE TABLE nxstxm_parts(
+    first_uid NOT NULL, uid NOT NULL, kind TEXT NOT NULL, path NOT NULL,
+    PRIMARY KEY(first_uid, uid, kind)) WITHOUT ROWID"""
 _OUR_INDEXES = (
     "CREATE INDEX nxstxm_history_of_cell ON nxstxm_history(proposal, run, name)",
     "CREATE INDEX nxstxm_run_info_by_time ON run_info(start_time)",
@@ -204,7 +208,7 @@ def _own_1(db: sqlite3.Connection) -> None:
     adopt(db)
 
 
-_OWN_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _own_1}
+_OWN_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _own_1, 2: _each(_PARTS)}
 
 
 def make(db: sqlite3.Connection) -> None:
@@ -268,7 +272,7 @@ def fill_in(db: sqlite3.Connection) -> None:
     names = _tables(db)
     for table, statement in (
         *((name, text) for name, text in zip(("tags", "variable_tags"), _TAGS, strict=True)),
-        *((text.split("(")[0].split()[-1], text) for text in _OURS),
+        *((text.split("(")[0].split()[-1], text) for text in (*_OURS, _PARTS)),
     ):
         if table not in names:
             db.execute(statement.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))

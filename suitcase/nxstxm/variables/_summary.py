@@ -23,6 +23,8 @@ THUMBNAIL = 300
 POINTS = 150
 #: Lengths in micrometres.
 _UNITS = {"um": 1.0, "µm": 1.0, "μm": 1.0, "nm": 1e-3, "mm": 1e3}
+#: The attribute of a number or a text that stands for a result, and is not it.
+SUMMARY_ONLY = "summary_only"
 _BAR = (1.0, 2.0, 5.0)
 
 
@@ -78,9 +80,20 @@ def summarised(cell: Cell) -> Summary:
         logger.warning("no summary could be made: %s", error, exc_info=True)
         told = " ".join(f"{type(error).__name__}: {error}".split())
         value, kind = f"<{method or 'summary'} failed: {told:.250}>", None
+    if isinstance(value, (int, float, complex, str)) and not (kind or method or _is_all(cell)):
+        attributes[SUMMARY_ONLY] = True
     if isinstance(value, complex):
         kind = "complex"
     return Summary(value, kind, method, _spread(cell.data), attributes)
+
+
+def _is_all(cell: Cell) -> bool:
+    """Tell whether the result itself is a number or a text, and is shown."""
+    if cell.summary_value is not None or cell.preview is not None:
+        return cell.data is None
+    data = cell.data
+    scalar = isinstance(data, np.ndarray) and not data.ndim and data.dtype.kind in "biufcSU"
+    return scalar or isinstance(data, str)
 
 
 def _scalar(value: Any) -> Any:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._errors import NXstxmOSError, NXstxmValueError, OptionError
+from .._errors import NXstxmOSError, OptionError
 from ._cell import Cell
 from ._database import Database
 from ._errors import MissingValueError
+from ._parts import ScanPart
 from ._results import Result
 from ._run_file import file_of
+from ._run_layout import WRITTEN
+from ._run_writing import Written, check_names, parted
 from ._runs import RunInfo
 from ._stored_cell import StoredCell
 from ._summary import Summary, summarised
@@ -192,6 +196,19 @@ class RunTable:
         proposal, number = run if isinstance(run, tuple) else (self.proposal, run)
         return self.database.run(proposal, number)
 
+    def parts(self, run: int | str | tuple[int, int]) -> tuple[ScanPart, ...]:
+        """Give the runs that a scan is made of, and where each is: in its file, as EuXFEL runs.
+
+        Variables read what `info` says: the file, where there is one.
+
+        Parameters
+        ----------
+        run : int, (int, int) or str
+            As of `__getitem__`.
+        """
+        uid = self.info(run).first_uid
+        return () if uid is None else self.database.parts(uid)
+
     def __contains__(self, run: object) -> bool:
         """Tell whether there is such a row."""
         try:
@@ -207,37 +224,26 @@ class RunTable:
     def to_xarray(self, name: str, proposal: int | None = None) -> Any:
         """Give one variable of all runs as an array along ``run``.
 
+        The coordinate ``proposal`` says of which proposal each is: runs of two may have one number.
+        Coordinates of results that differ, but not along their dimensions, lie along ``run``.
+
         Raises
         ------
         MissingValueError
             No run has it.
         NXstxmValueError
-            Results have different shapes.
+            Results have different shapes, or lie over different coordinates.
         """
-        import numpy as np
-        import xarray as xr
+        from ._along_runs import along_runs
 
-        found: dict[int, Any] = {}
-        units = None
+        found = {}
         for info in self.runs(proposal):
             row = TableRun(self, info)
             if name in row and row[name].error is None and row[name].summary() is not None:
-                found[info.run] = row[name].read()
-                units = row[name].units or units
+                found[(info.proposal, info.run)] = (row[name].read(), row[name].units)
         if not found:
             raise MissingValueError(f"no run has a value of {name!r}")
-        arrays = [each if isinstance(each, xr.DataArray) else xr.DataArray(each)
-                  for each in found.values()]  # fmt: skip
-        shapes = {array.shape for array in arrays}
-        if len(shapes) > 1:
-            raise NXstxmValueError(
-                f"results of {name!r} have different shapes, {sorted(shapes)}; read them one by one"
-            )
-        numbers = xr.DataArray(np.array(list(found)), dims="run", name="run")
-        made = xr.concat(arrays, dim=numbers, coords="minimal", compat="override", join="override")
-        made = made.rename(name)
-        made.attrs = {} if units is None else {"units": units}
-        return made
+        return along_runs(name, found)
 
     # -- writing -----------------------------------------------------------------------------------
 
@@ -261,31 +267,32 @@ class RunTable:
         provenance : str
             Who made them.
         units : Mapping of str to str, optional
-            Units of some.
+            Units of some; of a `Cell` that says none itself.
         errors : Mapping, optional
             What went wrong, of those that have no result.
 
         Raises
         ------
         OptionError
-            The provenance is missing.
+            The provenance is missing; or units are of no result, or not those of its `Cell`.
         CellError
             A result can not be stored.
+        VariableError
+            A name can not be that of a result.
         """
         if not isinstance(provenance, str) or not provenance:
             raise OptionError(
                 f"provenance={provenance!r} does not say who made these results; give a text"
             )
-        made = {
-            name: each if isinstance(each, Cell) else Cell(each, units=(units or {}).get(name))
-            for name, each in values.items()
-        }
+        made = _cells_of(values, units or {})
         results = {name: Result(cell, summarised(cell)) for name, cell in made.items()}
         for name, error in (errors or {}).items():
             kind = type(error).__name__
             results[name] = Result(None, None, str(error) or kind, kind)
         cells = [stored_cell(name, each, provenance) for name, each in results.items()]
-        self.database.check_cells(cells)  # what the table refuses gets no number, and is in no file
+        # what the table, or the file, refuses gets no number
+        check_names(results)
+        self.database.check_cells(cells)
         if isinstance(run, str) and self.database.run_of(run) is None:
             proposal, number = self.database.number_of(run, self.proposal)
         elif isinstance(run, tuple):
@@ -294,9 +301,14 @@ class RunTable:
             proposal, number = (self.proposal, run) if isinstance(run, int) else self._numbers(run)
         file = file_of(self.path, proposal, number)
         agreed = file.stamp() == self.database.stamp(proposal, number)
-        written = file.write(results, strict=True)
-        stamp = written.stamp if agreed else None
-        self.database.set_cells(proposal, number, cells, stamp=stamp)
+
+        def tell(written: Written) -> None:
+            stamp, token = parted(written.stamp)
+            told = [replace(c, attributes={**c.attributes, WRITTEN: token}) for c in cells]
+            self.database.set_cells(proposal, number, told, stamp=stamp if agreed else None)
+
+        # the table is told before another may write: of two who submit at once both have the last
+        file.write(results, strict=True, then=tell)
 
     def _numbers(self, run: str) -> tuple[int, int]:
         info = self.info(run)
@@ -323,6 +335,26 @@ class RunTable:
     def __repr__(self) -> str:
         """Say where it is."""
         return f"RunTable({str(self.path)!r})"
+
+
+def _cells_of(values: Mapping[str, Any], units: Mapping[str, str]) -> dict[str, Cell]:
+    """Give results as cells, with their units."""
+    for name in units:
+        if name not in values:
+            raise OptionError(
+                f"units={dict(units)!r:.80} has units of {name!r:.60}, which has no result; "
+                f"there are {', '.join(values) or 'none'}"
+            )
+    made = {}
+    for name, value in values.items():
+        cell, wanted = value if isinstance(value, Cell) else Cell(value), units.get(name)
+        if wanted is not None and cell.units not in (None, wanted):
+            raise OptionError(
+                f"{name!r:.60} has units {cell.units!r:.40} in its Cell and {wanted!r:.40} in "
+                f"units=; give one of them"
+            )
+        made[name] = cell if wanted is None else cell.in_units(wanted)
+    return made
 
 
 def stored_cell(

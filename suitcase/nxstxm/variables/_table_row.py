@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from ._errors import MissingValueError
 from ._run_file import RunFile, file_of
+from ._run_layout import WRITTEN
 from ._runs import RunInfo
 from ._stored_cell import StoredCell
+from ._summary import SUMMARY_ONLY
+from ._views import COMMENT
 
 if TYPE_CHECKING:
     from ..storage import DataKey
@@ -31,7 +34,9 @@ class TableCell:
         self._table = table
         self._info = info
         self.name = name
-        self.title = table.titles().get(name, name)
+        known = table.database.variables().get(name)
+        self.title = name if known is None else known.title or name
+        self._typed = name == COMMENT or (known is not None and known.type is not None)
         self.stored = stored
 
     def summary(self) -> Any:
@@ -47,23 +52,37 @@ class TableCell:
             There is none; the message tells what went wrong.
         """
         self._check()
+        if self._typed:  # a file may have what was computed under that name before
+            if self.stored.value is None:
+                raise MissingValueError(f"nobody typed {self.name!r} of run {self._info.run}")
+            return self.stored.value
         try:
-            return self._file.read(self.name, self.stored.lineage)
+            return self._file.read(self.name, *self._made)
         except MissingValueError:
-            stored = self.stored
-            # what users type, and numbers and text: the table has all of them
-            whole = isinstance(stored.value, (int, float, complex, str)) and not (
-                stored.summary_method or stored.summary_type
-            )
-            if not whole and (stored.value is None or stored.lineage is not None):
+            if not self._is_whole():
                 raise
-            return stored.value
+            return self.stored.value
+
+    def _is_whole(self) -> bool:
+        """Tell whether the table has all of the result: numbers and text, and no summary."""
+        stored = self.stored
+        if stored.attributes.get(SUMMARY_ONLY) or stored.summary_method:
+            return False
+        if isinstance(stored.value, (int, float, complex, str)):
+            return stored.summary_type in (None, "complex")
+        return stored.summary_type == "numpy" and stored.lineage is None
+
+    @property
+    def _made(self) -> tuple[str | None, str | None]:
+        """How the result was made, and the token of the writing that put it into the file."""
+        token = self.stored.attributes.get(WRITTEN)
+        return self.stored.lineage, None if token is None else str(token)
 
     def preview(self) -> Any:
         """Give what to show when somebody looks closer: an array or a figure, else the result."""
         self._check()
         with contextlib.suppress(MissingValueError):
-            found = self._file.preview(self.name, self.stored.lineage)
+            found = None if self._typed else self._file.preview(self.name, *self._made)
             if found is not None:
                 return found
         return self.read()
