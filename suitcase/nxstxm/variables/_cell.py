@@ -13,6 +13,8 @@ import numpy as np
 from ..storage import is_a
 from ._errors import CellError
 
+#: Modes of Pillow of which an array is what they show.
+_PLAIN = ("1", "L", "I", "I;16", "F", "RGB", "RGBA")
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 
 
@@ -38,7 +40,8 @@ class Cell:
     ----------
     data : object
         A number, text, a time, an array of numpy, a DataArray or Dataset of xarray, a table of
-        pandas, a figure of matplotlib or plotly, or None.
+        pandas, a figure of matplotlib or plotly, a picture of Pillow, or None. A time without a
+        zone is one of UTC, whatever the machine's is. What is masked of an array is NaN.
     summary : str, optional
         The name of a function of numpy that makes one number of the data: ``"nanmean"``.
     summary_value : number or str, optional
@@ -106,19 +109,40 @@ def _checked_units(units: Any) -> str | None:
 def _checked(data: Any) -> Any:
     if is_a(data, "matplotlib", "Axes"):
         data = data.get_figure()
+    if isinstance(data, datetime.datetime) and data.tzinfo is None:
+        return data.replace(tzinfo=datetime.timezone.utc)  # as datetime64 is, on any machine
     if data is None or isinstance(data, (str, datetime.datetime)) or is_figure(data):
         return data
     if is_a(data, "xarray", "DataArray", "Dataset"):
         return data
     if is_a(data, "pandas", "DataFrame", "Series"):
         return data
-    array = np.asarray(data)
+    if is_a(data, "PIL", "Image") and data.mode not in _PLAIN:
+        data = data.convert("RGBA" if data.has_transparency_data else "RGB")
+    array = np.asarray(_unmasked(data))
     if array.dtype.hasobject:
         raise CellError(
             f"a result of type {type(data).__name__} can not be stored: {data!r:.80}; give "
             f"numbers, text, arrays, tables or figures"
         )
     return array
+
+
+def _unmasked(data: Any) -> Any:
+    """Give an array in which NaN is what was masked: no file and no picture has masks."""
+    if not isinstance(data, np.ma.MaskedArray):
+        return data
+    mask = np.ma.getmaskarray(data)
+    if not (mask.view(bool) if mask.dtype.names else mask).any():
+        return data.data
+    if data.dtype.kind in "fc":
+        return data.filled(np.nan)
+    if data.dtype.kind in "mM":
+        return data.filled(np.array("NaT", data.dtype)[()])
+    raise CellError(
+        f"an array of {data.dtype} has masked values, which can not be stored: no {data.dtype} "
+        f"says that it is none; give .astype(float), of which they become NaN, or .filled(...)"
+    )
 
 
 def _checked_summary(value: Any) -> Any:
@@ -135,6 +159,7 @@ def _checked_summary(value: Any) -> Any:
 def _checked_preview(preview: Any) -> Any:
     if is_a(preview, "matplotlib", "Axes"):
         preview = preview.get_figure()
+    preview = _unmasked(preview)
     if preview is None or is_figure(preview):
         return preview
     if not is_array(preview):

@@ -131,6 +131,8 @@ def _shown(cell: Cell) -> tuple[Any, str | None]:
         return sparkline(_places(data), array), "trendline"
     if array.ndim == 2 and numeric and array.size:
         return _image(data, array), None
+    if _is_coloured(data):
+        return _coloured(array), None
     whole = np.asarray(cell.data) if is_array(cell.data) else array
     return f"{whole.dtype}: {whole.shape}", None
 
@@ -210,7 +212,11 @@ def _image(data: Any, array: AnyArray) -> bytes:
     units = ""
     if is_a(data, "xarray", "DataArray"):
         dims = [str(dim) for dim in data.dims]
-        places = {dim: np.asarray(data[dim], float) for dim in ("y", "x") if dim in data.coords}
+        places = {
+            dim: np.asarray(data[dim], float)
+            for dim in dims
+            if dim in data.coords and data[dim].dtype.kind in "biuf"
+        }
         units = str(data.coords["x"].attrs.get("units", "")) if "x" in places else ""
     picture = draw(dims, values, places, THUMBNAIL)
     across = places.get("x")
@@ -261,7 +267,30 @@ def _figure(figure: Any) -> bytes:
         largest = max(figure.get_size_inches()) or 1.0
         figure.savefig(out, format="png", dpi=min(figure.dpi, 2 * THUMBNAIL / largest))
         raw = out.getvalue()
-    image = Image.open(io.BytesIO(raw))
+    return _small(Image.open(io.BytesIO(raw)))
+
+
+def _is_coloured(data: Any) -> bool:
+    """Tell whether an array is a picture in colours: of bytes, red, green, blue, and opacity."""
+    if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or not data.size:
+        return False
+    return data.ndim == 3 and data.shape[-1] in (3, 4)
+
+
+def _coloured(array: AnyArray) -> bytes:
+    from PIL import Image
+
+    image = Image.fromarray(np.ascontiguousarray(array))
+    if image.mode == "RGBA":
+        paper = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(paper, image)
+    return _small(image)
+
+
+def _small(image: Any) -> bytes:
+    """Make a picture of Pillow as small as the table shows it."""
+    from PIL import Image
+
     image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
     out = io.BytesIO()
     image.convert("RGB").save(out, "PNG")

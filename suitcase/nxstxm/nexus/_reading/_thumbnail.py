@@ -61,7 +61,8 @@ def draw(dims: Sequence[str], values: AnyArray, places: Mapping[str, AnyArray], 
     values : ndarray, of rank 2 or less
         NaN where nothing was measured.
     places : mapping of str to ndarray
-        Positions along dimensions.
+        Positions along dimensions: the larger are above and to the right. Of an array without the
+        first row is at the top, as in all pictures.
     size : int
         Of the longer side, pixels.
     """
@@ -71,9 +72,11 @@ def draw(dims: Sequence[str], values: AnyArray, places: Mapping[str, AnyArray], 
     # only lengths on the sample, or of what was moved, have a scale in common
     known = {dim: np.asarray(places[dim], float) for dim in ("y", "x") if dim in places}
     down, across = (known.get(dim) for dim in dims[-2:])
+    rows, columns = (places.get(dim) for dim in dims[-2:])
     if tuple(dims[-2:]) == ("energy", "line"):
         values = values.T  # spectra are read from left to right
-    return _image(values, size, down, across)
+        rows, columns = columns, rows
+    return _image(_upright(values, rows, columns), size, down, across)
 
 
 def middle(shape: Sequence[int], read: Callable[[tuple[int | slice, ...]], AnyArray]) -> AnyArray:
@@ -97,7 +100,7 @@ def middle(shape: Sequence[int], read: Callable[[tuple[int | slice, ...]], AnyAr
     return plane
 
 
-def _image(values: AnyArray, size: int, down: Floats | None, across: Floats | None) -> bytes:
+def _image(values: Floats, size: int, down: Floats | None, across: Floats | None) -> bytes:
     """Draw an image small, as a PNG picture.
 
     Parameters
@@ -107,28 +110,26 @@ def _image(values: AnyArray, size: int, down: Floats | None, across: Floats | No
     size : int
         Of the longer side, pixels.
     down, across : ndarray, optional
-        Positions of rows and columns, in one unit; the larger are above and to the right. Without
-        them pixels are square.
+        Positions of rows and columns, in one unit. Without them pixels are square.
     """
     from PIL import Image
 
-    shown = _upright(np.asarray(values, dtype=float), down, across)
     height, width = (
-        _extent(places, n) for places, n in zip((down, across), shown.shape, strict=True)
+        _extent(places, n) for places, n in zip((down, across), values.shape, strict=True)
     )
     longest = max(height, width)
     target = tuple(max(round(size * max(e / longest, _THINNEST)), 1) for e in (width, height))
-    picture = Image.fromarray(_colours(_thinned(shown, size)), "RGB")
+    picture = Image.fromarray(_colours(_thinned(values, size)), "RGB")
     smaller = picture.width > target[0] or picture.height > target[1]
     how = Image.Resampling.BOX if smaller else Image.Resampling.NEAREST
     return _png(picture.resize((target[0], target[1]), how))
 
 
-def _upright(values: Floats, down: Floats | None, across: Floats | None) -> Floats:
+def _upright(values: Floats, rows: AnyArray | None, columns: AnyArray | None) -> Floats:
     """Put large positions above and to the right, as everybody draws them."""
-    if down is None or down.size < 2 or down[-1] >= down[0]:
+    if rows is not None and rows.size > 1 and rows[-1] >= rows[0]:
         values = values[::-1]
-    if across is not None and across.size > 1 and across[-1] < across[0]:
+    if columns is not None and columns.size > 1 and columns[-1] < columns[0]:
         values = values[:, ::-1]
     return values
 
