@@ -10,6 +10,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from .._errors import NXstxmKeyError, NXstxmTypeError, NXstxmValueError
+from ..scans import factor
 from ._arrays import Picture, array_of, call, told
 
 #: Dimensions of a picture, and the lists that say where a point was.
@@ -153,12 +154,19 @@ class _Places:
             if where is None:
                 continue
             if points.dtype.kind in "iuf" and where.dtype.kind in "iuf":
-                return _nearest(points, where.astype(float))
+                return _nearest(points, where.astype(float) * self._times(called, dim))
             same = points[:, None] == where[None, :]
             if same.any(axis=0).all():
                 first: _Numbers = same.argmax(axis=0)
                 return first
         return None
+
+    def _times(self, called: str, dim: str) -> float:
+        """Give how many of the unit of a dimension one of the unit of a list is."""
+        units = [
+            str(each.attrs.get("units", "")) for each in (self._lists[called], self._array[dim])
+        ]
+        return factor(*units)
 
     def _along_line(self) -> _Numbers | None:
         for names in _ALONG_LINE:
@@ -169,6 +177,7 @@ class _Places:
             ):
                 ends = np.array([each.values for each in points if each is not None], float)
                 places = np.array([each for each in wheres if each is not None], float)
+                places *= np.array([[self._times(name, name)] for name in names])
                 # where along the straight line from its begin to its end
                 begin, way = ends[:, :1], ends[:, -1:] - ends[:, :1]
                 if not way.any():

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import h5py
 import numpy as np
 
-from ...scans import means_near
-from ._channel import members_of
+from ...scans import canonical, means_near
+from ._channel import UNIT_NAMES, members_of
 from ._contents import Channel
 from ._reach import Reach
 from ._stored import Held, Stored
@@ -50,15 +51,22 @@ class Picture:
     guessed: str
 
 
-def in_seconds(channel: Channel) -> Channel:
-    """Give dwells in seconds: the program has them in milliseconds, whatever unit it writes."""
-    dwell = channel.coordinate("count_time")
-    if dwell is None:
+#: Dwells are in milliseconds, whatever unit the program writes.
+UNITS: Mapping[str, str] = MappingProxyType({"count_time": "ms"})
+
+
+def told_of_dwells(channel: Channel, said: str) -> Channel:
+    """Tell that dwells were taken as milliseconds, where the file says something else.
+
+    Parameters
+    ----------
+    said : str
+        Their unit in the file.
+    """
+    if channel.coordinate("count_time") is None or said == UNITS["count_time"]:
         return channel
-    rest = tuple(each for each in channel.coordinates if each is not dwell)
-    mended = replace(dwell, values=dwell.values / 1000, attrs={**dwell.attrs, "units": "s"})
     told = "count_time was taken as milliseconds, as pystxmcontrol has it"
-    return replace(channel, coordinates=(*rest, mended), guessed=(*channel.guessed, told))
+    return replace(channel, guessed=(*channel.guessed, told))
 
 
 def is_pystxmcontrol(groups: Mapping[str, Any], members: Sequence[str]) -> bool:
@@ -83,7 +91,7 @@ def picture_of(reach: Reach, entry: h5py.Group, group: h5py.Group) -> Picture | 
         return Picture(
             binned,
             ("energy", "sample_y", "sample_x"),
-            beside,
+            {**beside, "data": _counts(members_of(reach, binned)["data"])},
             "counter0 has raw samples; the picture is what the program made of them",
         )
     wanted = reach.member(entry, "requested_values")
@@ -99,6 +107,14 @@ def picture_of(reach: Reach, entry: h5py.Group, group: h5py.Group) -> Picture | 
         {**{k: grid[k] for k in ("sample_x", "sample_y")}, "data": image},
         "counter0 has raw samples; the picture is the mean of those nearest to each point",
     )
+
+
+def _counts(data: Stored) -> Stored:
+    """Give counts without the unit of the positions beside them, which the program writes."""
+    if canonical(data.units) != "um":
+        return data
+    kept = {name: value for name, value in data.attrs.items() if name not in UNIT_NAMES}
+    return replace(data, attrs=kept)
 
 
 def _binned(own: Mapping[str, Stored], grid: Mapping[str, Stored]) -> Held | None:

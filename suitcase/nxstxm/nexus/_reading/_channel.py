@@ -11,7 +11,7 @@ import numpy as np
 
 from ..._errors import NXstxmValueError
 from ..._h5tree import H5_ERRORS, why
-from ...scans import factor
+from ...scans import canonical, factor
 from ._along import as_line
 from ._attributes import MOST_VALUES, attributes, plain, units_of
 from ._axes import Axes, find_axes
@@ -20,8 +20,10 @@ from ._reach import Reach
 from ._stored import AnyArray, Stored
 from ._words import COUNTED, dim_of, expected_axes, natural_unit
 
+#: Attributes that tell a unit.
+UNIT_NAMES = ("units", "unit", "NX_units")
 #: Attributes of a signal or axis that only place it, and say nothing of its values.
-_PLACING = frozenset({"signal", "axes", "axis", "primary", "units", "unit", "NX_units", "target"})
+_PLACING = frozenset({"signal", "axes", "axis", "primary", "target", *UNIT_NAMES})
 
 
 class ChannelReader:
@@ -39,6 +41,8 @@ class ChannelReader:
         Names of axes that are better than those of the group.
     more : mapping of str to Stored, optional
         Members that the group ought to have and that are elsewhere; they come before its own.
+    units : mapping of str to str, optional
+        Units of members, where it is known that those in the file are wrong or missing.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class ChannelReader:
         *,
         named: Sequence[str] | None = None,
         more: Mapping[str, Stored] | None = None,
+        units: Mapping[str, str] | None = None,
     ) -> None:
         self._reach = reach
         self.group = group
@@ -57,7 +62,9 @@ class ChannelReader:
         self.members = {**own, **(more or {})}
         self._label = label
         self._given = named
+        self._units = units or {}
         self._without_unit: dict[str, str] = {}
+        self._odd_units: dict[str, str] = {}
         self.guessed: list[str] = []
 
     def channel(self, name: str, beside: Mapping[str, Stored] | None = None) -> Channel | None:
@@ -84,6 +91,9 @@ class ChannelReader:
         if self._without_unit:
             told = ", ".join(f"{name} in {unit}" for name, unit in self._without_unit.items())
             self.guessed.append(f"units are not said; these were taken: {told}")
+        if self._odd_units:
+            told = ", ".join(f"{name} in {unit}" for name, unit in self._odd_units.items())
+            self.guessed.append(f"units that nobody knows here stay as they are: {told}")
         return Channel(
             name=name,
             variables=tuple(variables),
@@ -114,8 +124,10 @@ class ChannelReader:
     # -- its axes ----------------------------------------------------------------------------------
 
     def _axes(self, signal: Stored, lines: Mapping[str, Stored]) -> Axes:
-        lengths = {n: prod(m.stored_shape) for n, m in lines.items()}
         named = tuple(n for n in self._named(signal, lines) if n != signal.name)
+        # dwells are as many as energies, and must not be taken for them
+        axes = {n: m for n, m in lines.items() if n != "count_time" or n in named}
+        lengths = {n: prod(m.stored_shape) for n, m in axes.items()}
         rank = sum(1 for size in signal.stored_shape if size != 1)
         expected = expected_axes(self._label, rank, len(signal.stored_shape))
         return find_axes(
@@ -148,8 +160,8 @@ class ChannelReader:
                 continue
             moved = self._moved(source)
             attrs = {**_said(lines[source].attrs), "long_name": moved}
-            unit, times = self._unit(lines[source], dim if moved == source else "")
-            found.append(Coordinate(dim, (dim,), values * times, {**attrs, "units": unit}))
+            values, unit = self._in_unit(lines[source], values, dim if moved == source else "")
+            found.append(Coordinate(dim, (dim,), values, {**attrs, "units": unit}))
         columns = _split(self.attrs.get("columns", ()))
         along = dict(zip(axes.dims, axes.sources, strict=True)).get("line")
         for name, line in lines.items():
@@ -159,18 +171,24 @@ class ChannelReader:
                 found += self._beside(name, line, axes.dims, shape, name in columns)
         return found
 
-    def _unit(self, line: Stored, name: str) -> tuple[str, float]:
-        """Give the unit that a list is given in, and how many of it one of its own is.
+    def _in_unit(self, line: Stored, values: AnyArray, name: str) -> tuple[AnyArray, str]:
+        """Give a list in the unit in which it is always given, and that unit.
 
         Where no unit is said, it is the one that all these programs use.
         """
         unit = natural_unit(name)
-        if line.units and unit:
-            times = factor(line.units, unit)
-            return (unit, times) if times != 1 else (line.units, 1)
-        if unit:
+        said = self._units.get(line.name, line.units)
+        if not unit or not line.is_number:
+            return values, unit or said
+        if not said:
             self._without_unit[line.name] = unit
-        return unit or line.units, 1
+            return values, unit
+        made = in_natural_unit(values, said, unit)
+        if made is not None:
+            return made, unit
+        if said not in _COUNTS:
+            self._odd_units[line.name] = said
+        return values, said
 
     def _moved(self, source: str) -> str:
         """Name what moved along an axis: some writers call it sample_x whatever it was."""
@@ -197,10 +215,8 @@ class ChannelReader:
         values = self._values(line)
         if values is None:
             return []
-        unit, times = self._unit(line, name)
+        values, unit = self._in_unit(line, values, name)
         attrs = {**_said(line.attrs), "units": unit}
-        if line.is_number and times != 1:
-            values = values * times
         if size == 1 and not like:
             return [Coordinate(name, (), values.reshape(()), attrs)]
         if like or len(fitting) == 1:
@@ -260,6 +276,54 @@ _RUNS_ALONG: Mapping[str, tuple[str, ...]] = {
     "osa_x": ("line",),
     "osa_y": ("line",),
 }
+
+
+#: Units of what is only counted.
+_COUNTS = ("1", COUNTED)
+#: h c in eV um: an energy times its wavelength.
+_EV_UM = 1.239841984332
+#: Other names of units of energy, in eV.
+_ENERGIES = {
+    **dict.fromkeys(("electronvolt", "electronvolts", "electron volt", "electron volts"), 1.0),
+    **dict.fromkeys(("j", "joule", "joules"), 1 / 1.602176634e-19),
+}
+#: Units of wavelengths, in um. Not um itself: some programs write it at all that they have.
+_WAVELENGTHS = {
+    **dict.fromkeys(("nm", "nanometer", "nanometers", "nanometre", "nanometres"), 1e-3),
+    **dict.fromkeys(
+        ("a", "\N{LATIN CAPITAL LETTER A WITH RING ABOVE}".lower(), "ang", "angstrom", "angstroms"),
+        1e-4,
+    ),
+    **dict.fromkeys(("pm", "picometer", "picometers"), 1e-6),
+    **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1e6),
+}
+
+
+def in_natural_unit(values: AnyArray, said: str, unit: str) -> AnyArray | None:
+    """Give values in the unit in which they are always given; None where theirs is not known.
+
+    Parameters
+    ----------
+    values : ndarray
+        Numbers.
+    said : str
+        Their unit.
+    unit : str
+        The one that is wanted: of energies wavelengths are understood, too.
+    """
+    if canonical(said) == unit:
+        return values
+    times = factor(said, unit)
+    name = said.strip().lower()
+    if unit == "eV":
+        times = _ENERGIES.get(name, times)
+        if name in _WAVELENGTHS:
+            with np.errstate(divide="ignore"):
+                found: AnyArray = _EV_UM / (values * _WAVELENGTHS[name])
+            return found
+    if times == 1 and name not in _ENERGIES:
+        return None
+    return values * times if times != 1 else values
 
 
 def members_of(reach: Reach, group: h5py.Group) -> dict[str, Stored]:

@@ -81,6 +81,8 @@ class Description:
             axes = [{"name": "point", "setpoints": [0.0], "units": "1"}]
         energy = channel.coordinate("energy")
         energies = _finite(energy) if energy is not None else []
+        self._tell_odd_units(energy, "eV")
+        self._tell_odd_units(channel.coordinate("theta"), "deg")
         if not energies:
             self._messages.append("the energy is not in the file")
         dwell = channel.coordinate("count_time")
@@ -112,6 +114,15 @@ class Description:
             *self._messages,
         ]
         return {key: value for key, value in block.items() if value is not None}
+
+    def _tell_odd_units(self, coordinate: Coordinate | None, unit: str) -> None:
+        """Tell what will stand in a unit that it is not in."""
+        said = "" if coordinate is None else str(coordinate.attrs.get("units", ""))
+        if coordinate is not None and said not in ("", unit, COUNTED):
+            self._messages.append(
+                f"{coordinate.name} is in {said}, which nobody knows here; its values were written "
+                f"as if they were in {unit}"
+            )
 
     def _axis(self, name: str, coordinate: Coordinate | None, size: int) -> Document:
         if coordinate is None or not np.isfinite(coordinate.values.astype(float)).all():

@@ -13,10 +13,11 @@ import h5py
 import numpy as np
 
 from ..._errors import NXstxmError
-from ._als import in_seconds, is_pystxmcontrol, picture_of
+from ._als import UNITS, is_pystxmcontrol, picture_of, told_of_dwells
 from ._attributes import MOST_VALUES, attribute, attributes
-from ._channel import ChannelReader
+from ._channel import ChannelReader, in_natural_unit
 from ._contents import Channel, Coordinate, Entry, Variable
+from ._empty import without_empty
 from ._energies import energies_of, with_energies
 from ._facts import PREFIXES, TOLD, facts_of, polarization_of
 from ._lists import lists_of, readings_of, with_points
@@ -172,9 +173,18 @@ class EntryReader:
             if channel is None:
                 self._guessed.append(f"{group.name} has no data, and was left out")
                 continue
-            found[name] = replace(
-                channel, coordinates=(*channel.coordinates, *_of_entry(channel, facts))
+            of_entry = tuple(_of_entry(channel, facts))
+            odd = [
+                f"the angle of the sample is in {each.attrs['units']}, which nobody knows here"
+                for each in of_entry
+                if each.name == "theta" and each.attrs["units"] != "deg"
+            ]
+            whole = replace(
+                channel,
+                coordinates=(*channel.coordinates, *of_entry),
+                guessed=(*channel.guessed, *odd),
             )
+            found[name] = without_empty(whole, label)
         return {
             name: with_energies(channel, self._energies(name, found, lists))
             for name, channel in found.items()
@@ -205,17 +215,26 @@ class EntryReader:
         is_als: bool,
     ) -> Channel | None:
         special = picture_of(self._reach, self._group, group) if is_als else None
+        units = UNITS if is_als else None
         if special is None:
             reader = ChannelReader(
-                self._reach, group, label, named=self._better_names(group, label)
+                self._reach, group, label, named=self._better_names(group, label), units=units
             )
         else:
             reader = ChannelReader(
-                self._reach, special.group, label, named=special.named, more=special.more
+                self._reach,
+                special.group,
+                label,
+                named=special.named,
+                more=special.more,
+                units=units,
             )
             reader.guessed.append(special.guessed)
         channel = reader.channel(name, beside)
-        return in_seconds(channel) if is_als and channel is not None else channel
+        if not is_als or channel is None:
+            return channel
+        dwell = reader.members.get("count_time")
+        return told_of_dwells(channel, dwell.units if dwell is not None else "")
 
     def _better_names(self, group: h5py.Group, label: str | None) -> Sequence[str] | None:
         """Give the axes that the monitor names, where those of the picture are known to be wrong.
@@ -237,11 +256,11 @@ class EntryReader:
         # its own, of which there may be too many or too few
         member = self._reach.member(self._pictures[name], "energy")
         if isinstance(member, h5py.Dataset) and member.dtype.kind in "iuf":
-            yield from _read("the file", Stored.of(member, self._reach.roots))
+            yield from _energies_in("the file", Stored.of(member, self._reach.roots))
         yield from energies_of(channels.values())
         for each in lists:
             if each.name == "energy" and each.stored.is_number:
-                yield from _read("the monochromator", each.stored)
+                yield from _energies_in("the monochromator", each.stored)
 
     def _beside(self) -> dict[str, Stored]:
         """Give the arrays of the entry that belong to all of its pictures."""
@@ -266,10 +285,15 @@ class EntryReader:
         return found
 
 
-def _read(what: str, energies: Stored) -> Iterator[tuple[str, AnyArray]]:
+def _energies_in(what: str, energies: Stored) -> Iterator[tuple[str, AnyArray]]:
+    """Give energies in eV; none where they can not be read, or nobody knows in what they are."""
     if prod(energies.stored_shape) <= MOST_VALUES:
         with suppress(NXstxmError):
-            yield what, energies.read()
+            values: AnyArray | None = energies.read()
+            if energies.units and values is not None:
+                values = in_natural_unit(values, energies.units, "eV")
+            if values is not None:
+                yield what, values
 
 
 def nx_class(group: h5py.Group) -> str | None:
@@ -282,7 +306,10 @@ def _of_entry(channel: Channel, facts: Mapping[str, Any]) -> Iterator[Coordinate
     """Give facts of an entry that are coordinates of a picture: one value for all of it."""
     theta = np.asarray(facts.get("sample_rotation_angle", ()))
     if theta.size == 1 and theta.dtype.kind in "iuf" and channel.coordinate("theta") is None:
-        units = facts.get("sample_rotation_angle_units") or "deg"
+        units = str(facts.get("sample_rotation_angle_units") or "deg")
+        angle = in_natural_unit(theta, units, "deg")
+        if angle is not None:
+            theta, units = angle, "deg"
         yield Coordinate("theta", (), theta.reshape(()), {"units": units})
     if channel.coordinate("polarization") is not None:
         return
