@@ -335,10 +335,10 @@ def test_numbers_of_an_image_and_a_line_that_nobody_knows(tmp_path):
 def test_units_that_the_format_does_not_have_are_told(tmp_path, to):
     path = stack_file(tmp_path / "a.hdf5")
     with h5py.File(path, "r+") as file:
-        file["entry0/counter0/energy"].attrs["units"] = "nm"
+        file["entry0/counter0/energy"].attrs["units"] = "turns"
         file["entry0/counter0/sample_x"].attrs["units"] = "deg"
     notes = convert(path, to, tmp_path / "out").notes
-    assert "its energies are in nm, and the format calls them eV" in notes
+    assert "its energies are in turns, and the format calls them eV" in notes
     told = "its positions along x are in deg, and the format calls them um"
     assert (told in notes) == (to != "csv")
 
