@@ -47,9 +47,10 @@ class Devices:
         self._stream = stream
         self._home = f"{domain}/{safe_stream}"
         self._own = f"BLUESKY/{safe_stream}"
-        self._devices, self._keys = Names(), Names()
+        # beside the rows of a key there are their trains, pulses and times
+        self._devices, self._keys = Names(), Names("trainId", "pulseId", "timestamp")
         self._device_of: dict[str, str] = {}
-        self._channels: dict[str, str] = {}  # which data key is a source's output
+        self._channels: dict[str, Names] = {}  # of each source; its first is the output
 
     def declare(self, descriptor: Mapping[str, Any]) -> None:
         """Note the devices of a descriptor, and their configuration."""
@@ -78,19 +79,22 @@ class Devices:
 
     def source_of(self, key: str) -> str:
         """Name the source of a data key, or of a channel of one."""
-        if key[0] in (OF_EVENT, TIME_OF):
+        if key[:1] in (OF_EVENT, TIME_OF):
             return f"{self._own}/{'EVENTS' if key[0] == OF_EVENT else 'TIMES'}"
         return self._source(self._device_of.get(data_key(key), data_key(key)))
 
     def rows_of(self, key: str) -> str:
         """Name the source, with channel and group, of the rows of a data key."""
         source = self.source_of(key)
-        first = self._channels.setdefault(source, key)
-        return f"{source}:{'output' if first == key else self.name_of(key)}/data"
+        channels = self._channels.get(source)
+        if channels is None:
+            channels = self._channels[source] = Names()
+            channels.give(key, "output")
+        return f"{source}:{channels.give(key, self.name_of(key))}/data"
 
     def name_of(self, key: str) -> str:
         """Name a data key, or a channel of one, in its source."""
-        return self._keys[key[1:] if key[0] in (OF_EVENT, TIME_OF) else key]
+        return self._keys[key[1:] if key[:1] in (OF_EVENT, TIME_OF) else key]
 
     def declaration(self, key: str) -> Mapping[str, Any]:
         """Give what a descriptor says of a data key."""
@@ -99,9 +103,9 @@ class Devices:
     def facts(self, key: str, declared: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Give the attributes of a data key."""
         facts: dict[str, Any] = {"displayedName": shown(key)}
-        if key[0] == OF_EVENT:
+        if key[:1] == OF_EVENT:
             return {**facts, STREAM: self._stream, KEY: f"#{shown(key)}"}
-        if key[0] == TIME_OF:
+        if key[:1] == TIME_OF:
             return facts
         facts |= {STREAM: self._stream, KEY: shown(key)}
         if declared is None:

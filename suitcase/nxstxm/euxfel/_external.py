@@ -60,6 +60,16 @@ def trains_of_files(files: Sequence[FileFacts], devices: Devices) -> Iterator[So
             yield SomeTrains(h5["INDEX/trainId"][()], h5["INDEX/timestamp"][()], seq_nums)
 
 
+def measured(files: Sequence[FileFacts]) -> tuple[AnyArray, AnyArray]:
+    """Give the ids and times of all trains of a stream's files."""
+    ids, times = [np.empty(0, np.uint64)], [np.empty(0, np.uint64)]
+    for file in files:
+        with h5py.File(file.path, "r") as h5:
+            ids.append(h5["INDEX/trainId"][()])
+            times.append(h5["INDEX/timestamp"][()])
+    return np.concatenate(ids), np.concatenate(times)
+
+
 def trains_of_rows(
     n: int, time: float, new_id: Callable[[float], int], most: int
 ) -> Iterator[SomeTrains]:
@@ -113,6 +123,7 @@ class ExternalRows:
         self._devices, self._options = devices, options
         self._roots = {**roots, **options.root_map}
         self._parts: dict[str, list[tuple[StreamRows, FileRows]]] = {}
+        self._written: list[AnyArray] = []  # sequence numbers of the trains that were written
         for key, its in rows.items():
             found = [(each, file) for each in its if (file := self._open(each, leaves_out_held))]
             alike = [(e, f) for e, f in found if f.shape[1:] == found[0][1].shape[1:]
@@ -163,6 +174,7 @@ class ExternalRows:
 
     def write(self, file: SequenceFile, trains: SomeTrains) -> FileFacts:
         """Write the rows of some trains."""
+        self._written.append(trains.seq_nums)
         try:
             for key, parts in self._parts.items():
                 self._write(file, key, parts, trains)
@@ -221,7 +233,16 @@ class ExternalRows:
         self.messages.append(message)
 
     def close(self) -> None:
-        """Close the files."""
+        """Close the files, and tell of readings that came into none."""
+        placed = np.concatenate(self._written) if self._written else np.empty(0, np.int64)
+        for key, parts in self._parts.items():
+            announced = [np.arange(rows.seq_num, rows.seq_num + rows.n) for rows, _ in parts]
+            n_lost = len(np.setdiff1d(np.concatenate(announced), placed))
+            if n_lost and len(placed):
+                self.messages.append(
+                    f"{key}: {n_lost} readings in files of the detector have no train of their "
+                    f"own, and are not in the run"
+                )
         for parts in self._parts.values():
             for _, values in parts:
                 values.close()

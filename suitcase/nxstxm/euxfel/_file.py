@@ -22,6 +22,7 @@ from ._chunks import Run, placed, placed_chunks
 from ._columns import AnyArray, Reading, as_column, as_text, set_attributes, write_column
 from ._options import Version
 
+#: Instead of ``.h5``: programs take what has that in its name for a file, whatever is behind it.
 SUFFIX = ".tmp"
 #: Bytes of frames that are written together.
 HELD_BYTES = 16 * 2**20
@@ -91,7 +92,7 @@ class SequenceFile:
 
     def __init__(self, final: Path, sequence: int, facts: RunFacts) -> None:
         self.final = final
-        self.temporary = final.with_name(final.name + SUFFIX)
+        self.temporary = final.with_suffix(SUFFIX)
         self.n_bytes = 0
         self._sequence, self._facts = sequence, facts
         self._sources: dict[str, None] = {}
@@ -196,8 +197,13 @@ class SequenceFile:
         self._index(source, counts)
 
     def add_legacy(self, old: str, source: str) -> None:
-        """Let an instrument source be found by an older name too, ``<device>:<channel>``."""
+        """Let an instrument source be found by an older name too, ``<device>:<channel>``.
+
+        Of several that would have the same name the first has it.
+        """
         new, group = source.rsplit("/", 1)
+        if old in self._legacy or f"INSTRUMENT/{old}" in self.h5:
+            return
         for home in ("INSTRUMENT", "INDEX"):
             parent, _, last = f"{home}/{old}".rpartition("/")
             self.h5.require_group(parent)[last] = h5py.SoftLink(f"/{home}/{new}")
@@ -227,15 +233,24 @@ class SequenceFile:
             self._index(source, np.ones(len(values), np.uint64))
 
     def add_run(self, source: str, key: str, first: Reading, facts: Mapping[str, Any]) -> None:
-        """Add a value of the run."""
+        """Add a value of the run; of several the first counts.
+
+        What a device measures may be its configuration as well.
+        """
         group = self.h5.require_group(f"RUN/{source}").require_group(key)
+        if "value" in group:
+            return
         value = first.value
         values = value[np.newaxis] if isinstance(value, np.ndarray) else as_column([value])
         write_column(group, "value", values, grows=False)
         write_column(group, "timestamp", np.asarray([first.time], np.uint64), grows=False)
         set_attributes(group, facts)
         known = self._of_run.get(source)
-        if known is None or known[1].nbytes > values.nbytes:
+        is_small = known is None or (values.dtype.kind == "O", values.nbytes) < (
+            known[1].dtype.kind == "O",
+            known[1].nbytes,
+        )
+        if is_small:
             self._of_run[source] = key, values, first.time, facts
 
     def _hold_run_values(self, n: int) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..documents import ArchiveWriter
 from ._booking import Booking
-from ._columns import nanoseconds
+from ._columns import AnyArray, nanoseconds
 from ._file import FileFacts, SequenceFile
 from ._stream import RunValue
 from ._values import values_of
@@ -60,7 +60,13 @@ class LastFile:
         dataset[0, n:] = np.frombuffer(data, np.uint8)
 
     def finish(
-        self, stop: Mapping[str, Any] | None, messages: Sequence[str], *, with_start: bool
+        self,
+        stop: Mapping[str, Any] | None,
+        messages: Sequence[str],
+        trains: AnyArray,
+        times: AnyArray,
+        *,
+        with_start: bool,
     ) -> FileFacts:
         """Complete the file.
 
@@ -70,6 +76,8 @@ class LastFile:
             The stop document; None where none came.
         messages : sequence of str
             What whoever reads the run should know.
+        trains, times : ndarray of uint64, shape (n,)
+            Of the measurement: programs that list runs take the first file's for those of the run.
         with_start : bool
             Whether it has what the start document says: no other file does.
         """
@@ -86,8 +94,7 @@ class LastFile:
             values += values_of(NOTES, {"messages": "\n".join(messages)}, time)
         for source, path, reading, facts in values:
             self._file.add_run(source, path, reading, facts)
-        none = np.empty(0, np.uint64)
-        return self._file.finish(none, none)
+        return self._file.finish(trains, times)
 
     def abandon(self) -> None:
         """Let go of it; what is written of it stays under its other name."""

@@ -22,21 +22,32 @@ def safe(name: str) -> str:
 
 
 class Names:
-    """Safe names of things that must not share one."""
+    """Safe names of things that must not share one.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    *reserved : str
+        Names that are taken.
+    """
+
+    def __init__(self, *reserved: str) -> None:
         self._known: dict[str, str] = {}
+        self._reserved = frozenset(reserved)
 
     def __getitem__(self, name: str) -> str:
         """Give the safe name of something, the same each time."""
-        found = self._known.get(name)
+        return self.give(name, name)
+
+    def give(self, thing: str, name: str) -> str:
+        """Give something the safe name that it has, or else this one, if that is free."""
+        found = self._known.get(thing)
         if found is None:
-            taken = set(self._known.values())
+            taken = {*self._known.values(), *self._reserved}
             begin = found = safe(name)
             number = 2
             while found in taken:
                 found, number = f"{begin}_{number}", number + 1
-            self._known[name] = found
+            self._known[thing] = found
         return found
 
 

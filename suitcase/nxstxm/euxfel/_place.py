@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -27,7 +28,7 @@ LAST_TICK = 2**63
 #: In the folder of a proposal: in `raw`, programs take whatever there is for a run.
 _LAST_TRAIN = ".last-train"
 #: Begins the name of what tells which run is being written into a folder.
-_UNFINISHED = ".unfinished-"
+UNFINISHED = ".unfinished-"
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class RunPlace:
 
 
 def _mark_in(folder: Path, uid: str) -> Path:
-    return folder / f"{_UNFINISHED}{safe(uid)[:100]}"
+    return folder / f"{UNFINISHED}{safe(uid)[:100]}"
 
 
 def proposal_of(start: Mapping[str, Any], given: int | str | None) -> int:
@@ -110,7 +111,8 @@ def reserve(directory: Path, start: Mapping[str, Any], options: RunOptions) -> R
     proposal, uid = proposal_of(start, options.proposal), str(start["uid"])
     raw = _raw(directory, options, proposal)
     scan_id = start.get("scan_id")
-    first = scan_id if type(scan_id) is int and 1 <= scan_id <= LAST_RUN else 1
+    first = _whole(scan_id)
+    first = first if 1 <= first <= LAST_RUN else 1
     try:
         raw.mkdir(parents=True, exist_ok=True)
         for number in (*range(first, LAST_RUN + 1), *range(1, first)):
@@ -133,6 +135,14 @@ def reserve(directory: Path, start: Mapping[str, Any], options: RunOptions) -> R
             f"no run can be made in {raw} ({error}); choose another folder"
         ) from error
     raise NXstxmOSError(f"{raw} has all runs from 1 to {LAST_RUN}; choose another proposal")
+
+
+def _whole(number: Any) -> int:
+    """Give a whole number; 0 for what is none."""
+    try:
+        return 0 if isinstance(number, bool) else operator.index(number)
+    except TypeError:
+        return 0
 
 
 def unfinished(directory: Path, start: Mapping[str, Any], options: RunOptions) -> RunPlace | None:
@@ -195,7 +205,7 @@ class Trains:
 
     def __init__(self, place: RunPlace, how: TrainIds) -> None:
         self._how = how
-        self._raw, self._uid = place.folder.parent, place.uid
+        self._raw, self._uid = place.folder.parent.resolve(), place.uid
         self._last: dict[str, int] = {}
         self._before = self._shift = 0
         with self._lock:

@@ -10,12 +10,13 @@ from typing import Any
 
 import h5py
 
-from .._errors import NXstxmKeyError, NXstxmOSError, NXstxmValueError
+from .._errors import NXstxmError, NXstxmKeyError, NXstxmOSError, NXstxmValueError
+from .._h5tree import H5_ERRORS, why
 from ..documents import ArrayRef, read_archive
 from ._devices import KEY, SPLIT, STREAM
 from ._foreign import foreign_documents, opened_run
 from ._last import ARCHIVE
-from ._place import LAST
+from ._place import LAST, UNFINISHED
 
 
 def documents(run: Any) -> Generator[tuple[str, dict[str, Any]], None, None]:
@@ -29,7 +30,8 @@ def documents(run: Any) -> Generator[tuple[str, dict[str, Any]], None, None]:
     Yields
     ------
     name, document
-        Of a run that was written here, and completed, its documents as they came. Of any other
+        Of a run that was written here, and completed, its documents as they came; of one that is
+        not complete yet the ``exit_status`` is "abort". Of any other
         what can be said of it: sources that have data for the same trains are a stream, each of
         these trains an event.
 
@@ -54,7 +56,11 @@ def documents(run: Any) -> Generator[tuple[str, dict[str, Any]], None, None]:
         return
     if folder.is_dir() and not any(folder.glob("*.h5")):
         raise NXstxmValueError(f"{folder} has no files *.h5, as runs have")
-    yield from foreign_documents(opened_run(folder))
+    is_ours = any(folder.glob(f"{UNFINISHED}*"))
+    for name, doc in foreign_documents(opened_run(folder)):
+        if name == "stop" and is_ours:
+            doc |= {"exit_status": "abort", "reason": "the run is not complete"}
+        yield name, doc
 
 
 def archive_of(folder: Path) -> Path | None:
@@ -70,13 +76,19 @@ def archive_of(folder: Path) -> Path | None:
 
 
 def _archived(folder: Path, last: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    with h5py.File(last, "r") as h5:
-        data = h5[ARCHIVE][0].tobytes()
-    arrays = _Arrays(folder)
+    arrays: _Arrays | None = None
     try:
+        with h5py.File(last, "r") as h5:
+            data = h5[ARCHIVE][0].tobytes()
+        arrays = _Arrays(folder)
         yield from read_archive(io.BytesIO(data), resolve=arrays)
+    except NXstxmError:
+        raise
+    except H5_ERRORS as error:
+        raise NXstxmOSError(f"{folder} can not be read: {why(error)}") from error
     finally:
-        arrays.close()
+        if arrays is not None:
+            arrays.close()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from functools import partial
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import NXstxmError, NXstxmOSError, NXstxmStateError, NXstxmValueError
+from .._log import logger
 from ..documents import (
     HeldFileError,
     StreamAssets,
@@ -20,11 +21,11 @@ from ..documents import (
 from ..scans import BASELINE, PRIMARY
 from ._columns import nanoseconds
 from ._devices import Devices
-from ._external import ExternalRows, SomeTrains, trains_of_files, trains_of_rows
+from ._external import ExternalRows, SomeTrains, measured, trains_of_files, trains_of_rows
 from ._file import SUFFIX, FileFacts, RunFacts, SequenceFile
 from ._last import LastFile, start_values
 from ._lines import Lines
-from ._map import write_aliases, write_map
+from ._map import MAP, write_aliases, write_map
 from ._names import Names, safe
 from ._options import RunOptions
 from ._place import LAST, RunPlace, Trains, reserve, tick_of
@@ -294,13 +295,27 @@ class RunWriter:
         external, aliases = self._write_external()
         first = next(iter(self._streams.values()), None)
         has_start = first is not None and bool(first.files)
-        last = self._last.finish(self._stop, self.messages, with_start=not has_start)
+        trains = measured([] if self._axis is None else self._axis.files)
+        last = self._last.finish(self._stop, self.messages, *trains, with_start=not has_start)
         files += [*external, last]
-        write_map(self.place.folder, files)
-        self._trains.close()
-        write_aliases(self.place, [*(s.aliases for s in self._streams.values()), *aliases])
-        self.place.unmark()
         self.is_closed = self.is_complete = True
+        self._finish_beside(files, [*(s.aliases for s in self._streams.values()), *aliases])
+        self.place.unmark()
+
+    def _finish_beside(
+        self, files: list[FileFacts], aliases: list[Mapping[str, tuple[str, str]]]
+    ) -> None:
+        """Write what stands beside the files; a run is complete without."""
+        works: tuple[tuple[str, Callable[[], None]], ...] = (
+            ("the map of its files", lambda: write_map(self.place.folder, files)),
+            ("its last train id", self._trains.close),
+            ("its aliases", lambda: write_aliases(self.place, aliases)),
+        )
+        for what, work in works:
+            try:
+                work()
+            except OSError as error:
+                logger.warning("%s: %s could not be written (%s)", self.place.folder, what, error)
 
     def _end_streams(self) -> None:
         for name, stream in self._streams.items():
@@ -310,6 +325,8 @@ class RunWriter:
             self._end_together(self._monitors, self._last_time)
         for stream in self._streams.values():
             stream.close_file()
+            for message in stream.messages:
+                self.note(message)
 
     def _write_external(self) -> tuple[list[FileFacts], list[Mapping[str, tuple[str, str]]]]:
         """Write what lies in files of detectors, each stream's into files of their own."""
@@ -363,8 +380,10 @@ class RunWriter:
         self.abandon()
         begin = f"RAW-R{self.place.number:04d}-"
         with suppress(OSError):
-            for path in self.place.folder.glob(f"{begin}*.h5*"):
-                path.unlink(missing_ok=True)
+            for path in self.place.folder.glob(f"{begin}*"):
+                if path.suffix in (".h5", SUFFIX):
+                    path.unlink(missing_ok=True)
+            (self.place.folder / MAP).unlink(missing_ok=True)
         self.place.give_back()
 
     @property

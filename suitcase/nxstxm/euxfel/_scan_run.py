@@ -231,9 +231,14 @@ def _places(folder: Path) -> dict[tuple[str, str], Where]:
             source, key = name.rsplit("/", 1)
             found.setdefault(where, Where(source, f"{key}.value"))
 
-    for path in sorted(folder.glob("*-S00000.h5")):
+    seen: set[bytes] = set()
+    for path in sorted(folder.glob("*-S[0-9]*.h5")):
         try:
             with h5py.File(path, "r") as h5:
+                sources = set(h5["METADATA/dataSources/dataSourceId"][()].tolist())
+                if sources <= seen:
+                    continue
+                seen |= sources
                 for root in ("CONTROL", "INSTRUMENT"):
                     h5[root].visititems(note)
         except (OSError, KeyError) as error:

@@ -71,6 +71,8 @@ class StreamWriter:
         Events in the train that is open, and when the first of them came.
     once : list of RunValue
         What the first file says of the run.
+    messages : list of str
+        What whoever reads the run should know.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class StreamWriter:
         self.first_time = 0.0
         self.n_trains = 0
         self.once: list[RunValue] = []
+        self.messages: list[str] = []
         self.devices = devices
         self.has_rows = rows
         self._new_file, self._options, self._is_line = new_file, options, is_line
@@ -178,9 +181,10 @@ class StreamWriter:
 
     def _add_array(self, file: SequenceFile, key: str, value: Any, time: int) -> int | None:
         """Add an array; None unless it can be read again as it came."""
-        if key in self._control:
-            return None  # an array among numbers; the archive has it
         array = np.asarray(value)
+        if key in self._control:
+            self._tell(key, "was no array", f"is one of shape {array.shape}")
+            return None
         column = self._rows.get(key)
         if column is None:
             if not np.prod(array.shape[1:]) or not (array.size or self._splits(key, array)):
@@ -188,18 +192,23 @@ class StreamWriter:
             column = self._new_rows(key, array)
         rows = array if column.splits else array[np.newaxis]
         if not column.fits(rows):
-            if key not in self._told:
-                self._told.add(key)
-                was, now = (f"{each.shape} {each.dtype}" for each in (column.empty, array))
-                logger.warning(
-                    "%s was %s and is %s now, which one dataset can not have: its trains have "
-                    "none, the archive of the run has all", shown(key), was, now,
-                )  # fmt: skip
+            was, now = (f"{each.shape} {each.dtype}" for each in (column.empty, rows[0]))
+            self._tell(key, f"was {was}", f"is {now} now")
             return None
         row = column.note(len(rows), time)
         same = rows.dtype == column.empty.dtype
         file.add_rows(column.source, column.key, rows if same else rows.astype(column.empty.dtype))
         return row if same else None
+
+    def _tell(self, key: str, was: str, now: str) -> None:
+        """Say, once, that readings can not be in the files."""
+        if key not in self._told:
+            self._told.add(key)
+            self.messages.append(
+                f"{shown(key)} {was} and {now}, which one dataset can not have: its trains have "
+                f"none, the archive of the run has all"
+            )
+            logger.warning("%s", self.messages[-1])
 
     def _add_row(self, file: SequenceFile, key: str, value: Any, time: int) -> None:
         """Add a reading that is no array, a row of its own."""
@@ -316,11 +325,11 @@ class StreamWriter:
         """Where the readings of each data key are, as EXtra-data names it."""
         found = {}
         for key in self._control:
-            if key[0] != OF_EVENT:
+            if key[:1] != OF_EVENT:
                 where = self.devices.source_of(key), f"{self.devices.name_of(key)}.value"
                 found[shown(key)] = where
         for key, rows in self._rows.items():
-            if key[0] not in (OF_EVENT, TIME_OF) and key not in self._control:
+            if key[:1] not in (OF_EVENT, TIME_OF) and key not in self._control:
                 source, group = rows.source.rsplit("/", 1)
                 found[shown(key)] = source, f"{group}.{rows.key}"
         return found

@@ -89,7 +89,7 @@ def _run_problems(folder: Path, files: Sequence[CheckedFile]) -> Iterator[Proble
     if not files:
         yield Problem("error", folder.name, "has no files *.h5")
         return
-    for left in sorted(folder.glob("*.h5.tmp")):
+    for left in sorted(folder.glob("*-S*.tmp")):
         yield Problem("warning", left.name, "is not complete: the run is being written, or was")
     yield from _sequences(files)
     yield from _numbers(folder, files)

@@ -1,0 +1,173 @@
+"""Without these tests an ordinary device, a name or a folder could cost a whole run."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bluesky import RunEngine
+from bluesky.plans import count
+from bluesky.preprocessors import baseline_wrapper
+from ophyd import Signal
+
+from suitcase.nxstxm import NXstxmError, recover
+from suitcase.nxstxm._errors import NXstxmOSError, OptionError
+from suitcase.nxstxm.documents import difference
+from suitcase.nxstxm.euxfel import EuXFELWriter, STXMScan, documents, export, validate
+from suitcase.nxstxm.sim import all_requests, scan_documents
+
+from .runs import Documents, array, folder_of, number, opened, problems, run_of
+from .test_external import detector_file, streamed
+
+BIN = Path(sys.executable).parent
+
+
+def round_trip(run: Documents, home: Path, **options: Any) -> Path:
+    """Write a run, and see that it is whole, for everybody."""
+    folder = folder_of(export(run, home, **options))
+    assert problems(folder) == []
+    assert validate(folder) == []
+    assert difference(run, list(documents(folder))) is None
+    return folder
+
+
+def test_a_signal_is_its_own_configuration(tmp_path: Path) -> None:
+    docs: Documents = []
+    engine = RunEngine({}, context_managers=[], call_returns_result=False)
+    temperature, pressure = Signal(name="temperature", value=1.5), Signal(name="p", value=3)
+    with EuXFELWriter(tmp_path / "live") as writer:
+        engine.subscribe(writer)
+        engine.subscribe(lambda name, doc: docs.append((name, doc)))
+        engine(baseline_wrapper(count([temperature], 3), [pressure, temperature]))
+    (folder,) = writer.paths
+    assert difference(docs, list(documents(folder))) is None
+    round_trip(docs, tmp_path / "exported")
+    run = opened(folder)
+    assert run["STXM/primary/temperature", "temperature.value"].ndarray().tolist() == [1.5] * 3
+    assert run.get_run_value("STXM/baseline/p", "p.value") == 3
+
+
+@pytest.mark.parametrize(
+    "names", [("timestamp",), ("trainId", "pulseId"), ("image", "output", "output_2"), ("", "_")]
+)
+@pytest.mark.parametrize("together", [True, False])
+def test_names_that_the_format_needs_itself(
+    names: tuple[str, ...], together: bool, tmp_path: Path
+) -> None:
+    arrays = {name: np.arange(3.0) + i for i, name in enumerate(names)}
+    run = run_of([arrays, arrays], {name: array(3) for name in names})
+    if together:
+        run[1][1]["object_keys"] = {"device": list(names)}
+    folder = round_trip(run, tmp_path)
+    found = [
+        opened(folder)[source, key].ndarray()[0].tolist()
+        for source in opened(folder).instrument_sources
+        for key in opened(folder)[source].keys()  # noqa: SIM118 - not what it has
+        if source.startswith("STXM") and key.startswith("data.") and "Id" not in key
+        and opened(folder)[source, key].ndarray().ndim == 2
+    ]  # fmt: skip
+    for each in arrays.values():
+        if not {"trainId", "pulseId"} & set(names):
+            assert each.tolist() in found
+
+
+def test_an_older_name_is_one_source_s_alone(tmp_path: Path) -> None:
+    event = {"scaler": {"ch1": [1.0, 2.0], "ch2": [3.0, 4.0]}}
+    run = run_of([event, event], {"scaler": array(2)})
+    folder = round_trip(run, tmp_path, legacy={"X/C/1:output": "scaler"})
+    assert "X/C/1:output" in opened(folder).instrument_sources
+    with pytest.raises(OptionError, match="domain='BLUESKY'"):
+        export(run, tmp_path / "other", domain="BLUESKY")
+
+
+def test_programs_count_the_trains_of_the_measurement(tmp_path: Path) -> None:
+    run = run_of([{"a": float(i)} for i in range(7)], {"a": number()})
+    folder = round_trip(run, tmp_path, trains_per_file=3, proposal=5)
+    left = folder.parent / "r0002" / "RAW-R0002-DA01-S00000.tmp"
+    left.parent.mkdir()
+    left.write_bytes(b"")
+    (left.parent / "RAW-R0002-DA01-S00001.h5").write_bytes(
+        (folder / "RAW-R0001-DA01-S00000.h5").read_bytes()
+    )
+    for what, told in ((folder, "# of trains:    7"), (folder.parent, "Run of    7 trains")):
+        done = subprocess.run(
+            [BIN / "lsxfel", what], capture_output=True, text=True, timeout=100, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert told in done.stdout
+
+
+def test_frames_without_a_train_are_told(tmp_path: Path) -> None:
+    frames = np.ones((8, 40, 60), np.uint16)
+    run = streamed(detector_file(tmp_path / "detector", frames=frames), 4, n=8)
+    folder = folder_of(export(run, tmp_path / "runs"))
+    told = opened(folder).get_run_value("BLUESKY/RUN/NOTES", "messages.value")
+    assert "cam: 4 readings in files of the detector have no train of their own" in told
+
+
+def test_arrays_that_become_others_are_told_in_the_run(tmp_path: Path) -> None:
+    values = [[1, 2], [1.5, 2.5], [1, 2]]
+    events = [{"list": each, "late": 1.0 if i == 0 else [1.0]} for i, each in enumerate(values)]
+    run = run_of(events, {"list": array(2), "late": number()})
+    folder = round_trip(run, tmp_path)
+    told = opened(folder).get_run_value("BLUESKY/RUN/NOTES", "messages.value")
+    assert "list was (2,) int64 and is (2,) float64 now" in told
+    assert "late was no array and is one of shape (1,)" in told
+
+
+def test_a_run_is_complete_without_what_stands_beside_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    usr = tmp_path / "p000005" / "usr"
+    usr.parent.mkdir()
+    usr.write_text("a file")
+    run = run_of([{"a": 1.0}], {"a": number()})
+    with caplog.at_level(logging.WARNING):
+        folder = round_trip(run, tmp_path, proposal=5)
+    assert "its aliases could not be written" in caplog.text
+    with EuXFELWriter(tmp_path, proposal=5) as writer:
+        for name, doc in run:
+            writer(name, {**doc})
+    assert [path.name for path in writer.paths] in ([], ["r0002"])
+    assert recover(tmp_path) == []
+    assert folder.is_dir()
+
+
+def test_detectors_whose_first_rows_are_late_are_found(tmp_path: Path) -> None:
+    (run,) = (list(run) for run in scan_documents(all_requests()["pystxm2019-sample_image-lines"]))
+    whole = STXMScan(round_trip(run, tmp_path / "whole"))
+    assert whole.detectors
+    split = STXMScan(round_trip(run, tmp_path / "split", trains_per_file=2))
+    assert split.detectors == whole.detectors
+
+
+def test_a_run_that_is_not_complete_does_not_say_that_it_went_well(tmp_path: Path) -> None:
+    run = run_of([{"a": float(i)} for i in range(7)], {"a": number()})
+    folder = round_trip(run, tmp_path, trains_per_file=3)
+    (folder / "RAW-R0001-DA00-S00000.h5").unlink()
+    (folder / ".unfinished-run-1").write_text("{}")
+    *_, (name, stop) = documents(folder)
+    assert (name, stop["exit_status"]) == ("stop", "abort")
+    assert stop["reason"] == "the run is not complete"
+
+
+@pytest.mark.parametrize("aggregator", ["DA00", "DA01"])
+def test_a_file_that_is_damaged_is_one_clear_error(aggregator: str, tmp_path: Path) -> None:
+    run = run_of([{"a": np.arange(20_000.0)}] * 2, {"a": array(20_000)})
+    folder = round_trip(run, tmp_path)
+    file = folder / f"RAW-R0001-{aggregator}-S00000.h5"
+    file.write_bytes(file.read_bytes()[:3000])
+    with pytest.raises(NXstxmError, match="can not be read") as told:
+        list(documents(folder))
+    assert isinstance(told.value, NXstxmOSError)
+
+
+def test_the_number_of_a_scan_may_be_one_of_numpy(tmp_path: Path) -> None:
+    for number_given, folder in ((np.int64(7), "r0007"), ("9", "r0001"), (True, "r0002")):
+        run = run_of([{"a": 1.0}], {"a": number()}, scan_id=number_given)
+        assert folder_of(export(run, tmp_path)).name == folder
