@@ -25,6 +25,8 @@ _ROLES = {
 }
 #: Keys of a start document, and the facts that they are.
 _NAMES = {"sample": "sample_name", "user": "user_name", "proposal": "proposal"}
+#: Coordinates that a scan plan has a place for, and what is made of other facts.
+_PLACED = ("energy", "count_time", "theta", "polarization", "sample_x", "sample_y")
 _ZONE_PLATE = ("outer_diameter", "central_stop_diameter", "outermost_zone_width", "focal_length")
 
 
@@ -87,6 +89,8 @@ class Description:
             self._messages.append("the energy is not in the file")
         dwell = channel.coordinate("count_time")
         dwells = _finite(dwell) if dwell is not None else []
+        if not dwells:
+            self._messages.append("the dwell is not in the file; 0 was written")
         n_energies = len(energies) or 1
         block: Document = {
             "scan_type": int(kind),
@@ -176,6 +180,48 @@ class Description:
             for name, value in attrs.items()
             if isinstance(value, (int, float)) and not isinstance(value, bool) and name not in _SAID
         }
+
+    def all_facts(self) -> Mapping[str, tuple[Any, str | None]]:
+        """Give the facts, those that are texts or several numbers, too.
+
+        Coordinates that have no place in a scan plan, as a number of the polarization, are among
+        them.
+        """
+        found = dict(self.facts())
+        attrs = self._entry.attrs
+        for name, value in attrs.items():
+            if name in (*found, *_SAID, *_NAMES.values(), "polarization"):
+                continue
+            if name.endswith("_units"):
+                continue
+            fact = _fact(value)
+            if fact is not None:
+                found[name] = (fact, str(attrs.get(f"{name}_units", "")) or None)
+        placed = {*self._channel.data.dims, *_PLACED}
+        layout = scan_type(self._entry.scan_type).layout
+        if len(layout.axes) == len(self._channel.data.dims):
+            placed |= set(layout.line)
+        for each in self._channel.coordinates:
+            fact = _fact(each.values if each.values.ndim else each.values[()])
+            if each.name not in placed and fact is not None:
+                found.setdefault(each.name, (fact, str(each.attrs.get("units", "")) or None))
+        return found
+
+
+def _fact(value: Any) -> Any:
+    """Give a fact as a number, a text that is not empty, or numbers; None where it is neither."""
+    if isinstance(value, (bool, np.bool_)):
+        return int(value)
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, (list, np.ndarray)):
+        array = np.asarray(value)
+        if array.dtype.kind in "US":
+            return "\n".join(map(str, array.ravel()))
+        return array if array.dtype.kind in "iuf" and array.size else None
+    return value if isinstance(value, (int, float)) else None
 
 
 def _finite(coordinate: Coordinate) -> list[float]:

@@ -20,6 +20,7 @@ import numpy as np
 
 from .._archived import ArchivedRun, runs_of_file
 from .._checks import validate
+from ._complex import is_complex, magnitude, parts
 from ._contents import Channel, Contents, Entry, Variable
 from ._description import Description
 from ._read import read_contents
@@ -188,7 +189,7 @@ class _Maker:
         """Give all documents."""
         yield "start", self.start()
         yield from self._pictures()
-        yield from self._once("baseline", self._description.facts())
+        yield from self._once("baseline", self._description.all_facts())
         yield from self._lists()
         for stream, readings in self._entry.readings.items():
             name = stream if stream != "baseline" else "beamline"
@@ -206,8 +207,31 @@ class _Maker:
                 shown[name] = channel.data
             else:
                 self._messages.append(f"{name} has another shape, and is a list")
+        for name, data in shown.items():
+            if is_complex(data):
+                shown[name] = magnitude(data)
+                self._messages.append(
+                    f"{name} has complex numbers: the picture is their magnitude; the real and the "
+                    f"imaginary part are in the streams {' and '.join(parts(name, data))}"
+                )
         beside = {v.name: v for v in first.variables[1:] if v.name == "control"}
         return shown, beside
+
+    def _further(self) -> dict[str, Variable]:
+        """Give what is beside the pictures and comes not with them: errors, further signals.
+
+        What all pictures have in common, as the monitor, comes once.
+        """
+        found: dict[str, Variable] = {}
+        paths = {each.stored.path for each in self._beside.values()}
+        for name, channel in self._entry.channels.items():
+            if name in self._shown and is_complex(channel.data):
+                found |= parts(name, channel.data)
+            for each in channel.variables[1:]:
+                if each.stored.path not in paths:
+                    paths.add(each.stored.path)
+                    found |= parts(f"{name}_{each.name}", each)
+        return found
 
     def _pictures(self) -> Iterator[tuple[str, Document]]:
         arrays = {**self._shown, **self._beside}
@@ -230,16 +254,18 @@ class _Maker:
     def _lists(self) -> Iterator[tuple[str, Document]]:
         """Give the lists of the instrument: those of numbers at once, frames one by one."""
         lines: dict[str, tuple[Variable, Any]] = {}
-        others = {
-            f"{name}_picture": channel.data
-            for name, channel in self._entry.channels.items()
-            if name not in self._shown
-        }
+        found = self._further()
         for each in self._entry.lists:
-            if each.stored.ndim < 2:
-                lines[f"{each.name}_list"] = (each, None)
+            found |= parts(f"{each.name}_list", each)
+        others: dict[str, Variable] = {}
+        for name, channel in self._entry.channels.items():
+            if name not in self._shown:
+                others |= parts(f"{name}_picture", channel.data)
+        for name, variable in found.items():
+            if variable.stored.ndim < 2:
+                lines[name] = (variable, None)
             else:
-                others[f"{each.name}_list"] = each
+                others[name] = variable
         yield from self._once("lists", lines)
         for name, variable in others.items():
             frame = variable.stored.shape[1:]
@@ -262,7 +288,7 @@ class _Maker:
                 keys[name] = _key(value, value.stored.shape)
                 data[name] = _value(value.stored.read())
             else:
-                keys[name] = {"dtype": "number", "shape": [], "source": self._from(name)}
+                keys[name] = {**_kind(value), "source": self._from(name)}
                 if units:
                     keys[name]["units"] = units
                 data[name] = value
@@ -315,6 +341,15 @@ def _planes(variable: Variable) -> Iterator[Any]:
         return
     for _, plane in stored.planes():
         yield plane
+
+
+def _kind(value: Any) -> Document:
+    """Give the type and shape of a fact: a number, a text, numbers."""
+    if isinstance(value, str):
+        return {"dtype": "string", "shape": []}
+    if isinstance(value, np.ndarray):
+        return {"dtype": "array", "shape": list(value.shape), "dtype_numpy": value.dtype.str}
+    return {"dtype": "number", "shape": []}
 
 
 def _key(variable: Variable, shape: tuple[int, ...]) -> Document:
