@@ -171,3 +171,25 @@ def test_the_number_of_a_scan_may_be_one_of_numpy(tmp_path: Path) -> None:
     for number_given, folder in ((np.int64(7), "r0007"), ("9", "r0001"), (True, "r0002")):
         run = run_of([{"a": 1.0}], {"a": number()}, scan_id=number_given)
         assert folder_of(export(run, tmp_path)).name == folder
+
+
+def test_large_whole_numbers_are_not_rounded(tmp_path: Path) -> None:
+    values = [2**53 + 1, 2**64 - 1]
+    events = [{"big": value, "mixed": value if i else -1} for i, value in enumerate(values)]
+    run = run_of(events, {"big": number(), "mixed": {**number(), "dtype": "integer"}})
+    folder = round_trip(run, tmp_path)
+    found = opened(folder)["STXM/primary/big", "big.value"].ndarray()
+    assert found.tolist() == values
+    text = opened(folder)["STXM/primary/mixed", "mixed.value"].ndarray()
+    assert [str(each) for each in text] == ["-1", str(2**64 - 1)]
+
+
+def test_configuration_is_what_it_was_when_the_run_began(tmp_path: Path) -> None:
+    run = run_of([{"a": 1.0}, {"a": 2.0}], {"a": number()})
+    told = {"data": {"gain": 1.0}, "timestamps": {"gain": 1.7e9}, "data_keys": {"gain": number()}}
+    run[1][1]["configuration"] = {"a": told}
+    later = {**run[1][1], "uid": "d2", "configuration": {"a": {**told, "data": {"gain": 2.0}}}}
+    run.insert(3, ("descriptor", later))
+    run[4] = ("event", {**run[4][1], "descriptor": "d2"})
+    folder = round_trip(run, tmp_path)
+    assert opened(folder).get_run_value("STXM/primary/a", "gain.value") == 1.0

@@ -151,6 +151,10 @@ def cast_exactly(array: AnyArray, dtype: np.dtype[Any]) -> AnyArray:
     """Give numbers in a dtype, if it holds each of them exactly; else as they are."""
     if dtype == array.dtype or not {dtype.kind, array.dtype.kind} <= set("biuf"):
         return array
+    if dtype.kind == "f" and array.dtype.kind in "iu" and array.size:
+        exact = 2 ** (np.finfo(dtype).nmant + 1)  # beyond, numpy compares what is rounded already
+        if not -exact <= int(array.min()) <= int(array.max()) <= exact:
+            return array
     with np.errstate(all="ignore"):
         cast = array.astype(dtype)
     same = np.array_equal(cast, array, equal_nan=array.dtype.kind == "f")

@@ -197,6 +197,10 @@ def as_column(values: Sequence[Any]) -> AnyArray:
         array = np.asarray(values)
     except (ValueError, TypeError, OverflowError):
         array = np.empty(0, object)
+    if array.dtype.kind == "f" and any(isinstance(v, int) and abs(v) > _EXACT for v in values):
+        # numpy has rounded them
+        whole = all(isinstance(v, int) and 0 <= v < 2**64 for v in values)
+        array = np.asarray(values, np.uint64 if whole else object)
     if array.ndim == 1 and len(array) == len(values) and array.dtype.kind in "biuf":
         return array
     return np.asarray([v if isinstance(v, str) else repr(v) for v in values], object)
@@ -233,6 +237,8 @@ def write_column(group: h5py.Group, name: str, values: AnyArray, *, grows: bool 
 
 
 _TEXT = h5py.string_dtype()
+#: Larger whole numbers are rounded when they become others.
+_EXACT = 2**53
 
 
 def as_text(values: AnyArray) -> AnyArray:

@@ -72,7 +72,8 @@ class Devices:
                 array = np.asarray(value) if is_array(value) else value
                 reading = Reading(array, nanoseconds(times.get(key, descriptor.get("time"))))
                 facts = self.facts(key, declared.get(key) or {})
-                self.config[self._source(device), self._keys[key]] = reading, facts
+                # what it was when the run began; the archive has what it became
+                self.config.setdefault((self._source(device), self._keys[key]), (reading, facts))
 
     def _source(self, device: str) -> str:
         return f"{self._home}/{self._devices[device]}"

@@ -131,9 +131,7 @@ class RunOptions:
             if not is_none and (not isinstance(value, str) or not value or safe(value) == "_"):
                 raise OptionError(f"{name}={value!r} is no name")
         if safe(self.domain) == "BLUESKY":
-            raise OptionError(
-                f"domain={self.domain!r} is taken by what Bluesky says"
-            )
+            raise OptionError(f"domain={self.domain!r} is taken by what Bluesky says")
         if (self.instrument is None) != (self.cycle is None):
             raise OptionError(
                 f"instrument={self.instrument!r} and cycle={self.cycle!r}: give both or none"
