@@ -149,6 +149,22 @@ def test_lists_of_places_in_other_units(tmp_path):
         np.testing.assert_array_equal(placed_list(tree["entry1/counter0"], "diode"), STACK * 3)
 
 
+@pytest.mark.parametrize(("units", "times"), [(None, 1), ("um", 1), ("mm", 1000)])
+def test_the_aperture_is_in_micrometres(tmp_path, units, times):
+    path, _ = build_style("cls-legacy-focus", tmp_path)
+    with h5py.File(path, "r+") as file:
+        member = file["entry0/counter0/osa_x"]
+        values = member[...]
+        for name in ("units", "unit", "NX_units"):
+            member.attrs.pop(name, None)
+        if units is not None:
+            member.attrs["units"] = units
+    with open_nxstxm(path) as tree:
+        osa = tree["entry0/counter0"]["osa_x"]
+        np.testing.assert_allclose(osa, values * times)
+        assert osa.attrs["units"] == "um"
+
+
 # -- dimensions of length 1 ------------------------------------------------------------------------
 
 

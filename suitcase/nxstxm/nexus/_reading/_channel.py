@@ -176,7 +176,7 @@ class ChannelReader:
 
         Where no unit is said, it is the one that all these programs use.
         """
-        unit = natural_unit(name)
+        unit = natural_unit(name) or ("um" if name in _APERTURE else "")
         said = self._units.get(line.name, line.units)
         if not unit or not line.is_number:
             return values, unit or said
@@ -278,6 +278,8 @@ _RUNS_ALONG: Mapping[str, tuple[str, ...]] = {
 }
 
 
+#: Positions of the order-sorting aperture.
+_APERTURE = ("osa_x", "osa_y")
 #: Units of what is only counted.
 _COUNTS = ("1", COUNTED)
 #: h c in eV um: an energy times its wavelength.
