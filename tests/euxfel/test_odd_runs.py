@@ -193,3 +193,20 @@ def test_configuration_is_what_it_was_when_the_run_began(tmp_path: Path) -> None
     run[4] = ("event", {**run[4][1], "descriptor": "d2"})
     folder = round_trip(run, tmp_path)
     assert opened(folder).get_run_value("STXM/primary/a", "gain.value") == 1.0
+
+
+def test_numbers_that_become_words_and_words_that_become_numbers(tmp_path: Path) -> None:
+    events: list[dict[str, Any]] = [
+        {"value": 1.0, "word": "x"}, {"value": 2.0, "word": "y"},
+        {"value": "bad", "word": 2}, {"value": 4.0, "word": 3},
+    ]  # fmt: skip
+    run = run_of(events, {"value": number(), "word": {**number(), "dtype": "string"}})
+    folder = round_trip(run, tmp_path, trains_per_file=2)
+    found = opened(folder)
+    values = found["STXM/primary/value", "value.value"].ndarray()
+    assert values.tolist()[:2] == [1.0, 2.0]
+    assert values.tolist()[3] == 4.0
+    words = found["STXM/primary/word", "word.value"].ndarray()
+    assert [str(each) for each in words] == ["x", "y", "2", "3"]
+    told = found.get_run_value("BLUESKY/RUN/NOTES", "messages.value")
+    assert "value was a number and is text at times" in told

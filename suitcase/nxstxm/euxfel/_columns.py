@@ -76,12 +76,18 @@ class ControlColumn:
         of the first file for all of them.
     last : Reading or None
         The latest.
+    is_text : bool or None
+        Whether the first file has text; None before it.
+    n_words : int
+        Words among numbers, in place of which the number before is held.
     """
 
     key: str
     facts: dict[str, Any]
     dtype: np.dtype[Any] | None = None
     last: Reading | None = None
+    is_text: bool | None = None
+    n_words: int = 0
     _values: list[Any] = field(default_factory=list)
     _times: list[int] = field(default_factory=list)
 
@@ -117,10 +123,27 @@ class ControlColumn:
         known = next((time for time in times if time), 0)
         times = [time or known for time in times]  # no time is no reason to go back
         column = as_column(values)
+        if self.is_text is None:
+            self.is_text = column.dtype.kind == "O"
+        elif self.is_text != (column.dtype.kind == "O"):
+            # EXtra-data takes what the first file has for all
+            column = as_column([*map(_as_said, values)] if self.is_text else self._numbers(values))
         if column.dtype.kind != "O":
             self.dtype = self.dtype or column.dtype
             column = cast_exactly(column, self.dtype)
         return column, np.asarray(times, np.uint64)
+
+    def _numbers(self, values: Sequence[Any]) -> list[Any]:
+        """Hold the last number where there is a word."""
+        known = [v for v in values if isinstance(v, (bool, int, float, np.generic))]
+        held: Any = known[0] if known else float("nan")
+        made = []
+        for value in values:
+            is_number = isinstance(value, (bool, int, float, np.generic))
+            held = value if is_number else held
+            self.n_words += not is_number
+            made.append(held)
+        return made
 
 
 @dataclass
@@ -203,7 +226,7 @@ def as_column(values: Sequence[Any]) -> AnyArray:
         array = np.asarray(values, np.uint64 if whole else object)
     if array.ndim == 1 and len(array) == len(values) and array.dtype.kind in "biuf":
         return array
-    return np.asarray([v if isinstance(v, str) else repr(v) for v in values], object)
+    return np.asarray([_as_said(value) for value in values], object)
 
 
 def write_column(group: h5py.Group, name: str, values: AnyArray, *, grows: bool = True) -> None:
@@ -239,6 +262,10 @@ def write_column(group: h5py.Group, name: str, values: AnyArray, *, grows: bool 
 _TEXT = h5py.string_dtype()
 #: Larger whole numbers are rounded when they become others.
 _EXACT = 2**53
+
+
+def _as_said(value: Any) -> str:
+    return value if isinstance(value, str) else repr(value)
 
 
 def as_text(values: AnyArray) -> AnyArray:

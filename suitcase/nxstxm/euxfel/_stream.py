@@ -298,6 +298,8 @@ class StreamWriter:
         trains, times = (np.asarray(each, np.uint64) for each in (self._trains, self._times))
         for key, column in self._control.items():
             taken = column.take()
+            if column.n_words:
+                self._tell(key, "was a number", "is text at times")
             if taken is not None:
                 source, name = self.devices.source_of(key), self.devices.name_of(key)
                 file.add_control(source, name, *taken, column.facts)
