@@ -15,11 +15,13 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
+import h5py
 import pytest
 
 pytest.importorskip("pandas")
 
 from suitcase.nxstxm import export_scan
+from suitcase.nxstxm._errors import OptionError
 from suitcase.nxstxm.sim import all_requests, scan_documents
 from suitcase.nxstxm.variables import Processor, RunTable, found_scans, watch
 
@@ -522,3 +524,43 @@ def slow(run):
     with RunTable(tmp_path / "table", readonly=True) as opened:
         assert opened[1]["slow"].read() == 1
         assert sum("slow" in opened[info.first_uid or ""] for info in opened.runs()) == 1
+
+
+# -- what is passed over, and what is none ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", ["-5", "-1e-3", "-inf"])
+def test_negative_numbers_are_values(nxstxm: Command, typed: Path, value: str) -> None:
+    assert nxstxm("table", "set", typed, "1", "offset", value, "--type", "number")[0] == 0
+    assert nxstxm("table", "set", typed, "--type", "number", "1", "offset", value)[0] == 0
+    with RunTable(typed) as opened:
+        assert opened[1]["offset"].read() == float(value)
+    assert nxstxm("table", "set", typed, "1", "offset", "5", "--typ", "number")[0] == 2
+
+
+@pytest.mark.parametrize("memory", ["-1", "0", "0.01"])
+def test_memory_that_no_worker_can_do_with(nxstxm: Command, typed: Path, memory: str) -> None:
+    status, _, err = nxstxm("table", "process", typed, "--memory", memory)
+    assert status == 2
+    assert "--memory" in err
+    with RunTable(typed) as opened, pytest.raises(OptionError, match="memory=-1 leaves a worker"):
+        Processor(opened, memory=-1)
+
+
+def test_a_scan_that_is_cut_short_is_said_once(
+    nxstxm: Command, typed: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    scans = tmp_path / "more scans"
+    good = write(IMAGE, scans)
+    cut = scans / "cut.hdf5"
+    cut.write_bytes(good.read_bytes()[:20_000])
+    with h5py.File(scans / "of something else.h5", "w") as other:
+        other["x"] = 1
+    for _ in range(2):
+        assert nxstxm("table", "process", typed, scans)[0] == 0
+    (warning,) = (each for each in caplog.messages if "passed over" in each)
+    assert "cut.hdf5" in warning
+    assert "truncated" in warning
+    status, _, err = nxstxm("table", "process", typed, cut)
+    assert status == 1
+    assert "truncated" in err

@@ -20,6 +20,8 @@ table = typer.Typer(
     no_args_is_help=True,
 )
 
+#: GB that a worker needs for itself.
+_LEAST_MEMORY = 0.5
 _ONLY = "Only this variable, by its name or title."
 
 Dir = Annotated[
@@ -45,7 +47,9 @@ Timeout = Annotated[
 ]
 Memory = Annotated[
     Optional[float],
-    typer.Option(metavar="GB", help="Memory that a worker may have.", show_default=False),
+    typer.Option(
+        metavar="GB", min=_LEAST_MEMORY, help="Memory that a worker may have.", show_default=False
+    ),
 ]
 Broker = Annotated[
     Optional[str],
@@ -192,7 +196,8 @@ def show(
         show_rows(make_console(), opened, last=last, columns=columns or [], tag=tag)
 
 
-@table.command("set")
+# negative numbers are values, and no options
+@table.command("set", context_settings={"ignore_unknown_options": True})
 def set_value(
     directory: Dir,
     run: Run,

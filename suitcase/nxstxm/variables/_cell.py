@@ -138,7 +138,8 @@ def _unmasked(data: Any) -> Any:
     if data.dtype.kind in "fc":
         return data.filled(np.nan)
     if data.dtype.kind in "mM":
-        return data.filled(np.array("NaT", data.dtype)[()])
+        never: Any = np.array("NaT", data.dtype)
+        return data.filled(never)
     raise CellError(
         f"an array of {data.dtype} has masked values, which can not be stored: no {data.dtype} "
         f"says that it is none; give .astype(float), of which they become NaN, or .filled(...)"

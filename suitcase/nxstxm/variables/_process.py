@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from .._errors import NXstxmError, NXstxmKeyError
+from .._errors import NXstxmError, NXstxmKeyError, OptionError
 from .._log import logger
 from ..storage import Lineage
 from ._agreement import strangers
@@ -64,6 +64,11 @@ class Processor:
         Bytes that a worker may have.
     sink : callable, optional
         Takes messages of what has changed.
+
+    Raises
+    ------
+    OptionError
+        The time or the memory is none that a worker can have.
     """
 
     def __init__(
@@ -75,6 +80,9 @@ class Processor:
         memory: int | None = None,
         sink: Callable[[Message], Any] | None = None,
     ) -> None:
+        for name, value in (("timeout", timeout), ("memory", memory)):
+            if value is not None and not value > 0:
+                raise OptionError(f"{name}={value!r} leaves a worker nothing; give more than 0")
         self.table = table
         self._tell = Sinks(sink)  # whoever listens must not stop the table
         self._workers = [Worker(timeout, memory) for _ in range(max(jobs, 1))]

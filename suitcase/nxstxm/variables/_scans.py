@@ -16,15 +16,17 @@ import numpy as np
 from .._errors import NXstxmError, NXstxmOSError, NXstxmValueError
 from .._log import logger
 from ..euxfel import StoredRun, runs_in
-from ..nexus import H5_ERRORS, open_file, runs_in_file
+from ..nexus import H5_ERRORS, open_file, runs_in_file, why
 from ..scans import group_runs, read_plan
-from ..storage import NXstxmDirectory, chosen_run, uid_of
+from ..storage import SUFFIXES, NXstxmDirectory, chosen_run, uid_of
 from ._numbers import is_proposal
 from ._parts import ScanPart
 from ._run import RunRef
 
 #: Folders of proposals at the European XFEL.
 _FOLDER = re.compile("p([0-9]{6,9})")
+#: Files of which was said that they can not be read.
+_WARNED: set[tuple[str, int, int]] = set()
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ def found_scans(places: Iterable[str | os.PathLike[str]]) -> list[FoundScan]:
     Returns
     -------
     list of FoundScan
-        In the order of time. What is no scan in a folder is passed over.
+        In the order of time. What is no scan in a folder is passed over; of a file that can not be
+        read, as after a copy that broke off, a warning is logged once.
 
     Raises
     ------
@@ -122,13 +125,39 @@ def _in(place: Path) -> Iterator[FoundScan]:
     if runs:
         yield from _of_runs(runs)
         return
-    for path in NXstxmDirectory(place).run_ids():
-        try:
-            yield file_scan(path)
-        except (NXstxmError, OSError) as error:
-            logger.debug("%s is no scan: %s", path, error)
+    scans = NXstxmDirectory(place).run_ids()
+    for path in sorted(each for each in place.glob("**/*") if each.suffix.lower() in SUFFIXES):
+        if path.name.startswith("."):
+            continue
+        why_not = "" if path in scans else _unreadable(path)
+        if path in scans:
+            try:
+                yield file_scan(path)
+            except (NXstxmError, OSError) as error:
+                why_not = str(error)
+        if why_not:
+            _warn_once(path, why_not)
     for folder in sorted({path.parent for path in place.glob("**/raw/r[0-9]*")}):
         yield from _of_runs(runs_in(folder.parent))
+
+
+def _unreadable(path: Path) -> str:
+    """Say why a file can not be read at all; nothing of those that are something else."""
+    try:
+        with open_file(path):
+            return ""
+    except (NXstxmError, *H5_ERRORS) as error:
+        return why(error)
+
+
+def _warn_once(path: Path, told: str) -> None:
+    """Say that a file of a folder is passed over, unless it was said of it as it is."""
+    with contextlib.suppress(OSError):  # it is gone
+        about = path.stat()
+        seen = (str(path.absolute()), about.st_size, about.st_mtime_ns)
+        if seen not in _WARNED:
+            _WARNED.add(seen)
+            logger.warning("%s is passed over: %s", path, told)
 
 
 def file_scan(path: Path) -> FoundScan:
@@ -141,7 +170,9 @@ def file_scan(path: Path) -> FoundScan:
     """
     uid = uid_of(path)
     if not uid:
-        raise NXstxmValueError(f"{path} is no file of a scan")
+        told = _unreadable(path)
+        more = f": it can not be read ({told})" if told else ""
+        raise NXstxmValueError(f"{path} is no file of a scan{more}")
     runs, where = runs_in_file(path), str(path.absolute())
     parts = tuple(ScanPart(run.uid, "nxstxm", where) for run in runs)
     return _scan(uid, "nxstxm", (where,), chosen_run(runs, uid).start, parts)
