@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from bluesky import RunEngine
@@ -210,3 +211,21 @@ def test_numbers_that_become_words_and_words_that_become_numbers(tmp_path: Path)
     assert [str(each) for each in words] == ["x", "y", "2", "3"]
     told = found.get_run_value("BLUESKY/RUN/NOTES", "messages.value")
     assert "value was a number and is text at times" in told
+
+
+def test_validate_misses_the_files_behind_a_virtual_dataset(tmp_path: Path) -> None:
+    frames = np.ones((4, 40, 60), np.uint16)
+    detector = detector_file(tmp_path / "detector", frames=frames)
+    run = streamed(detector, 4, n=4)
+    folder = folder_of(export(run, tmp_path / "runs", external="vds"))
+    assert validate(folder) == []
+    moved = detector.rename(detector.with_name("away.h5"))
+    (told,) = (problem for problem in validate(folder) if problem.level == "error")
+    assert "cam.h5, which has rows of it, can not be read" in told.message
+    detector_file(tmp_path / "detector", frames=frames)
+    with h5py.File(detector, "a") as h5:
+        del h5["entry/data/data"]
+    (told,) = (problem for problem in validate(folder) if problem.level == "error")
+    assert "has no entry/data/data" in told.message
+    moved.replace(detector)
+    assert validate(folder) == []

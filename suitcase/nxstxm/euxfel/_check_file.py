@@ -14,6 +14,7 @@ from .._errors import NXstxmError
 from .._h5heap import refuse_broken_heaps
 from .._h5tree import Field, Group, Problem, open_file, snapshot
 from ._check_source import AnyArray, Source, fields_in, run_problems, source_problems, values
+from ._check_virtual import virtual_problems
 
 #: What files are called.
 NAME = re.compile(r"([A-Z]+)-R(\d{4})-(\w{2,}\d{2})-S(\d{5})\.h5")
@@ -68,6 +69,8 @@ def check_file(path: Path) -> CheckedFile:
         with open_file(path) as h5:
             refuse_broken_heaps(path)
             root, damage = snapshot(h5, value_bytes=_VALUE_BYTES)
+            if not damage:
+                problems += virtual_problems(path, h5)
     except NXstxmError as error:
         return CheckedFile(path, [*problems, Problem("error", "/", str(error))], is_damaged=True)
     problems += damage
