@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,35 @@ def test_a_result_that_only_the_file_has_is_not_given(
         table[1]["curve"].read()
     table.submit((900001, 1), {"curve": np.full(3, 5.0)}, provenance="a")
     assert table[1]["curve"].read()[0] == 5.0
+
+
+def test_who_submits_hides_no_file_that_came_meanwhile(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody writes the file, and dies, while another waits for his turn to submit."""
+    from suitcase.nxstxm.variables import _run_writing
+
+    lab.process()
+    lock = _run_writing.lock_file
+    put = RunTable(lab.table.path).database.set_cells
+
+    @contextmanager
+    def after_another(*where: Any) -> Iterator[None]:
+        monkeypatch.setattr(_run_writing, "lock_file", lock)
+        monkeypatch.setattr(lab.table.database, "set_cells", full)
+        assert lab.process(force=True)[0].failure == "the disk is full"
+        monkeypatch.setattr(lab.table.database, "set_cells", put)
+        with lock(*where):
+            yield
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(_run_writing, "lock_file", after_another)
+    lab.table.submit((900001, 1), {"dose": 3.5}, provenance="dose meter")
+    monkeypatch.undo()
+    assert set(lab.process()[0].computed) == {"curve", "mean", "same"}
+    assert lab.table[1]["dose"].read() == 3.5
 
 
 @pytest.mark.parametrize("name", ["a/b", ".a"])

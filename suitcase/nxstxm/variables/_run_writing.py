@@ -51,10 +51,13 @@ class Written:
         others, see `parted`.
     failed : Mapping of str to Result
         The errors that it has instead of results that could not be written.
+    before : str
+        The stamp of the file in whose place it is; nothing where there was none.
     """
 
     stamp: str
     failed: Mapping[str, Result]
+    before: str
 
 
 def parted(stamp: str | None) -> tuple[str | None, str]:
@@ -106,6 +109,7 @@ def write_file(
         for left in path.parent.glob(f".{path.stem}.*{_WRITING}"):
             with contextlib.suppress(OSError):  # of who died
                 left.unlink()
+        before = stamp_of(path) if path.exists() else ""
         try:
             try:
                 image, failed = _made(path, new, known, strict)
@@ -122,7 +126,7 @@ def write_file(
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink()
-        written = Written(f"{stamp} {new.token}", failed)
+        written = Written(f"{stamp} {new.token}", failed, before)
         if then is not None:
             then(written)
         return written

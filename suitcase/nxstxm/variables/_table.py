@@ -300,10 +300,10 @@ class RunTable:
         else:
             proposal, number = (self.proposal, run) if isinstance(run, int) else self._numbers(run)
         file = file_of(self.path, proposal, number)
-        agreed = file.stamp() == self.database.stamp(proposal, number)
 
         def tell(written: Written) -> None:
             stamp, token = parted(written.stamp)
+            agreed = written.before == self.database.stamp(proposal, number)
             told = [replace(c, attributes={**c.attributes, WRITTEN: token}) for c in cells]
             self.database.set_cells(proposal, number, told, stamp=stamp if agreed else None)
 
