@@ -4,6 +4,8 @@ work with the other's. These tests run the real DAMNIT, in an environment of its
 
 from __future__ import annotations
 
+import datetime
+import io
 import json
 import subprocess
 from collections.abc import Callable
@@ -13,7 +15,11 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
+from suitcase.nxstxm import export_scan
+from suitcase.nxstxm.sim import all_requests, scan_documents
+from suitcase.nxstxm.variables import Processor, RunTable, found_scans
 from suitcase.nxstxm.variables._database import Database
 from suitcase.nxstxm.variables._stored_cell import StoredCell
 
@@ -178,3 +184,114 @@ with DamnitDB(home / "new.sqlite", create=True) as new:
     assert schema(path) == schema(tmp_path / "new.sqlite") == schema(made.path)
     told = ask("print(json.dumps([str(each) for each in Damnit(home).table()['dose']]))")
     assert told == ["2.5"]
+
+
+PROCESSED = """
+import datetime
+import numpy as np, xarray as xr
+from suitcase.nxstxm.variables import Cell, Skip, Variable
+
+@Variable(title="A number", units="um", tags="first")
+def number(run):
+    return 2.5
+
+@Variable(title="A word")
+def word(run):
+    return "o'brien"
+
+@Variable(title="Complex")
+def z(run):
+    return 1 + 2j
+
+@Variable(title="When")
+def when(run):
+    return datetime.datetime(2024, 1, 1, 12)
+
+@Variable(title="Spectrum", units="counts")
+def spectrum(run):
+    return xr.DataArray([5.0, 4.0, 3.0], dims="energy", coords={"energy": [280.0, 281.0, 282.0]})
+
+@Variable(title="Mean", summary="mean", units="counts")
+def mean(run):
+    return np.arange(12.0).reshape(3, 4)
+
+@Variable(title="Image", units="counts")
+def image(run):
+    return np.arange(120_000.0).reshape(300, 400)
+
+@Variable(title="Colours")
+def colours(run):
+    return np.full((40, 60, 3), 200, np.uint8)
+
+@Variable(title="Labelled")
+def labelled(run):
+    at = {dim: (dim, np.arange(n), {"units": "um"}) for dim, n in (("y", 40.0), ("x", 60.0))}
+    return xr.DataArray(np.arange(2400.0).reshape(40, 60), dims=("y", "x"), coords=at)
+
+@Variable(title="Shown")
+def shown(run):
+    return Cell(np.ones((2, 3, 4)), preview=np.arange(6.0).reshape(2, 3), units="1", bold=True)
+
+@Variable(title="Skipped")
+def skipped(run):
+    raise Skip("nothing")
+"""
+ASKED = """
+row = Damnit(home / "table")[1]
+
+def told(name, value):
+    if isinstance(value, bytes):
+        return {"png": value.hex()}
+    if isinstance(value, complex):
+        return [value.real, value.imag]
+    if hasattr(value, "shape") and value.shape:
+        made = {"shape": list(value.shape), "sum": float(np.asarray(value, float).sum())}
+        if getattr(value, "coords", None) is not None:
+            made["x"] = np.asarray(value[value.dims[-1]], float).tolist()[:3]
+        return made
+    if hasattr(value, "isoformat"):
+        return value.timestamp()
+    return value if isinstance(value, (str, int, float)) else float(value)
+
+print(json.dumps({name: {
+    "read": told(name, row[name].read()), "summary": told(name, row[name].summary()),
+    "units": row[name].units, "title": row[name].title,
+} for name in row.keys() if name not in ("comment", "skipped")}))
+"""
+
+
+def test_damnit_reads_what_was_processed(ask: Ask, tmp_path: Path):
+    """Values, units and thumbnails are those that this package reads of the same cells."""
+    (tmp_path / "scans").mkdir()
+    export_scan(scan_documents(all_requests()["stxm-image"]), tmp_path / "scans")
+    with RunTable.create(tmp_path / "table", proposal=900001, context=PROCESSED) as table:
+        with Processor(table, timeout=60) as processor:
+            (done,) = processor.process(found_scans([tmp_path / "scans"]))
+        assert (done.failure, done.errors) == ("", {})
+        table.submit(done.uid, {"sent": np.arange(4.0)}, provenance="me", units={"sent": "mm"})
+        row = table[done.uid]
+        told = ask(ASKED)
+        assert set(told) == set(row) - {"skipped"}
+        assert {name: each["units"] for name, each in told.items() if each["units"]} == {
+            name: row[name].units for name in row if row[name].units
+        }
+        assert {each["title"] for each in told.values()} == {row[name].title for name in told}
+        pictures = {name: row[name].summary().hex() for name in ("image", "colours", "labelled")}
+        pictures["shown"] = row["shown"].summary().hex()
+        for name, png in pictures.items():
+            assert told[name]["summary"] == {"png": png}
+            size = Image.open(io.BytesIO(bytes.fromhex(png))).size
+            assert 60 <= max(size) <= 300
+        for name, shape in (("image", [300, 400]), ("colours", [40, 60, 3]), ("mean", [3, 4])):
+            assert told[name]["read"]["shape"] == shape
+            assert told[name]["read"]["sum"] == float(np.asarray(row[name].read(), float).sum())
+        assert told["labelled"]["read"]["x"] == [0.0, 1.0, 2.0]
+        assert told["spectrum"]["read"] == {"shape": [3], "sum": 12.0, "x": [280.0, 281.0, 282.0]}
+        assert told["spectrum"]["summary"]["shape"] == [2, 3]
+        assert told["mean"]["summary"] == row["mean"].summary() == 5.5
+        assert told["sent"]["read"] == {"shape": [4], "sum": 6.0}
+        assert told["number"]["read"] == told["number"]["summary"] == 2.5
+        assert told["word"]["read"] == told["word"]["summary"] == "o'brien"
+        assert told["z"]["read"] == told["z"]["summary"] == [1.0, 2.0]
+        noon = datetime.datetime(2024, 1, 1, 12, tzinfo=datetime.timezone.utc).timestamp()
+        assert told["when"]["read"] == told["when"]["summary"] == noon
