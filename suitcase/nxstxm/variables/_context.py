@@ -7,7 +7,6 @@ import sys
 import traceback
 import types
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -15,14 +14,14 @@ from typing import Any
 
 from .._errors import NXstxmKeyError, NXstxmOSError
 from ..storage import SCAN
+from ._beside import SHIM as SHIM
+from ._beside import Beside, anew
 from ._errors import ContextError, GroupError, Problem
 from ._fingerprint import fingerprint_of
-from ._group import expanded, is_group
+from ._group import expanded, is_group, places_of
 from ._source import Source
 from ._variable import Variable
 
-#: What `from damnit_ctx import ...` finds.
-SHIM = "damnit_ctx"
 #: The name of the module that a context file becomes; that of the last one that was read.
 _MODULE = "nxstxm_context"
 _META = ("uid", "run_number", "proposal", "proposal_path")
@@ -103,6 +102,7 @@ class ContextFile:
     code: str = ""
     _fingerprints: Mapping[str, str] = field(default_factory=dict)
     _needs: dict[str, list[str]] = field(default_factory=dict)
+    _beside: Beside = field(default_factory=lambda: Beside(None), repr=False, compare=False)
 
     @classmethod
     def from_file(cls, path: str | Path) -> ContextFile:
@@ -131,16 +131,17 @@ class ContextFile:
     def from_str(cls, code: str, path: str | Path = "<context>") -> ContextFile:
         """Read the text of a context file; see `from_file`."""
         name = str(path)
-        folder = path.parent.absolute() if isinstance(path, Path) else None
+        beside = Beside(path.parent.absolute() if isinstance(path, Path) else None)
         try:
-            source = Source(code, folder)
+            source = Source(code, beside)
             compiled = compile(code, name, "exec")
         except (SyntaxError, ValueError) as error:
             line = getattr(error, "lineno", None) or 0
             message = f"it is no Python: {getattr(error, 'msg', None) or error}"
             raise ContextError(name, [Problem(message, line)]) from error
-        names = _run(compiled, name, folder)
-        return cls._of_names(names, name, code, source)
+        with anew():
+            names = _run(compiled, name, beside)
+            return cls._of_names(names, name, code, source)
 
     @classmethod
     def _of_names(
@@ -157,15 +158,21 @@ class ContextFile:
         try:
             grouped = expanded({name: v for name, v in names.items() if is_group(v)})
         except GroupError as error:
-            raise ContextError(path, [*problems, Problem(str(error))]) from error
+            line = source.line_of(*places_of(error))
+            raise ContextError(path, [*problems, Problem(str(error), line)]) from error
         for name, variable in grouped.items():
             if name in plain:
                 problems.append(Problem(f"two variables are named {name!r}", variable.line))
         found = {**plain, **grouped}
-        fingerprints = {
-            name: fingerprint_of(variable, source, _MODULE) for name, variable in found.items()
-        }
-        context = cls(found, path, code, fingerprints)
+        fingerprints: dict[str, str] = {}
+        for name, variable in found.items():
+            try:
+                fingerprints[name] = fingerprint_of(variable, source, _MODULE)
+            except GroupError as error:
+                line = source.line_of(*places_of(error)) or variable.line
+                problem = Problem(str(error), line)
+                problems += [problem] if problem not in problems else []
+        context = cls(found, path, code, fingerprints, _beside=source.beside)
         problems += context._problems()
         if problems:
             raise ContextError(path, sorted(problems, key=lambda each: each.line))
@@ -338,14 +345,14 @@ class ContextFile:
 # -- running the file -----------------------------------------------------------------------------
 
 
-def _run(compiled: types.CodeType, path: str, folder: Path | None) -> Mapping[str, Any]:
+def _run(compiled: types.CodeType, path: str, beside: Beside) -> Mapping[str, Any]:
     module = types.ModuleType(_MODULE)
     module.__file__ = path
     sys.modules[_MODULE] = module  # dataclasses look for the module of their class
-    with _importable(folder):
+    with beside.importable():
         try:
             exec(compiled, module.__dict__)  # the file is a program of the user's
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             line = _line_of(error, path)
             told = f"{type(error).__name__}: {error}"
             raise ContextError(
@@ -359,23 +366,3 @@ def _line_of(error: BaseException, path: str) -> int:
         return error.lineno or 0
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
     return (frames[-1].lineno or 0) if frames else 0
-
-
-@contextmanager
-def _importable(folder: Path | None) -> Iterator[None]:
-    """Let a context file import modules beside it, and what DAMNIT calls its own."""
-    from . import _shim
-
-    missing = object()
-    before = sys.modules.get(SHIM, missing)
-    if before is missing:
-        sys.modules[SHIM] = _shim
-    if folder is not None:
-        sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        if folder is not None and str(folder) in sys.path:
-            sys.path.remove(str(folder))
-        if before is missing:
-            sys.modules.pop(SHIM, None)

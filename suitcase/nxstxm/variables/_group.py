@@ -83,6 +83,29 @@ def Group(cls: type | None = None, *, tags: str | Iterable[str] | None = None) -
     return decorate if cls is None else decorate(cls)
 
 
+class MisplacedError(GroupError):
+    """A group that can not be used, and where it may be found in the file.
+
+    Attributes
+    ----------
+    places : tuple of str
+        Names of the file: the first that is there is the place.
+    """
+
+    def __init__(self, message: str, *places: str) -> None:
+        super().__init__(message)
+        self.places = places
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle it with its places."""
+        return type(self), (str(self), *self.places)
+
+
+def places_of(error: GroupError) -> tuple[str, ...]:
+    """Give names of the file by which the line of an error can be found."""
+    return getattr(error, "places", ())
+
+
 def is_group(thing: Any) -> bool:
     """Tell whether something is an instance of a group."""
     return hasattr(type(thing), _MARK)
@@ -140,13 +163,26 @@ def expanded(names: Mapping[str, Any]) -> dict[str, Variable]:
     taken: dict[str, Any] = {}
     for group in groups:
         if taken.setdefault(group.name, group) is not group:
-            raise GroupError(f"two groups are named {group.name!r}; give one another name=")
+            raise MisplacedError(
+                f"two groups are named {group.name!r}; give one another name=",
+                *_found_as(names, group),
+                type(group).__name__,
+            )
     found: dict[str, Variable] = {}
     for group in groups:
         for variable in _of_class(type(group)):
-            made = _bound(group, variable)
+            try:
+                made = _bound(group, variable)
+            except GroupError as error:
+                places = (*_found_as(names, group), type(group).__name__)
+                raise MisplacedError(str(error), *places) from error
             found[made.name] = made
     return found
+
+
+def _found_as(names: Mapping[str, Any], group: Any) -> list[str]:
+    """Name an instance as the file does; one that is a field only has no name there."""
+    return [name for name, value in names.items() if value is group]
 
 
 def _named(names: Mapping[str, Any]) -> list[Any]:
@@ -174,12 +210,16 @@ def _name(group: Any, paths: list[str]) -> None:
     kind = type(group).__name__
     if group.name is None:
         if len(set(paths)) > 1:
-            raise GroupError(
-                f"a group of {kind} is named {' and '.join(sorted(set(paths)))}; give it one name="
+            raise MisplacedError(
+                f"a group of {kind} is named {' and '.join(sorted(set(paths)))}; give it one name=",
+                *reversed(paths),
+                kind,
             )
         group.name = paths[0]
     if not isinstance(group.name, str) or not group.name:
-        raise GroupError(f"a group of {kind} is named {group.name!r}; names are text")
+        raise MisplacedError(
+            f"a group of {kind} is named {group.name!r}; names are text", *paths, kind
+        )
     if group.title is None:
         group.title = group.name.replace(".", group.sep)
     group.tags = _tags(group.tags)

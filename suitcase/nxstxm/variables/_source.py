@@ -12,8 +12,12 @@ import hashlib
 import json
 import symtable
 from collections.abc import Iterable, Iterator
+from importlib.util import decode_source
 from pathlib import Path
 from typing import Any
+
+from ._beside import Beside
+from ._changing import changing
 
 #: Fields of the tree that say nothing of what code does.
 _SILENT = frozenset(("ctx", "type_comment", "kind", "type_ignores", "returns"))
@@ -74,10 +78,10 @@ class Source:
 
     Parameters
     ----------
-    code : str
+    code : str or bytes
         The code.
-    folder : Path, optional
-        Where the file is: modules beside it are part of it.
+    beside : Beside, optional
+        The modules beside it, which are part of it.
 
     Raises
     ------
@@ -85,14 +89,19 @@ class Source:
         It is no Python.
     """
 
-    def __init__(self, code: str, folder: Path | None = None) -> None:
-        self.folder = folder
+    def __init__(self, code: str | bytes, beside: Beside | None = None) -> None:
+        self.beside = beside or Beside(None)
+        tree = ast.parse(code)
+        self.beside.imported(tree)  # all are read now
+        self._statements = tree.body
         self._defined: dict[str, list[ast.stmt]] = {}
-        for statement in ast.parse(code).body:
+        for statement in tree.body:
             for name in _names_of(statement):
                 self._defined.setdefault(name, []).append(statement)
-        self._modules: dict[str, Any] = {}
-        self._tables = dict(_tables(symtable.symtable(code, "<context>", "exec")))
+        text = code if isinstance(code, str) else decode_source(code)
+        self._tables = dict(_tables(symtable.symtable(text, "<context>", "exec")))
+        self._lambdas = [node for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
+        self._changing = changing(tree, self._defined, self._globals_of)
 
     def fingerprint(self, name: str, line: int = 0) -> str:
         """Give a hash of the code of a name and of all that it uses.
@@ -106,28 +115,49 @@ class Source:
         """
         owner, _, method = name.partition(".")
         parts: list[Any] = []
-        seen = {owner}
         if method:
             parts += self._method(owner, method)
             code: list[ast.AST] = [*self._of_method(owner, method), *self._defined.get(owner, ())]
         else:
             code = list(self._chosen(name, line))
-            parts += [normalised(node) for node in code]
-        waiting = sorted({each for node in code for each in self._used(node, bool(method))})
+            parts += [self._with_modules(node) for node in code]
+        code += self._changing.get(owner, ())
+        parts += [self._with_modules(node) for node in self._changing.get(owner, ())]
+        used = {each for node in code for each in self._used(node, bool(method))}
+        return self._hash(parts, {owner}, used)
+
+    def fingerprint_of_lambda(self, line: int) -> str:
+        """Give a hash of the functions without a name in a line, and of all that they use."""
+        nodes = [node for node in self._lambdas if node.lineno == line]
+        parts = [self._with_modules(node) for node in nodes]
+        return self._hash(parts, set(), _loaded(nodes))
+
+    def _hash(self, parts: list[Any], seen: set[str], used: set[str]) -> str:
+        # what a star brings nobody knows
+        waiting = sorted({*used, "*"})
         while waiting:
             each = waiting.pop(0)
             if each in seen or each not in self._defined:
                 continue
             seen.add(each)
-            nodes = self._defined[each]
-            parts.append([each, [self._with_module(node) for node in nodes]])
+            nodes = [*self._defined[each], *self._changing.get(each, ())]
+            parts.append([each, [self._with_modules(node) for node in nodes]])
             waiting = sorted({*waiting, *(used for node in nodes for used in self._used(node))})
         text = json.dumps(parts, separators=(",", ":"))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
+    def line_of(self, *names: str) -> int:
+        """Say where the first of some names that is there is defined; 0 where none is."""
+        return next((self._defined[n][-1].lineno for n in names if n in self._defined), 0)
+
     def _chosen(self, name: str, line: int) -> list[ast.stmt]:
         nodes = self._defined.get(name, [])
-        here = [node for node in nodes if line and _begins(node) <= line <= (node.end_lineno or 0)]
+        # one that another function has made is a part of that
+        here = [
+            node
+            for node in nodes or self._statements
+            if line and _begins(node) <= line <= (node.end_lineno or 0)
+        ]
         return here or nodes[-1:]
 
     def repeated(self) -> Iterator[tuple[str, int]]:
@@ -145,9 +175,12 @@ class Source:
             return _loaded([node])
         arguments = [*node.args.defaults, *(each for each in node.args.kw_defaults if each)]
         decorators = [each for each in node.decorator_list if not _is_variable(each)]
-        table = self._tables.get((node.name, node.lineno))
-        used = _globals(table) if table is not None else _loaded(node.body)
+        used = self._globals_of(node)
         return used | _loaded([*arguments, *decorators])
+
+    def _globals_of(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+        table = self._tables.get((node.name, node.lineno))
+        return _globals(table) if table is not None else _loaded(node.body)
 
     # -- methods of groups -------------------------------------------------------------------------
 
@@ -167,10 +200,11 @@ class Source:
 
     def _method(self, owner: str, method: str) -> list[Any]:
         """Give a method, and all of its class but the variables."""
-        made = [normalised(node) for node in self._of_method(owner, method)]
+        made = [self._with_modules(node) for node in self._of_method(owner, method)]
         for node in self._defined.get(owner, ()):
             others = [each for each in getattr(node, "body", ()) if not _has_variable(each)]
-            made.append([owner, normalised(others), normalised(getattr(node, "bases", []))])
+            told = [self._with_modules(each) for each in others]
+            made.append([owner, told, normalised(getattr(node, "bases", []))])
             for base in getattr(node, "bases", ()):
                 if isinstance(base, ast.Name) and base.id in self._defined:
                     made += self._method(base.id, "")
@@ -178,36 +212,16 @@ class Source:
 
     # -- modules beside the file -------------------------------------------------------------------
 
-    def _with_module(self, node: ast.stmt) -> Any:
+    def _with_modules(self, node: ast.AST) -> Any:
+        """Give code, and that of all modules beside the file that it imports."""
         made = normalised(node)
-        files = list(self._files(node))
+        files = self.beside.imported(node)
         return [made, [self._module(path) for path in files]] if files else made
 
-    def _files(self, node: ast.stmt) -> Iterator[Path]:
-        if self.folder is None or not isinstance(node, (ast.Import, ast.ImportFrom)):
-            return
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        else:
-            names = [node.module or ""]
-        for name in names:
-            head = name.split(".")[0]
-            for path in (self.folder / f"{head}.py", self.folder / head):
-                if head and path.is_file():
-                    yield path
-                elif head and path.is_dir():
-                    yield from sorted(path.rglob("*.py"))
-
     def _module(self, path: Path) -> Any:
-        key = str(path)
-        if key not in self._modules:
-            try:
-                tree = ast.parse(path.read_text(encoding="utf-8"))
-            except (OSError, SyntaxError, ValueError) as error:
-                self._modules[key] = [path.name, type(error).__name__]
-            else:
-                self._modules[key] = [path.name, normalised(tree)]
-        return self._modules[key]
+        tree = self.beside.tree(path)
+        told = type(tree).__name__ if isinstance(tree, Exception) else normalised(tree)
+        return [path.name, told]
 
 
 def _begins(node: ast.stmt) -> int:
