@@ -229,3 +229,51 @@ def test_validate_misses_the_files_behind_a_virtual_dataset(tmp_path: Path) -> N
     assert "has no entry/data/data" in told.message
     moved.replace(detector)
     assert validate(folder) == []
+
+
+SCRIPT = """
+import sys, time
+from pathlib import Path
+from suitcase.nxstxm.euxfel import Serializer
+from tests.euxfel.runs import number, run_of
+
+home, name = Path(sys.argv[1]), sys.argv[2]
+for i in range(3):
+    run = run_of([{"a": float(j)} for j in range(600)], {"a": number()})
+    uid = f"{name}-{i}"
+    for each, doc in run:
+        doc |= {"uid": uid} if each == "start" else {}
+        doc |= {"run_start": uid} if "run_start" in doc else {}
+    with Serializer(home, proposal=5) as serializer:
+        for j, (each, doc) in enumerate(run):
+            serializer(each, doc)
+            if j % 100 == 0:
+                time.sleep(0.002)
+"""
+
+
+def test_processes_have_no_train_in_common(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    writers = [
+        subprocess.Popen([sys.executable, "-c", SCRIPT, tmp_path, name], cwd=root)
+        for name in ("one", "two", "three")
+    ]
+    assert [writer.wait(100) for writer in writers] == [0, 0, 0]
+    ids = [
+        opened(folder).train_ids
+        for folder in sorted((tmp_path / "p000005" / "raw").glob("r[0-9]*"))
+    ]
+    assert [len(each) for each in ids] == [600] * 9
+    assert len({train for each in ids for train in each}) == 9 * 600
+    assert all(each == sorted(each) for each in ids)
+
+
+def test_ids_that_were_taken_and_not_used_are_given_back(tmp_path: Path) -> None:
+    run = run_of([{"a": 1.0}, {"a": 2.0}], {"a": number()})
+    one = opened(folder_of(export(run, tmp_path))).train_ids
+    assert one == [17000000000, 17000000002]
+    later = [(name, {**doc, "time": doc["time"] + 1.0} if "time" in doc else doc)
+             for name, doc in run]  # fmt: skip
+    two = opened(folder_of(export(later, tmp_path))).train_ids
+    assert two == [17000000010, 17000000012]
+    assert opened(folder_of(export(run, tmp_path))).train_ids == [17000000013, 17000000015]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import operator
 import os
+from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -16,6 +17,7 @@ import h5py
 from filelock import FileLock
 
 from .._errors import NXstxmOSError
+from .._log import logger
 from ._names import safe
 from ._options import LAST_RUN, RunOptions, TrainIds, number_of
 
@@ -25,6 +27,8 @@ LAST = "DA00"
 TRAINS_A_SECOND = 10
 #: In the year 30,000,000,000: later ones are no times.
 LAST_TICK = 2**63
+#: Ids that are taken at once, and blocks of them that a run remembers.
+_BLOCK, _BLOCKS = 500, 8
 #: In the folder of a proposal: in `raw`, programs take whatever there is for a run.
 _LAST_TRAIN = ".last-train"
 #: Begins the name of what tells which run is being written into a folder.
@@ -188,8 +192,9 @@ def _last_train(raw: Path) -> int:
 class Trains:
     """Gives train ids that no other run of a proposal has, and that are larger than all before.
 
-    Runs that go on at the same time, in one process, have none in common either; streams of a run
-    may. A run that is older than one before it has later ids, at the distances of its own times.
+    Ids are taken in blocks, of which the folder of the proposal knows the last: runs that go on at
+    the same time have none in common, whichever processes write them; streams of a run may. A run
+    that is older than one before it has later ids, at the distances of its own times.
 
     Parameters
     ----------
@@ -199,20 +204,19 @@ class Trains:
         By time, or counted from 1 in each stream.
     """
 
-    #: The last id of each run, by the folder of the proposal's runs; of those that ended by "".
-    _given: ClassVar[dict[Path, dict[str, int]]] = {}
+    #: The last id that was taken, by the folder of the proposal's runs, as far as this process
+    #: knows: files may not be writable.
+    _taken: ClassVar[dict[Path, int]] = {}
     _lock = Lock()
 
     def __init__(self, place: RunPlace, how: TrainIds) -> None:
         self._how = how
-        self._raw, self._uid = place.folder.parent.resolve(), place.uid
+        self._raw = place.folder.parent.resolve()
+        self._book = self._raw.parent / _LAST_TRAIN
         self._last: dict[str, int] = {}
-        self._before = self._shift = 0
-        with self._lock:
-            self._mine = self._given.setdefault(self._raw, {})
-            if how == "time":
-                self._before = max(place.before, self._mine.get("", 0))
-                self._mine.setdefault(self._uid, 0)
+        self._shift = 0
+        self._before = place.before if how == "time" else 0
+        self._blocks: deque[tuple[int, int]] = deque(maxlen=_BLOCKS)
 
     def next(self, stream: str, time: float) -> int:
         """Give the id of the next train of a stream."""
@@ -221,42 +225,49 @@ class Trains:
             self._last[stream] = last + 1
             return last + 1
         tick = tick_of(time)
+        found = self._own(max(last + 1, tick + self._shift))
         if not self._last:
-            self._shift = max(self._before + 1 - tick, 0)
-        with self._lock:
-            given = self._mine
-            found = max(last + 1, tick + self._shift)
-            if len(given) > 1:  # others go on, or went before
-                others = max(last for uid, last in given.items() if uid != self._uid)
-                found = max(found, others + 1)
-            self._last[stream] = found
-            if found > given[self._uid]:
-                given[self._uid] = found
+            self._shift = max(found - tick, 0)
+        self._last[stream] = found
         return found
 
-    def leave(self) -> None:
-        """Give no more ids; those that were given stay given."""
-        with self._lock:
-            last = self._mine.pop(self._uid, 0)
-            if last:
-                self._mine[""] = max(self._mine.get("", 0), last)
+    def _own(self, wanted: int) -> int:
+        """Give the first id from one on that is this run's; take more where it has none."""
+        ours = [max(first, wanted) for first, last in self._blocks if last >= wanted]
+        if ours:
+            return min(ours)
+        with self._booked() as taken:
+            is_next = bool(self._blocks) and taken <= self._blocks[-1][1]
+            first = wanted if is_next else max(wanted, taken + 1)
+            self._blocks.append((first, first + _BLOCK - 1))
+            self._note(max(taken, first + _BLOCK - 1))
+        return first
+
+    @contextmanager
+    def _booked(self) -> Iterator[int]:
+        """Give the last id that was taken, which nobody changes meanwhile."""
+        with self._lock, ExitStack() as stack:
+            with suppress(NotImplementedError, OSError):  # there are no such locks everywhere
+                stack.enter_context(FileLock(f"{self._book}.lock"))
+            yield max(_last_train(self._raw), self._taken.get(self._raw, 0))
+
+    def _note(self, taken: int) -> None:
+        self._taken[self._raw] = taken
+        temporary = self._book.with_name(f"{self._book.name}.{os.getpid()}.tmp")
+        try:
+            temporary.write_text(str(taken), "ascii")
+            temporary.replace(self._book)
+        except OSError as error:
+            logger.warning("%s can not be written (%s): other processes may use the same train "
+                           "ids", self._book, error)  # fmt: skip
 
     def close(self) -> None:
-        """Note the last id for the runs to come."""
-        self.leave()
+        """Give back what was taken and not used, if nobody has taken more."""
         if self._how == "seq" or not self._last:
             return
-        mine = max(self._last.values())
-        book = self._raw.parent / _LAST_TRAIN
-        lock = FileLock(f"{book}.lock")
-        with suppress(NotImplementedError):  # there are no such locks everywhere
-            lock.acquire()
-        try:
-            temporary = book.with_name(f"{book.name}.{os.getpid()}.tmp")
-            temporary.write_text(str(max(_last_train(self._raw), mine)), "ascii")
-            temporary.replace(book)
-        finally:
-            lock.release()
+        with self._booked() as taken:
+            if taken == self._blocks[-1][1]:
+                self._note(max(self._last.values()))
 
 
 def tick_of(time: float) -> int:

@@ -370,7 +370,6 @@ class RunWriter:
     def abandon(self) -> None:
         """Let go of what is not complete; it stays under temporary names."""
         self.is_closed = True
-        self._trains.leave()
         for stream in self._streams.values():
             stream.abandon()
         self._last.abandon()
