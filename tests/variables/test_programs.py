@@ -131,7 +131,7 @@ def prints(run):
     [
         ("while True:\n    pass\n", "reading it was ended after 6 s"),
         ("import os\nos._exit(9)\n", "reading it ended with status 9"),
-        ("import sys\nsys.exit(2)\n", "reading it ended with status 2"),
+        ("import sys\nsys.exit(2)\n", "line 2: SystemExit: 2"),
         ("raise KeyboardInterrupt\n", "reading it ended with status"),
         ("print('x' * 100_000_000)\n1 / 0\n", "line 2: ZeroDivisionError"),
         ("def f():\n    return f()\nf()\n", "line 2: RecursionError"),

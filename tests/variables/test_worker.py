@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ import xarray as xr
 from suitcase.nxstxm import export_scan
 from suitcase.nxstxm.sim import all_requests, scan_documents
 from suitcase.nxstxm.variables import ContextError
+from suitcase.nxstxm.variables._identity import identities
 from suitcase.nxstxm.variables._run import RunRef
 from suitcase.nxstxm.variables._run_file import file_of
 from suitcase.nxstxm.variables._task import Answer, Task
@@ -49,7 +51,8 @@ def compute(
     code = HEAD + code
     infos = worker.describe(code, "context.py")
     names = tuple(info.name for info in infos if not info.transient)
-    made = {info.name: f"how {info.name} is made" for info in infos}
+    params: Any = more.get("params", {})
+    made = {name: each.hash for name, each in identities(infos, params, {}).items()}
     task = Task(code, "context.py", str(folder), ref, names, made, **more)  # type: ignore[arg-type]
     return {answer.name: answer for answer in worker.compute(task).answers}
 
@@ -220,7 +223,7 @@ def ends(run):
     os._exit(3)
 
 @Variable
-def loops(run):
+def loops(run, f: "var#first", l: "var#last"):
     while True:
         time.sleep(0.01)
 

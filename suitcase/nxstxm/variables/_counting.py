@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .._log import logger
+from ._beside import state_of
 from ._context import VariableInfo
 from ._errors import ContextError, Problem, VariableError
 from ._messages import Message, variable_set
@@ -29,12 +30,15 @@ class Context:
         Its variables, those that others need first.
     error : ContextError, optional
         What is wrong with the file as it is: the last good one counts.
+    beside : Mapping of str to str
+        What the modules were like that it imports from beside it: hashes, by their paths.
     """
 
     code: str
     path: str
     infos: tuple[VariableInfo, ...]
     error: ContextError | None = None
+    beside: Mapping[str, str] = field(default_factory=dict)
 
 
 class CountingContext:
@@ -77,32 +81,37 @@ class CountingContext:
             except (OSError, UnicodeDecodeError) as error:
                 return self._last_good(str(path), ContextError(str(path), [_unreadable(error)]))
             known = self._known
-            if known is not None and known.code == code and known.error is None:
+            beside = state_of(code, path.parent)  # before it is read: a later change is seen next
+            if (
+                known is not None
+                and known.error is None
+                and (known.code, known.beside) == (code, beside)
+            ):
                 return known
             try:
                 infos = self._describe(code, str(path))
             except ContextError as error:
                 return self._last_good(str(path), error)
             try:
-                return self._accept(code, str(path), infos)
+                return self._accept(Context(code, str(path), infos, beside=beside))
             except VariableError as error:
                 told = ContextError(str(path), [Problem(str(error))])
                 return self._last_good(str(path), told)
 
-    def _accept(self, code: str, path: str, infos: tuple[VariableInfo, ...]) -> Context:
-        shown = [info for info in infos if not info.transient]
+    def _accept(self, context: Context) -> Context:
+        shown = [info for info in context.infos if not info.transient]
         changed = self._table.database.set_computed(shown)
         settings = self._table.database.metameta
-        if settings.get(_GOOD) != code:
-            settings[_GOOD] = code
+        if settings.get(_GOOD) != context.code:
+            settings[_GOOD] = context.code
         if settings.get(_BROKEN):
             del settings[_BROKEN]
-        self._known = Context(code, path, infos)
+        self._known = context
         for info in shown:
             if info.name in changed:
                 marks = {"units": info.units} if info.units else None
                 self._tell(variable_set(info.name, info.title, info.description, marks))
-        return self._known
+        return context
 
     def _last_good(self, path: str, error: ContextError) -> Context:
         """Go on with the last context file that could be used, and say that the new one can not."""
@@ -116,7 +125,7 @@ class CountingContext:
                 raise error
             known = Context(str(code), path, self._describe(str(code), path))
         logger.error("the context file can not be used, the one before counts: %s", error)
-        self._known = Context(known.code, known.path, known.infos, error)
+        self._known = replace(known, error=error)
         return self._known
 
 

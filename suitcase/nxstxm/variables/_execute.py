@@ -6,17 +6,22 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .._errors import NXstxmError, NXstxmKeyError
 from .._log import logger
+from ..storage import is_a
 from ._cell import Cell
 from ._context import ContextFile
 from ._errors import DependencyError, MissingValueError, Skip
 from ._run import RunRef, documents_of, told
 from ._variable import Variable
+
+#: Why there is no result where nothing went wrong.
+_NOTHING = "it gave nothing"
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,9 @@ class Inputs:
         Parameters: ``"param#..."``.
     known : callable, optional
         Gives the result of a variable that is not computed this time, or raises MissingValueError.
+    settled : callable, optional
+        Says why such a variable has no result: the class of its error, which is nothing where it
+        gave none, and what it says. None where it has to be computed.
     data : callable, optional
         Gives data of the store, ``"data#..."``.
     documents : Mapping, optional
@@ -69,6 +77,7 @@ class Inputs:
     ref: RunRef
     params: Mapping[str, Any] = field(default_factory=dict)
     known: Callable[[str], Any] | None = None
+    settled: Callable[[str], tuple[str, str] | None] | None = None
     data: Callable[[str], Any] | None = None
     documents: Mapping[str, Any] | None = None
 
@@ -101,7 +110,7 @@ class Inputs:
             "uid": self.ref.uid,
             "run_number": self.ref.number,
             "proposal": self.ref.proposal,
-            "proposal_path": self.ref.proposal_path,
+            "proposal_path": Path(self.ref.proposal_path),
         }
         if name not in values:
             raise NXstxmKeyError(f"there is no 'meta#{name}'; there are {', '.join(values)}")
@@ -147,8 +156,10 @@ def execute(
     chosen = list(context.variables) if wanted is None else list(wanted)
     results: dict[str, Any] = {}
     errors = dict(failed or {})  # the class of the error, and what it says
-    for name in context.order(_with_unknown(context, inputs, chosen, results, errors)):
-        if name in results or name in errors:
+    needed = _with_unknown(context, inputs, chosen, results, errors)
+    # the order has also what is known, and what that was made from
+    for name in [each for each in context.order(needed) if each in needed]:
+        if name in errors:
             continue
         if begin is not None:
             begin(name)
@@ -167,20 +178,27 @@ def _with_unknown(
     inputs: Inputs,
     chosen: list[str],
     results: dict[str, Any],
-    errors: Mapping[str, Any],
+    errors: dict[str, tuple[str, str]],
 ) -> list[str]:
-    """Add what is needed and has to be computed; load what is known."""
+    """Add what is needed and has to be computed; load what is known, and why there is none."""
     needed = list(dict.fromkeys(chosen))
     for name in needed:  # it grows
         for other in context.needs(name):
             if other in needed or other in results or other in errors:
                 continue
+            why = None
             try:
                 if inputs.known is None or context.variables[other].transient:
                     raise MissingValueError(other)
                 results[other] = inputs.known(other)
+                continue
             except NXstxmError:
+                if inputs.settled is not None and not context.variables[other].transient:
+                    why = inputs.settled(other)
+            if why is None:
                 needed.append(other)
+            else:
+                errors[other] = (why[0], why[1] or _NOTHING)
     return needed
 
 
@@ -197,12 +215,13 @@ def _computed(
     try:
         arguments = _arguments(context, variable, inputs, results, errors)
         assert variable.func is not None
-        result = variable.func(run, **arguments)
+        with context._beside.importable():
+            result = variable.func(run, **arguments)
         cell = _transient(result) if variable.transient else variable.cell(result)
     except Skip as error:
         return _failed(name, error, "", begun)
     except DependencyError as error:
-        skipped = all(errors.get(cause, ("Skip", ""))[0] == "Skip" for cause, _ in error.causes)
+        skipped = all(errors.get(cause, ("", ""))[0] in ("", "Skip") for cause, _ in error.causes)
         kind = Skip if skipped else type(error)
         return Outcome(name, None, str(error), kind.__name__, "", time.perf_counter() - begun)
     except Exception as error:  # noqa: BLE001 - it is a program of the user's
@@ -229,6 +248,47 @@ def _failed(name: str, error: BaseException, trace: str, begun: float) -> Outcom
     except Exception:  # noqa: BLE001 - its class is the user's, too
         text = ""
     return Outcome(name, None, text or kind, kind, trace, seconds)
+
+
+def own(value: Any) -> Any:
+    """Give a copy of a result for who may change it: the result itself is still to be stored.
+
+    What is not in memory is not read for it. An object of a class that is not known here is given
+    as it is.
+    """
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if is_a(value, "xarray", "DataArray", "Dataset"):
+        return _own_labelled(value)
+    if is_a(value, "pandas", "DataFrame", "Series"):
+        return value.copy()
+    if type(value) in (list, tuple, set):
+        return type(value)(own(each) for each in value)
+    if type(value) is dict:
+        return {key: own(each) for key, each in value.items()}
+    if type(value) is bytearray:
+        return bytearray(value)
+    return value
+
+
+def _own_labelled(value: Any) -> Any:
+    is_set = is_a(value, "xarray", "Dataset")
+    inside = {**({name: value[name] for name in value.data_vars} if is_set else {}), **value.coords}
+    lazy = [name for name, each in inside.items() if not each.variable._in_memory]
+    if not lazy and (is_set or value.variable._in_memory):
+        return value.copy(deep=True)
+    made = value.copy()  # whose lazy arrays keep the file that they are read from
+    if not is_set and value.variable._in_memory:
+        made = value.copy(data=value.variable.copy(deep=True).data)
+    new = {
+        name: each.variable.copy(deep=True)
+        for name, each in inside.items()
+        if name not in lazy and name not in value.indexes
+    }
+    coords = {name: each for name, each in new.items() if name in value.coords}
+    made = made.assign_coords(coords)
+    others = {name: each for name, each in new.items() if name not in coords}
+    return made.assign(others) if others else made
 
 
 def _arguments(
@@ -263,15 +323,48 @@ def _arguments(
                 if not has_default:
                     raise
             continue
-        have = {name: results[name] for name in names if name in results}
+        have = {name: own(results[name]) for name in names if name in results}
         if have and (text.startswith("data#") or names == [text.removeprefix("var#")]):
             (found[argument.name],) = have.values()
         elif have:
             found[argument.name] = have
         elif not has_default:
             for name in names:
-                kind, said = errors.get(name, ("", "it gave nothing"))
+                kind, said = errors.get(name, ("", _NOTHING))
                 causes[name] = f"{kind}: {said}" if kind else said
     if causes:
         raise DependencyError(causes.items())
     return found
+
+
+def blocked(
+    context: ContextFile, name: str, errors: Mapping[str, tuple[str, str]]
+) -> Outcome | None:
+    """Say that a variable can not be computed, as what it needs has failed.
+
+    Parameters
+    ----------
+    context : ContextFile
+        The variables.
+    name : str
+        The variable.
+    errors : Mapping
+        Variables that have failed: the class of the error, and what it says.
+
+    Returns
+    -------
+    Outcome or None
+        None where it may be computed.
+    """
+    variable = context.variables[name]
+    annotations = variable.annotations()
+    causes: dict[str, str] = {}
+    for argument in variable.arguments():
+        names = context.taken(annotations.get(argument.name, "")) or []
+        if argument.default is argument.empty and names and all(each in errors for each in names):
+            causes |= {each: f"{errors[each][0]}: {errors[each][1]}" for each in names}
+    if not causes:
+        return None
+    error = DependencyError(causes.items())
+    skipped = all(errors[each][0] == "Skip" for each in causes)
+    return Outcome(name, None, str(error), "Skip" if skipped else type(error).__name__)

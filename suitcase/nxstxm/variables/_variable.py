@@ -180,6 +180,8 @@ class Variable:
             yield f"variable {self.name!r} has no name that Python takes; give it one"
         for what in ("title", "description", "summary", "units", "data", "version"):
             value = getattr(self, what)
+            if value == "" and what == "description":
+                continue  # as in files that DAMNIT has begun for users
             if value is not None and (not isinstance(value, str) or not value):
                 yield f"variable {self.name} has {what}={value!r:.50}; give text, or leave it out"
         if self.summary and isinstance(self.summary, str) and not is_summary(self.summary):

@@ -26,7 +26,7 @@ def watch(
 ) -> Iterator[Processed]:
     """Process what is there, and then whatever comes or changes, until somebody stops it.
 
-    A change of the context file has all scans looked at again.
+    A change of the context file, or of a module beside it, has all scans looked at again.
 
     Parameters
     ----------
@@ -85,12 +85,17 @@ def watch(
         ready()
     for changes in coming:
         paths = {Path(path) for _, path in changes}
-        if context.absolute() in {path.absolute() for path in paths}:
+        if any(_is_context(path.absolute(), context.absolute()) for path in paths):
             yield from _told(processor, found_scans(folders), stop, params)
         else:
             yield from _told(processor, list(_changed(paths, folders)), stop, params)
         if stop.is_set():
             return
+
+
+def _is_context(path: Path, context: Path) -> bool:
+    """Tell whether a file is the context file, or may be a module beside it."""
+    return path == context or (path.suffix == ".py" and context.parent in path.parents)
 
 
 def _changed(paths: Iterable[Path], folders: Iterable[Path]) -> Iterator[FoundScan]:

@@ -13,30 +13,35 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
-from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .._errors import NXstxmError
-from ..storage import DataKey, Lineage, is_a
+from .._errors import NXstxmError, NXstxmOSError
+from ..nexus import H5_ERRORS
+from ..storage import DataKey, Lineage, is_a, to_json
+from ._beside import state_of
 from ._cell import is_array
 from ._context import ContextFile
 from ._errors import ContextError
-from ._execute import Inputs, Outcome, execute
+from ._execute import Inputs, Outcome, blocked, execute
 from ._identity import Identity, identities
 from ._results import Result
 from ._run import open_ref, store_of
 from ._run_file import RunFile, file_of
+from ._run_layout import opened_file
+from ._run_writing import parted
 from ._summary import summarised
 from ._task import Task, answer_to, task_of
 
 #: Results of more bytes have a key, as those have that declare a data type.
 LARGE = 64 * 1024
+#: How what there was no time for is made, in the file: in no way, so that it is computed next time.
+_LATE = "no time left"
 #: Seconds between looks whether whoever asks is still there.
 _LOOK = 1.0
 _PARENT = os.getppid()
@@ -53,20 +58,20 @@ def main() -> None:
         answers.write(json.dumps(message) + "\n")
         answers.flush()
 
-    contexts: dict[tuple[str, str], ContextFile] = {}
+    tell(ready=True)
+    contexts = _Contexts()
     for line in sys.stdin:
         request = json.loads(line)
         try:
             if request.get("memory"):
                 _limit(request["memory"])
             if request["do"] == "describe":
-                context = _context(contexts, request["code"], request["path"])
+                context = contexts.read(request["code"], request["path"])
                 tell(done=[asdict(info) for info in context.infos()])
             else:
                 task = task_of(request["task"])
-                context = _context(contexts, task.context, task.path)
-                done, stamp = _work(context, task, lambda name: tell(begin=name))
-                tell(done=done, stamp=stamp)
+                context, made = contexts.made_as(task)
+                tell(**_work(context, task, made, request["seconds"], tell))
         except ContextError as error:
             told = [asdict(problem) for problem in error.problems]
             tell(context=told, path=error.path, details=error.details)
@@ -81,12 +86,63 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _context(contexts: dict[tuple[str, str], ContextFile], code: str, path: str) -> ContextFile:
-    key = (code, path)
-    if key not in contexts:
-        contexts.clear()
-        contexts[key] = ContextFile.from_str(code, Path(path))
-    return contexts[key]
+class _Contexts:
+    """The context file that was read last, with the modules beside it as they were then."""
+
+    def __init__(self) -> None:
+        self._key = ("", "")
+        self._context: ContextFile | None = None
+        self._asked = ""
+        self._made: dict[str, Identity] = {}
+
+    def read(self, code: str, path: str) -> ContextFile:
+        """Give a context file as it is by now, and the modules beside it."""
+        context = self._context
+        if context is None or self._key != (code, path) or self._is_stale(context):
+            context = ContextFile.from_str(code, Path(path))
+            self._key, self._context, self._asked = (code, path), context, ""
+        return context
+
+    @staticmethod
+    def _is_stale(context: ContextFile) -> bool:
+        return context._beside.state() != state_of(context.code, Path(context.path).parent)
+
+    def made_as(self, task: Task) -> tuple[ContextFile, dict[str, Identity]]:
+        """Give the context file that makes what a task tells of, and how it makes that.
+
+        Raises
+        ------
+        NXstxmOSError
+            The modules beside the file have been changed since.
+        """
+        if self._key == (task.context, task.path) and self._context is not None:
+            made = self._identities(self._context, task)
+            if _is_as_told(self._context, task, made):
+                return self._context, made
+        context = self.read(task.context, task.path)
+        made = self._identities(context, task)
+        if not _is_as_told(context, task, made):
+            raise NXstxmOSError(
+                f"modules that {task.path} imports from beside it have changed since it was read; "
+                f"process the scan again"
+            )
+        return context, made
+
+    def _identities(self, context: ContextFile, task: Task) -> dict[str, Identity]:
+        asked = json.dumps(to_json([dict(task.params), dict(task.data)], "parameters"))
+        if self._asked != asked:
+            data = {name: Lineage.of_json(each) for name, each in task.data.items()}
+            self._made = identities(context.infos(), task.params, data)
+            self._asked = asked
+        return self._made
+
+
+def _is_as_told(context: ContextFile, task: Task, made: Mapping[str, Identity]) -> bool:
+    """Tell whether a context file makes results in the way under which they will be stored."""
+    wanted = [name for name in task.wanted if name in made]
+    return len(wanted) == len(task.wanted) and all(
+        made[name].hash == task.made.get(name) for name in context.order(wanted)
+    )
 
 
 def _limit(memory: int) -> None:
@@ -97,22 +153,30 @@ def _limit(memory: int) -> None:
 
 
 def _work(
-    context: ContextFile, task: Task, begin: Callable[[str], None]
-) -> tuple[list[Any], str | None]:
+    context: ContextFile,
+    task: Task,
+    made: Mapping[str, Identity],
+    seconds: float,
+    tell: Callable[..., None],
+) -> dict[str, Any]:
     """Compute variables and write their results; give answers, and the stamp of the file."""
     file = file_of(Path(task.directory), task.ref.proposal, task.ref.number)
 
     def known(name: str) -> Any:
         return file.read(name, task.made[name])
 
-    inputs = Inputs(task.ref, task.params, known=known, data=_data_of(task))
+    def settled(name: str) -> tuple[str, str] | None:
+        return _without_result(file, name, task.made[name])
+
+    inputs = Inputs(task.ref, task.params, known=known, settled=settled, data=_data_of(task))
     run = open_ref(task.ref)
     try:
-        # those that ended a worker, too: what the file has of them is not what the table says
-        outcomes = [Outcome(name, None, told, kind) for name, (kind, told) in task.failed.items()]
-        outcomes += execute(context, run, inputs, task.wanted, begin, task.failed)
-        outcomes = [each for each in outcomes if not context.variables[each.name].transient]
-        return _written(context, task, outcomes, file, begin)  # while lazy results can be read
+        writing = _Writing(context, task, made, file)
+        with _Deadline(writing, seconds, tell) as deadline:
+            for outcome in execute(context, run, inputs, task.wanted, deadline.begin, task.failed):
+                deadline.add(outcome)
+        tell(begin="")  # who dies from here on is no variable
+        return writing.written(deadline.outcomes)  # while lazy results can be read
     finally:
         close = getattr(run, "close", None)
         if callable(close):
@@ -121,49 +185,156 @@ def _work(
             sys.modules["matplotlib.pyplot"].close("all")
 
 
-def _written(
-    context: ContextFile,
-    task: Task,
-    outcomes: list[Outcome],
-    file: RunFile,
-    begin: Callable[[str], None],
-) -> tuple[list[Any], str | None]:
-    if not outcomes:
-        return [], None
-    keys = _Keys(context, task)
-    results = {each.name: _result(each, keys, task.made[each.name]) for each in outcomes}
-    begin("")  # who dies from here on is no variable
-    if os.getppid() != _PARENT:
-        os._exit(1)  # whoever asked is gone, and another may have made newer results meanwhile
-    written = file.write(results)
-    results |= written.failed
-    return [answer_to(each, results[each.name]) for each in outcomes], written.stamp
+def _without_result(file: RunFile, name: str, lineage: str) -> tuple[str, str] | None:
+    """Say why a variable has no result, which it would not have again; None where it is to be had.
+
+    Returns
+    -------
+    tuple of str or None
+        The class of the error, which is nothing where the variable gave none, and what it said.
+    """
+    try:
+        if file.lineages().get(name) != lineage or name in file.names():
+            return None
+        with opened_file(file.path) as opened:
+            error = opened.get(f".errors/{name}")
+            if error is None:
+                return "", ""
+            return str(error.attrs["type"]), error.asstr("utf-8", "surrogatepass")[()]
+    except (NXstxmError, *H5_ERRORS):
+        return None
 
 
-def _result(outcome: Outcome, keys: _Keys, lineage: str) -> Result:
-    if outcome.cell is None:
-        return Result(None, None, outcome.error, outcome.error_type, lineage=lineage)
-    key = keys.of(outcome.name, outcome.cell.data)
-    return Result(outcome.cell, summarised(outcome.cell), key=key, lineage=lineage)
+class _Deadline:
+    """Ends the work when the time is over: what was done by then is written, and the process ends.
+
+    A thread does it, for nothing else can be had of a function that never returns.
+    """
+
+    def __init__(self, writing: _Writing, seconds: float, tell: Callable[..., None]) -> None:
+        self.outcomes: list[Outcome] = []
+        self._writing = writing
+        self._seconds = seconds
+        self._tell = tell
+        self._running = ""
+        self._lock = threading.Lock()  # held for good by the thread that ends the work
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def begin(self, name: str) -> None:
+        """Note which variable is at work."""
+        with self._lock:
+            self._running = name
+            self._tell(begin=name)
+
+    def add(self, outcome: Outcome) -> None:
+        """Note what became of it."""
+        with self._lock:
+            self._running = ""
+            self.outcomes.append(outcome)
+
+    def __enter__(self) -> _Deadline:
+        """Begin to count."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Have it all in time."""
+        with self._lock:
+            self._over.set()
+
+    def _watch(self) -> None:
+        if self._over.wait(self._seconds):
+            return
+        self._lock.acquire()
+        if self._over.is_set():
+            self._lock.release()
+            return
+        sys.setswitchinterval(1e-4)  # the function may leave no time to others
+        try:
+            self._tell(late=self._running)
+            late = list(self._writing.late(self.outcomes, self._running, self._seconds))
+            self._tell(**self._writing.written([*self.outcomes, *late]), ended=True)
+        except (NXstxmError, OSError) as error:
+            self._tell(failed=str(error), kind=type(error).__name__, ended=True)
+        finally:
+            os._exit(1)
 
 
-class _Keys:
-    """The keys of results: of those that declare a data type, and of large ones."""
+class _Writing:
+    """Writes what became of variables."""
 
-    def __init__(self, context: ContextFile, task: Task) -> None:
+    def __init__(
+        self, context: ContextFile, task: Task, made: Mapping[str, Identity], file: RunFile
+    ) -> None:
         self._context = context
         self._task = task
+        self._made = made
+        self._file = file
+        self._late: set[str] = set()
 
-    @cached_property
-    def _identities(self) -> dict[str, Identity]:
-        data = {name: Lineage.of_json(each) for name, each in self._task.data.items()}
-        return identities(self._context.infos(), self._task.params, data)
+    def late(self, outcomes: list[Outcome], running: str, seconds: float) -> Iterator[Outcome]:
+        """Say of what is not done that the time was over."""
+        errors = {each.name: (each.error_type, each.error) for each in outcomes if each.is_error}
+        errors |= self._task.failed
+        done = {each.name for each in outcomes} | set(self._task.failed)
+        if running:
+            told = f"the worker was ended after {seconds:g} s"
+            errors[running] = ("WorkerDied", told)
+            yield Outcome(running, None, told, "WorkerDied")
+        for name in self._context.order(self._task.wanted):
+            if name in done or name == running or name not in self._task.wanted:
+                continue
+            outcome = blocked(self._context, name, errors)
+            if outcome is not None:
+                errors[name] = (outcome.error_type, outcome.error)
+            else:
+                self._late.add(name)
+                told = f", and {running!r} had not come back by then" if running else ""
+                outcome = Outcome(
+                    name,
+                    None,
+                    f"there was no time left for it: the variables of a scan may take "
+                    f"{seconds:g} s together{told}; process the scan again, or with a longer "
+                    f"--timeout",
+                    "TimeoutError",
+                )
+            yield outcome
 
-    def of(self, name: str, data: Any) -> DataKey | None:
-        """Give the key of a result; None where it needs none."""
+    def written(self, outcomes: list[Outcome]) -> dict[str, Any]:
+        """Write results; give answers, and the stamp of the file."""
+        task = self._task
+        # those that ended a worker, too: what the file has of them is not what the table says
+        failed = [Outcome(name, None, told, kind) for name, (kind, told) in task.failed.items()]
+        shown = [
+            each
+            for each in (*failed, *outcomes)
+            if not self._context.variables[each.name].transient
+        ]
+        if not shown:
+            return {"done": [], "stamp": None}
+        results = {each.name: self._result(each) for each in shown}
+        if os.getppid() != _PARENT:
+            os._exit(1)  # whoever asked is gone, and another may have made newer results meanwhile
+        written = self._file.write(results)
+        results |= written.failed
+        # the file has nothing of what was too late: without its stamp it is asked again
+        stamp = f" {parted(written.stamp)[1]}" if self._late else written.stamp
+        return {"done": [answer_to(each, results[each.name]) for each in shown], "stamp": stamp}
+
+    def _result(self, outcome: Outcome) -> Result:
+        name = outcome.name
+        lineage = _LATE if name in self._late else self._task.made[name]
+        if outcome.cell is None:
+            return Result(None, None, outcome.error, outcome.error_type, lineage=lineage)
+        key = self._key(name, outcome.cell.data)
+        return Result(outcome.cell, summarised(outcome.cell), key=key, lineage=lineage)
+
+    def _key(self, name: str, data: Any) -> DataKey | None:
+        """Give the key of what declares a data type, or is large; None where it needs none."""
         if self._context.variables[name].data_type is None and _size(data) <= LARGE:
             return None
-        return self._identities[name].key(self._task.ref.uid)
+        return self._made[name].key(self._task.ref.uid)
 
 
 def _size(data: Any) -> int:

@@ -29,6 +29,8 @@ from ._task import Done, Task, answer_of, request_of
 _TAIL = 16 * 1024
 #: Seconds that the rest of what an ended process has said may take; another may hold its pipes.
 _PATIENCE = 10.0
+#: Seconds that a process may take to begin.
+_START = 60.0
 #: Seconds between looks whether a process that says nothing is still there.
 _LOOK = 0.5
 _PROGRAM = "from suitcase.nxstxm.variables._work import main; main()"
@@ -57,7 +59,8 @@ class Worker:
     Parameters
     ----------
     timeout : float
-        Seconds that the variables of a scan may take.
+        Seconds that the variables of a scan may take; also reading a context file, opening a scan,
+        and, at least some, writing results.
     memory : int, optional
         Bytes that the process may have.
     python : str, optional
@@ -74,6 +77,7 @@ class Worker:
         self._answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._tail: deque[str] = deque()
         self._readers: list[threading.Thread] = []
+        self._deadline = 0.0
 
     # -- asking ------------------------------------------------------------------------------------
 
@@ -100,6 +104,9 @@ class Worker:
     def compute(self, task: Task) -> Done:
         """Compute the variables of a scan; one that ends the worker fails, the others do not.
 
+        When the time is over, what was done by then counts; the one at work fails, and those that
+        had not begun say that there was no time left.
+
         Raises
         ------
         ContextError
@@ -113,7 +120,14 @@ class Worker:
             wanted = tuple(name for name in task.wanted if name not in failed)
             asked = request_of(replace(task, wanted=wanted, failed=failed))
             try:
-                done = self._ask({"do": "compute", "memory": self.memory, "task": asked})
+                done = self._ask(
+                    {
+                        "do": "compute",
+                        "memory": self.memory,
+                        "seconds": self.timeout,
+                        "task": asked,
+                    }
+                )
             except WorkerDied as died:
                 told = f"the worker {died.why}"
                 if not died.variable:
@@ -125,6 +139,10 @@ class Worker:
                 printed[died.variable] = self.printed
                 continue
             answers = [answer_of(each) for each in done["done"]]
+            if done.get("ended"):  # it was at a variable that did not come back
+                self.close()
+                late = (a.name for a in answers if a.error_type == "WorkerDied")
+                printed = {**dict.fromkeys(late, self.printed), **printed}
             return Done(
                 tuple(replace(a, trace=printed.get(a.name, a.trace)) for a in answers),
                 done["stamp"],
@@ -136,31 +154,43 @@ class Worker:
         return "".join(self._tail)[-_TAIL:]
 
     def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        known = self._process
         process = self._started()
-        deadline = time.monotonic() + self.timeout
         assert process.stdin is not None
+        # its beginning is no fault of who is asked
+        self._deadline = time.monotonic() + self.timeout + _START * (process is not known)
         try:
             process.stdin.write(json.dumps(request) + "\n")
             process.stdin.flush()
         except OSError:
             self.close()
             raise WorkerDied("", "ended before it was asked") from None
-        variable = ""
-        for answer in self._lines(deadline):
+        variable, begun = "", False
+        for answer in self._lines():
             if answer is None:
                 status = self._status()
                 raise WorkerDied(variable, f"ended with status {status}")
+            if "ready" in answer:
+                self._deadline = time.monotonic() + self.timeout
+                continue
             if "begin" in answer:
                 variable = answer["begin"]
+                # the process counts itself from the first one on; this is for where it can not
+                if not begun or not variable:
+                    self._deadline = time.monotonic() + self.timeout + _PATIENCE
+                begun = True
+                continue
+            if "late" in answer:  # it writes what was done by then
+                self._deadline = time.monotonic() + self.timeout + _PATIENCE
                 continue
             _raise(answer)
             return answer
         self.close()
         raise WorkerDied(variable, f"was ended after {self.timeout:g} s")
 
-    def _lines(self, deadline: float) -> Iterator[dict[str, Any] | None]:
+    def _lines(self) -> Iterator[dict[str, Any] | None]:
         while True:
-            left = deadline - time.monotonic()
+            left = self._deadline - time.monotonic()
             if left <= 0:
                 return
             try:
