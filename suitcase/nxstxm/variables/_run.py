@@ -98,6 +98,15 @@ class ScanRun:
         found: Mapping[str, Any] = self._told.get("stop", {})
         return found
 
+    @cached_property
+    def last_stop(self) -> Mapping[str, Any]:
+        """The stop document of the last run of the scan; empty where there is none."""
+        runs: Sequence[Any] = runs_in_file(self.path)
+        last = max(runs, key=lambda run: float(run.start.get("time", 0.0)))
+        told = told_by([last], str(last.start.get("uid"))) or {}
+        found: Mapping[str, Any] = told.get("stop", {})
+        return found
+
     @property
     def entries(self) -> tuple[str, ...]:
         """Names of the entries: regions, polarizations, angles."""

@@ -74,23 +74,36 @@ def dwell(run: ScanRun) -> Any:
     return float(np.mean(values)) * 1e3
 
 
-@Variable(title="Duration", units="s", tags="scan", version="1")
+@Variable(title="Duration", units="s", tags="scan", version="2")
 def duration(run: ScanRun) -> float:
-    """Give the time from the start document of the first run to its stop document."""
-    begun, ended = run.start.get("time"), run.stop.get("time")
+    """Give the time from the start document of the first run to the stop document of the last."""
+    begun, ended = run.start.get("time"), run.last_stop.get("time")
     if begun is None or ended is None:
-        raise Skip("the scan has no stop document")
+        raise Skip("the last run of the scan has no stop document")
     return float(ended) - float(begun)
 
 
-@Variable(title="Overhead", units="%", tags="scan", version="1")
-def overhead(run: ScanRun, duration: "var#duration", dwell: "var#dwell") -> Cell:  # type: ignore[valid-type]  # noqa: F821, UP037
+@Variable(title="Overhead", units="%", tags="scan", version="2")
+def overhead(run: ScanRun, duration: "var#duration") -> Cell:  # type: ignore[valid-type]  # noqa: F821, UP037
     """Give the part of the time in which nothing was counted."""
-    counted = float(dwell) * 1e-3 * run.picture().size * len(run.entries)
     if not duration > 0:
         raise Skip("the scan took no time")
+    counted = sum(_counted(run.picture(entry=name)) for name in run.entries)
     part = 100 * (1 - min(counted / float(duration), 1.0))
     return Cell(part, background=_YELLOW if part > 75 else None)
+
+
+def _counted(picture: xr.DataArray) -> float:
+    """Give for how many seconds was counted: at the points that were measured, each its time."""
+    measured = np.isfinite(picture.astype(float))
+    if not bool(measured.any()):
+        return 0.0
+    if "count_time" not in picture.coords:
+        raise Skip("the scan does not say its count time")
+    times = picture.coords["count_time"].astype(float).where(measured)
+    if bool((np.isnan(times) & measured).any()):
+        raise Skip("the scan does not say the count time of all points that it measured")
+    return float(times.sum())
 
 
 @Variable(title="Mean counts", tags="counts", version="1")
@@ -141,15 +154,40 @@ def i0_drift(run: ScanRun) -> Cell:
     return Cell(drift, background=_YELLOW if drift > 10 else None)
 
 
-@Variable(title="Focus", units="um", tags="analysis", version="1")
+@Variable(title="Focus", units="um", tags="analysis", version="2")
 def focus(run: ScanRun) -> Cell:
-    """Give the position of the zone plate at which a line is sharpest; the fit as preview."""
+    """Give the position of the zone plate at which a line is sharpest.
+
+    The result has the sharpness, its fit, the position and its uncertainty; the preview shows them.
+    """
     picture = run.picture()
     if "zoneplate_z" not in picture.dims:
         raise Skip("it is no focus scan")
     found = analysis.focus_position(picture)
-    position = float(found["position"])
-    return Cell(position, summary_value=position, preview=found["sharpness"])
+    position = found["position"]
+    units = _units(position)
+    return Cell(found, summary_value=float(position), preview=_drawn(found, units), units=units)
+
+
+def _drawn(found: xr.Dataset, units: str | None) -> Any:
+    """Draw the sharpness and its fit; without matplotlib the sharpness has to do."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return found["sharpness"]
+    made = Figure(figsize=(4.0, 3.0), layout="constrained")
+    axes = made.add_subplot()
+    z = found["zoneplate_z"].values
+    order = np.argsort(z)
+    axes.plot(z, found["sharpness"].values, "o", label="measured")
+    axes.plot(z[order], found["fit"].values[order], label="fit")
+    position, uncertainty = float(found["position"]), float(found["uncertainty"])
+    axes.axvline(position, linestyle="--", color="grey")
+    axes.set_title(f"{position:.6g} ± {uncertainty:.2g} {units or ''}".rstrip())
+    axes.set_xlabel(f"zone plate ({units})" if units else "zone plate")
+    axes.set_ylabel("sharpness")
+    axes.legend()
+    return made
 
 
 @Variable(title="Drift", units="um", tags="analysis", version="1")
