@@ -71,9 +71,29 @@ def of_of_b(run, x: "var#of_b" = 5, a: "var#a" = 1):
 
 
 @pytest.mark.parametrize("at", ["time.sleep(100)", "[0 for _ in iter(int, 1)]"])
-def test_who_used_the_time_up_is_told_from_who_had_none_left(
+def test_who_never_comes_back_is_ended_and_the_others_are_computed(
     process: Callable[..., Processed], at: str
 ) -> None:
+    done = process(SLOW.format(at=at), 3)
+    assert set(done.errors) == {"b", "of_b"}
+    assert done.errors["b"] == "WorkerDied: the worker was ended after 3 s"
+    assert done.errors["of_b"].startswith("DependencyError: not computed, for b has no value")
+    assert process.calls == ["a", "b", "c", "of_of_b"]  # type: ignore[attr-defined]
+    row = process.table[done.uid]  # type: ignore[attr-defined]
+    assert [row[name].read() for name in ("a", "c", "of_of_b")] == [1, 3, 5]
+    assert 'note("b")' in row["b"].stored.attributes["traceback"]
+
+
+def test_who_can_not_be_interrupted_ends_the_worker_and_what_was_done_counts(
+    process: Callable[..., Processed],
+) -> None:
+    at = """
+    while True:
+        try:
+            time.sleep(1)
+        except BaseException:
+            pass
+"""
     done = process(SLOW.format(at=at), 3)
     assert set(done.errors) == {"b", "c", "of_b", "of_of_b"}
     assert done.errors["b"] == "WorkerDied: the worker was ended after 3 s"
@@ -115,6 +135,8 @@ def test_several_that_are_slow_are_computed_once_each(process: Callable[..., Pro
         "c": "TimeoutError",
     }
     assert process.calls == ["a", "b"]  # type: ignore[attr-defined]
+    assert process(code, 3).errors == {}
+    assert process.calls == ["c"]  # type: ignore[attr-defined]
 
 
 def test_what_takes_longer_before_and_behind_the_variables_loses_nothing(

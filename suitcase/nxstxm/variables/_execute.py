@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,10 @@ from ._variable import Variable
 
 #: Why there is no result where nothing went wrong.
 _NOTHING = "it gave nothing"
+
+
+class TimeOver(BaseException):
+    """The time that variables may take is over; raised inside a function that is at work."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +134,7 @@ def execute(
     wanted: Iterable[str] | None = None,
     begin: Callable[[str], None] | None = None,
     failed: Mapping[str, tuple[str, str]] | None = None,
+    inside: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Iterator[Outcome]:
     """Compute variables.
 
@@ -147,6 +153,8 @@ def execute(
     failed : Mapping, optional
         Variables that are known to fail and must not be tried again: the class of the error, and
         what it says.
+    inside : callable, optional
+        Gives a context in which each function is called.
 
     Yields
     ------
@@ -163,7 +171,7 @@ def execute(
             continue
         if begin is not None:
             begin(name)
-        outcome = _computed(context, name, run, inputs, results, errors)
+        outcome = _computed(context, name, run, inputs, results, errors, inside)
         if outcome.cell is not None and outcome.cell.data is not None:
             data = outcome.cell.data
             # a number is given on as one, as it would be after it was read from the file
@@ -209,17 +217,21 @@ def _computed(
     inputs: Inputs,
     results: Mapping[str, Any],
     errors: Mapping[str, tuple[str, str]],
+    inside: Callable[[], AbstractContextManager[None]],
 ) -> Outcome:
     variable = context.variables[name]
     begun = time.perf_counter()
     try:
         arguments = _arguments(context, variable, inputs, results, errors)
         assert variable.func is not None
-        with context._beside.importable():
+        with context._beside.importable(), inside():
             result = variable.func(run, **arguments)
         cell = _transient(result) if variable.transient else variable.cell(result)
     except Skip as error:
         return _failed(name, error, "", begun)
+    except TimeOver as error:
+        trace = "".join(traceback.format_exception(error))
+        return Outcome(name, None, str(error), "WorkerDied", trace, time.perf_counter() - begun)
     except DependencyError as error:
         skipped = all(errors.get(cause, ("", ""))[0] in ("", "Skip") for cause, _ in error.causes)
         kind = Skip if skipped else type(error)

@@ -27,8 +27,9 @@ from ..storage import DataKey, Lineage, is_a, to_json
 from ._beside import state_of
 from ._cell import is_array
 from ._context import ContextFile
+from ._deadline import Deadline
 from ._errors import ContextError
-from ._execute import Inputs, Outcome, blocked, execute
+from ._execute import Inputs, Outcome, TimeOver, blocked, execute
 from ._identity import Identity, identities
 from ._results import Result
 from ._run import open_ref, store_of
@@ -171,12 +172,20 @@ def _work(
     inputs = Inputs(task.ref, task.params, known=known, settled=settled, data=_data_of(task))
     run = open_ref(task.ref)
     try:
-        writing = _Writing(context, task, made, file)
-        with _Deadline(writing, seconds, tell) as deadline:
-            for outcome in execute(context, run, inputs, task.wanted, deadline.begin, task.failed):
+        writing = _Writing(context, task, made, file, seconds)
+        with Deadline(seconds, tell, writing.written) as deadline, contextlib.suppress(TimeOver):
+            for outcome in execute(
+                context,
+                run,
+                inputs,
+                task.wanted,
+                deadline.begin,
+                task.failed,
+                deadline.inside,
+            ):
                 deadline.add(outcome)
         tell(begin="")  # who dies from here on is no variable
-        return writing.written(deadline.outcomes)  # while lazy results can be read
+        return writing.written(deadline.outcomes, deadline.last)  # while lazies can be read
     finally:
         close = getattr(run, "close", None)
         if callable(close):
@@ -205,112 +214,63 @@ def _without_result(file: RunFile, name: str, lineage: str) -> tuple[str, str] |
         return None
 
 
-class _Deadline:
-    """Ends the work when the time is over: what was done by then is written, and the process ends.
-
-    A thread does it, for nothing else can be had of a function that never returns.
-    """
-
-    def __init__(self, writing: _Writing, seconds: float, tell: Callable[..., None]) -> None:
-        self.outcomes: list[Outcome] = []
-        self._writing = writing
-        self._seconds = seconds
-        self._tell = tell
-        self._running = ""
-        self._lock = threading.Lock()  # held for good by the thread that ends the work
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def begin(self, name: str) -> None:
-        """Note which variable is at work."""
-        with self._lock:
-            self._running = name
-            self._tell(begin=name)
-
-    def add(self, outcome: Outcome) -> None:
-        """Note what became of it."""
-        with self._lock:
-            self._running = ""
-            self.outcomes.append(outcome)
-
-    def __enter__(self) -> _Deadline:
-        """Begin to count."""
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Have it all in time."""
-        with self._lock:
-            self._over.set()
-
-    def _watch(self) -> None:
-        if self._over.wait(self._seconds):
-            return
-        self._lock.acquire()
-        if self._over.is_set():
-            self._lock.release()
-            return
-        sys.setswitchinterval(1e-4)  # the function may leave no time to others
-        try:
-            self._tell(late=self._running)
-            late = list(self._writing.late(self.outcomes, self._running, self._seconds))
-            self._tell(**self._writing.written([*self.outcomes, *late]), ended=True)
-        except (NXstxmError, OSError) as error:
-            self._tell(failed=str(error), kind=type(error).__name__, ended=True)
-        finally:
-            os._exit(1)
-
-
 class _Writing:
     """Writes what became of variables."""
 
     def __init__(
-        self, context: ContextFile, task: Task, made: Mapping[str, Identity], file: RunFile
+        self,
+        context: ContextFile,
+        task: Task,
+        made: Mapping[str, Identity],
+        file: RunFile,
+        seconds: float,
     ) -> None:
         self._context = context
         self._task = task
         self._made = made
         self._file = file
+        self._seconds = seconds
         self._late: set[str] = set()
 
-    def late(self, outcomes: list[Outcome], running: str, seconds: float) -> Iterator[Outcome]:
-        """Say of what is not done that the time was over."""
+    def _not_begun(self, outcomes: list[Outcome], last: str) -> Iterator[Outcome]:
+        """Say of what is not done that no time was left for it."""
         errors = {each.name: (each.error_type, each.error) for each in outcomes if each.is_error}
-        errors |= self._task.failed
-        done = {each.name for each in outcomes} | set(self._task.failed)
-        if running:
-            told = f"the worker was ended after {seconds:g} s"
-            errors[running] = ("WorkerDied", told)
-            yield Outcome(running, None, told, "WorkerDied")
+        done = {each.name for each in outcomes}
         for name in self._context.order(self._task.wanted):
-            if name in done or name == running or name not in self._task.wanted:
+            if name in done or name not in self._task.wanted:
                 continue
             outcome = blocked(self._context, name, errors)
             if outcome is not None:
                 errors[name] = (outcome.error_type, outcome.error)
             else:
                 self._late.add(name)
-                told = f", and {running!r} had not come back by then" if running else ""
+                told = f", and {last!r} had not come back by then" if last else ""
                 outcome = Outcome(
                     name,
                     None,
                     f"there was no time left for it: the variables of a scan may take "
-                    f"{seconds:g} s together{told}; process the scan again, or with a longer "
-                    f"--timeout",
+                    f"{self._seconds:g} s together{told}; process the scan again, or with a "
+                    f"longer --timeout",
                     "TimeoutError",
                 )
             yield outcome
 
-    def written(self, outcomes: list[Outcome]) -> dict[str, Any]:
-        """Write results; give answers, and the stamp of the file."""
+    def written(self, outcomes: list[Outcome], last: str) -> dict[str, Any]:
+        """Write results; give answers, and the stamp of the file.
+
+        Parameters
+        ----------
+        outcomes : list of Outcome
+            What is done.
+        last : str
+            The variable that used the time up, of what is not; nothing where nobody knows.
+        """
         task = self._task
         # those that ended a worker, too: what the file has of them is not what the table says
         failed = [Outcome(name, None, told, kind) for name, (kind, told) in task.failed.items()]
-        shown = [
-            each
-            for each in (*failed, *outcomes)
-            if not self._context.variables[each.name].transient
-        ]
+        known = [*failed, *outcomes]
+        known += self._not_begun(known, last)
+        shown = [each for each in known if not self._context.variables[each.name].transient]
         if not shown:
             return {"done": [], "stamp": None}
         results = {each.name: self._result(each) for each in shown}
