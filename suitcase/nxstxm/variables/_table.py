@@ -12,6 +12,7 @@ from .._errors import NXstxmOSError, OptionError
 from ._cell import Cell
 from ._database import Database
 from ._errors import MissingValueError
+from ._names import whole
 from ._parts import ScanPart
 from ._results import Result
 from ._run_file import file_of
@@ -299,6 +300,8 @@ class RunTable:
             proposal, number = run
         else:
             proposal, number = (self.proposal, run) if isinstance(run, int) else self._numbers(run)
+        # of them the name of the file is made
+        proposal, number = whole(proposal, "proposal"), whole(number, "run")
         file = file_of(self.path, proposal, number)
 
         def tell(written: Written) -> None:
