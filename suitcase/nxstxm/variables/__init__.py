@@ -19,7 +19,8 @@ from ._export import export_table, shown_value
 from ._group import Group
 from ._import_v0 import import_v0
 from ._messages import CallbackSink, KafkaSink, Message, Sink, Sinks, ZmqSink, sink_of
-from ._process import Processed, Processor
+from ._process import Processor
+from ._processed import Processed
 from ._run import RunRef, ScanRun
 from ._run_files import RunFiles
 from ._scans import FoundScan, found_scans

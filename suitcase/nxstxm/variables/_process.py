@@ -31,13 +31,11 @@ from ._messages import (
 )
 from ._numbers import Asked
 from ._parts import read_from
-from ._processed import Order, Plan
-from ._processed import Processed as Processed
+from ._processed import Order, Plan, Processed
 from ._results import Result
 from ._run import store_of
 from ._run_file import file_of
 from ._run_layout import WRITTEN
-from ._run_writing import parted
 from ._scan_stamp import SCAN, scan_stamp, why_other, with_content
 from ._scans import FoundScan
 from ._stored_cell import StoredCell
@@ -271,8 +269,10 @@ class Processor:
         """Compute what is to be, and put it into the table; give answers, and names of cells."""
         scanned = with_content(plan.stamp, scan.paths)  # as it is before it is read
         done = self._computed(order, scan, numbers, plan)
-        stamp, token = parted(done.stamp)
-        more = {**({SCAN: scanned} if scanned else {}), **({WRITTEN: token} if token else {})}
+        more = {
+            **({SCAN: scanned} if scanned else {}),
+            **({WRITTEN: done.token} if done.token else {}),
+        }
         # of what was only computed for others the file has a new result as well
         cells = [self._cell(answer, plan.made[answer.name], more) for answer in done.answers]
         all_agree = plan.strangers <= {cell.name for cell in cells}
@@ -281,12 +281,12 @@ class Processor:
                 *numbers,
                 cells,
                 start_time=scan.start_time,
-                stamp=stamp if all_agree else None,
+                stamp=done.stamp if all_agree else None,
                 first_uid=scan.uid,
             )
         except UnknownError:
             file = file_of(self.table.path, *numbers)
-            if file.stamp() == stamp:  # of a run that is not there any more
+            if file.stamp() == done.stamp:  # of a run that is not there any more
                 file.path.unlink(missing_ok=True)
             raise
         return done.answers, [cell.name for cell in cells]

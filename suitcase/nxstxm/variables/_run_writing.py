@@ -47,8 +47,9 @@ class Written:
     Attributes
     ----------
     stamp : str
-        What tells it from others that had its name; and behind a space what tells this writing from
-        others, see `parted`.
+        What tells it from others that had its name.
+    token : str
+        What tells this writing from others.
     failed : Mapping of str to Result
         The errors that it has instead of results that could not be written.
     before : str
@@ -56,14 +57,9 @@ class Written:
     """
 
     stamp: str
+    token: str
     failed: Mapping[str, Result]
     before: str
-
-
-def parted(stamp: str | None) -> tuple[str | None, str]:
-    """Give the stamp of a file that was written, and the token of the writing."""
-    own, _, token = (stamp or "").partition(" ")
-    return own or None, token
 
 
 class _Damaged(Exception):
@@ -126,7 +122,7 @@ def write_file(
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink()
-        written = Written(f"{stamp} {new.token}", failed, before)
+        written = Written(stamp, new.token, failed, before)
         if then is not None:
             then(written)
         return written

@@ -17,7 +17,7 @@ from ._parts import ScanPart
 from ._results import Result
 from ._run_file import file_of
 from ._run_layout import WRITTEN
-from ._run_writing import Written, check_names, parted
+from ._run_writing import Written, check_names
 from ._runs import RunInfo
 from ._stored_cell import StoredCell
 from ._summary import Summary, summarised
@@ -305,10 +305,9 @@ class RunTable:
         file = file_of(self.path, proposal, number)
 
         def tell(written: Written) -> None:
-            stamp, token = parted(written.stamp)
             agreed = written.before == self.database.stamp(proposal, number)
-            told = [replace(c, attributes={**c.attributes, WRITTEN: token}) for c in cells]
-            self.database.set_cells(proposal, number, told, stamp=stamp if agreed else None)
+            told = [replace(c, attributes={**c.attributes, WRITTEN: written.token}) for c in cells]
+            self.database.set_cells(proposal, number, told, stamp=written.stamp if agreed else None)
 
         # the table is told before another may write: of two who submit at once both have the last
         file.write(results, strict=True, then=tell)

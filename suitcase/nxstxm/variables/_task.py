@@ -86,11 +86,14 @@ class Done:
     answers : tuple of Answer
         What became of each variable.
     stamp : str, optional
-        Of the run's file in which the results are; None where nothing was written.
+        Of the run's file in which the results are; None where it has not all of them.
+    token : str
+        Of the writing that put them there; nothing where nothing was written.
     """
 
     answers: tuple[Answer, ...]
     stamp: str | None = None
+    token: str = ""
 
 
 def request_of(task: Task) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from typing import Any
 from .._errors import NXstxmError, NXstxmOSError, OptionError
 from .._log import logger
 from ..storage import SUFFIXES
-from ._process import Processed, Processor
+from ._process import Processor
+from ._processed import Processed
 from ._scans import FoundScan, file_scan, found_scans
 
 

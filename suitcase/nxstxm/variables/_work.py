@@ -35,7 +35,6 @@ from ._results import Result
 from ._run import open_ref, store_of
 from ._run_file import RunFile, file_of
 from ._run_layout import opened_file
-from ._run_writing import parted
 from ._summary import summarised
 from ._task import Task, answer_to, task_of
 
@@ -160,7 +159,7 @@ def _work(
     seconds: float,
     tell: Callable[..., None],
 ) -> dict[str, Any]:
-    """Compute variables and write their results; give answers, and the stamp of the file."""
+    """Compute variables and write their results; give answers, and what is known of the file."""
     file = file_of(Path(task.directory), task.ref.proposal, task.ref.number)
 
     def known(name: str) -> Any:
@@ -256,7 +255,7 @@ class _Writing:
             yield outcome
 
     def written(self, outcomes: list[Outcome], last: str) -> dict[str, Any]:
-        """Write results; give answers, and the stamp of the file.
+        """Write results; give answers, and what is known of the file.
 
         Parameters
         ----------
@@ -272,15 +271,18 @@ class _Writing:
         known += self._not_begun(known, last)
         shown = [each for each in known if not self._context.variables[each.name].transient]
         if not shown:
-            return {"done": [], "stamp": None}
+            return {"done": []}
         results = {each.name: self._result(each) for each in shown}
         if os.getppid() != _PARENT:
             os._exit(1)  # whoever asked is gone, and another may have made newer results meanwhile
         written = self._file.write(results)
         results |= written.failed
-        # the file has nothing of what was too late: without its stamp it is asked again
-        stamp = f" {parted(written.stamp)[1]}" if self._late else written.stamp
-        return {"done": [answer_to(each, results[each.name]) for each in shown], "stamp": stamp}
+        return {
+            "done": [answer_to(each, results[each.name]) for each in shown],
+            # the file has nothing of what was too late: without its stamp it is asked again
+            "stamp": None if self._late else written.stamp,
+            "token": written.token,
+        }
 
     def _result(self, outcome: Outcome) -> Result:
         name = outcome.name

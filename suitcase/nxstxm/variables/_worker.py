@@ -145,7 +145,8 @@ class Worker:
                 printed = {**dict.fromkeys(late, self.printed), **printed}
             return Done(
                 tuple(replace(a, trace=printed.get(a.name, a.trace)) for a in answers),
-                done["stamp"],
+                done.get("stamp"),
+                done.get("token", ""),
             )
 
     @property
