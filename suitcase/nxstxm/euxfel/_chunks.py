@@ -49,8 +49,15 @@ class Run:
     pieces: list[memoryview]
 
     def write(self) -> None:
-        """Write them; other threads run meanwhile."""
-        _write(self.descriptor, self.pieces, self.start)
+        """Write them; the system may take them in several goes, and other threads run meanwhile."""
+        pieces, start = list(self.pieces), self.start
+        while pieces and _PWRITEV is not None:
+            n = _PWRITEV(self.descriptor, pieces, start)
+            start += n
+            while pieces and n >= pieces[0].nbytes:
+                n -= pieces.pop(0).nbytes
+            if pieces and n:
+                pieces[0] = pieces[0][n:]
 
 
 def placed_chunks(
@@ -92,14 +99,3 @@ def placed_chunks(
         runs[-1].pieces.append(data)
         end = place + data.nbytes
     return runs
-
-
-def _write(descriptor: int, pieces: list[memoryview], start: int) -> None:
-    """Write pieces to neighbouring places; the system may take them in several goes."""
-    while pieces and _PWRITEV is not None:
-        n = _PWRITEV(descriptor, pieces, start)
-        start += n
-        while pieces and n >= pieces[0].nbytes:
-            n -= pieces.pop(0).nbytes
-        if pieces and n:
-            pieces[0] = pieces[0][n:]

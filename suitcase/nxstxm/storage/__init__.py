@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ._memory_backend import MemoryBackend
     from ._metadata import ChunkInfo, StoredMetadata, sealed_run, unsealed_run
     from ._nxstxm_directory import SUFFIXES, NXstxmDirectory, uid_of
+    from ._own import own_copy
     from ._producer import FromRun, Producer, derived
     from ._project import merged, value_at
     from ._ready import READY, channel_of
@@ -70,6 +71,7 @@ _NAMES = {
     "_memory_backend": ("MemoryBackend",),
     "_metadata": ("ChunkInfo", "StoredMetadata", "sealed_run", "unsealed_run"),
     "_nxstxm_directory": ("SUFFIXES", "NXstxmDirectory", "uid_of"),
+    "_own": ("own_copy",),
     "_producer": ("FromRun", "Producer", "derived"),
     "_project": ("merged", "value_at"),
     "_ready": ("READY", "channel_of"),
@@ -135,6 +137,7 @@ __all__ = [
     "merged",
     "note_of",
     "of_json",
+    "own_copy",
     "read_kept",
     "sealed_run",
     "split_key",

@@ -8,8 +8,6 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .._errors import OptionError
 from .._log import logger
 from ._errors import (
@@ -20,9 +18,10 @@ from ._errors import (
     FormatError,
 )
 from ._fan import Fan
-from ._kinds import is_a, joined, part, put_together, taken_apart
+from ._kinds import joined, part, put_together, taken_apart
 from ._loading import StoredData, Wanted
 from ._metadata import ChunkInfo, StoredMetadata
+from ._own import own_copy
 from ._producer import Producer
 from ._rechunk import rechunked
 from ._recipes import Recipe
@@ -120,7 +119,7 @@ class Computation:
     def _taken(self, recipe: Recipe) -> Any:
         """Give what a function takes, which it may change."""
         data = self.get(recipe)
-        return own(data) if self._uses[recipe.key.data_type] > 1 else data
+        return own_copy(data) if self._uses[recipe.key.data_type] > 1 else data
 
     def _made_at_once(
         self, recipe: Recipe, producer: Producer, *, keep: bool, past_protected: bool = False
@@ -146,7 +145,7 @@ class Computation:
         with self._saver(recipe, past_protected) as saver:
             for chunk in chunks:
                 options = copy.deepcopy(dict(recipe.options))
-                result = producer(chunk, *map(own, rest), **options)
+                result = producer(chunk, *map(own_copy, rest), **options)
                 saver.save(result)
                 if keep:
                     made.append(as_loaded(result, producer.axis))
@@ -215,24 +214,6 @@ def uses_in(recipe: Recipe) -> Counter[str]:
     """Count how many functions take each type that something is made from."""
     known = {each.key.data_type: each for each in (recipe, *_all(recipe))}
     return Counter(one.key.data_type for each in known.values() for one in each.inputs)
-
-
-def own(data: Any) -> Any:
-    """Give data that whoever takes them may change; others have the same.
-
-    What is read only when it is needed is not copied, and tables can not be changed.
-    """
-    if isinstance(data, np.ndarray):
-        return data.copy()
-    if is_a(data, "xarray", "DataArray", "Dataset"):
-        made = data.copy(deep=False)
-        for name in (*getattr(made, "data_vars", ()), *made.coords):
-            if made[name].variable._in_memory and name not in made.indexes:
-                made[name].variable.data = made[name].variable.data.copy()
-        if is_a(data, "xarray", "DataArray") and made.variable._in_memory:
-            made.variable.data = made.variable.data.copy()
-        return made
-    return data
 
 
 def as_loaded(data: Any, axis: str | None) -> Any:

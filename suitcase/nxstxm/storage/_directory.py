@@ -11,9 +11,10 @@ from uuid import uuid4
 from .._disk import sync
 from .._errors import NXstxmOSError
 from ._errors import DataCorrupted
+from ._folder_locks import guard
 from ._frontend import Location, StorageFrontend
 from ._key import DataKey, unescaped
-from ._local import RUN_UNDONE, LocalBackend, guard
+from ._local import RUN_UNDONE, LocalBackend
 from ._metadata import sealed_run, unsealed_run
 from ._places import bases, place_of, run_folder
 

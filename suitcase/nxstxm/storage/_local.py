@@ -9,11 +9,9 @@ system takes from him when he dies.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shutil
-import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -22,7 +20,7 @@ from threading import Lock
 from typing import Any
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from .._disk import sync
 from .._errors import NXstxmOSError
@@ -32,15 +30,15 @@ from ._errors import (
     DataLockedError,
     DataNotAvailable,
 )
+from ._folder_locks import guard, is_stale, let_go, take, writer_of
 from ._key import HASH_LETTERS
 from ._metadata import StoredMetadata, unsealed
 from ._piece_data import LOG, METADATA, PieceBackend
 from ._piece_reading import Fetch
 from ._places import BROKEN, TEMP, check_overwrite
+from ._writers import WRITER
 
 OLD, REMOVED = "_old", "_removed"
-_WRITER, _WRITER_LOCK = "writer.json", "writer.lock"
-_RUN_LOCK = ".lock"
 #: How the name begins of what was to be written of a run.
 RUN_UNDONE = ".run.json-"
 #: The name of data that are not whole, or not in use any more, and their state. A data type, too,
@@ -48,8 +46,6 @@ RUN_UNDONE = ".run.json-"
 _LEFT = re.compile(
     rf"(.+-[a-z0-9]{{{HASH_LETTERS}}})({TEMP}|{BROKEN}|(?:{OLD}|{REMOVED})-[0-9a-f]{{8}})"
 )
-#: Seconds that somebody may need to rename and to remove folders.
-_PATIENCE = 120.0
 #: How often one looks again at data that are just getting their name.
 _LOOKS = 25
 
@@ -197,7 +193,7 @@ class LocalBackend(PieceBackend):
     def begin(self, backend_key: str, overwrite: str, wait: float) -> FileLock:
         """Make the ``_temp`` folder and take its lock; see `StorageBackend.make_saver`."""
         folder = self.folder(backend_key)
-        if (folder / _WRITER).exists():
+        if (folder / WRITER).exists():
             raise DataLockedError(
                 f"{folder} is being written through a FsspecDirectory, or was when its writer "
                 f"died; clean() of that removes what a dead one left"
@@ -214,7 +210,7 @@ class LocalBackend(PieceBackend):
                 if _identity(folder) != seen:
                     continue  # other data than those that were looked at
                 try:
-                    lock = _take(beside(folder, TEMP))
+                    lock = take(beside(folder, TEMP))
                 except OSError as error:
                     raise NXstxmOSError(f"{folder}{TEMP} can not be made ({error})") from error
                 if lock is not None:
@@ -222,7 +218,7 @@ class LocalBackend(PieceBackend):
             if time.monotonic() >= deadline:
                 raise DataLockedError(
                     f"{self.describe(backend_key)} is being written by "
-                    f"{_writer(beside(folder, TEMP))}; wait for it with wait=SECONDS"
+                    f"{writer_of(beside(folder, TEMP))}; wait for it with wait=SECONDS"
                 )
             time.sleep(0.02)
 
@@ -250,8 +246,7 @@ class LocalBackend(PieceBackend):
         with guard(folder.parent):
             if folder.exists():
                 folder.rename(old)
-            (temp / _WRITER).unlink(missing_ok=True)
-            _let_go(lock)
+            let_go(lock)
             try:
                 temp.rename(folder)
             except OSError:
@@ -270,15 +265,14 @@ class LocalBackend(PieceBackend):
         with guard(folder.parent):
             if broken.exists():
                 shutil.rmtree(broken)
-            (temp / _WRITER).unlink(missing_ok=True)
-            _let_go(lock)
+            let_go(lock)
             temp.rename(broken)
 
     def discard(self, backend_key: str, lock: FileLock) -> None:
         """Remove what was begun."""
         folder = self.folder(backend_key)
         with guard(folder.parent):
-            _let_go(lock)
+            let_go(lock)
             shutil.rmtree(beside(folder, TEMP))
 
     def remove(self, backend_key: str) -> None:
@@ -286,8 +280,8 @@ class LocalBackend(PieceBackend):
         folder = self.folder(backend_key)
         with guard(folder.parent):
             temp = beside(folder, TEMP)
-            if temp.is_dir() and not _is_stale(temp):
-                raise DataLockedError(f"{folder} is being written by {_writer(temp)}")
+            if temp.is_dir() and not is_stale(temp):
+                raise DataLockedError(f"{folder} is being written by {writer_of(temp)}")
             # those that were replaced first, or they could come back
             for path in (*_replaced(folder), folder, temp, beside(folder, BROKEN)):
                 if path.is_dir():
@@ -343,7 +337,7 @@ class LocalBackend(PieceBackend):
                         if not dry_run:
                             path.rename(folder)
                         continue
-                    if (state == TEMP and not _is_stale(path)) or (state == BROKEN and not broken):
+                    if (state == TEMP and not is_stale(path)) or (state == BROKEN and not broken):
                         continue
                     found.append(path)
                     if not dry_run:
@@ -377,74 +371,10 @@ def glob_escape(name: str) -> str:
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
-@contextmanager
-def guard(run: Path) -> Iterator[None]:
-    """Hold the lock of a run's folder: for renaming and removing, never while data are written."""
-    lock = FileLock(run / _RUN_LOCK, timeout=_PATIENCE, poll_interval=0.005, thread_local=False)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise DataLockedError(f"{run / _RUN_LOCK} was held for {_PATIENCE:g} s") from error
-    except (OSError, NotImplementedError) as error:  # some network disks have no locks
-        raise NXstxmOSError(f"{run} can not be written ({error})") from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _lock_of(temp: Path) -> FileLock:
-    return FileLock(temp / _WRITER_LOCK, timeout=0, thread_local=False)
-
-
-def _take(temp: Path) -> FileLock | None:
-    """Make a ``_temp`` folder and lock it; None when a living writer has it."""
-    if temp.exists():
-        if not _is_stale(temp):
-            return None
-        logger.info("%s is removed: its writer died", temp)
-        shutil.rmtree(temp)
-    temp.mkdir()
-    lock = _lock_of(temp)
-    lock.acquire()
-    # only for messages: a full disk will be told of by what is written next
-    about = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
-    with contextlib.suppress(OSError):
-        (temp / _WRITER).write_text(json.dumps(about), encoding="utf-8")
-    return lock
-
-
-def _is_stale(temp: Path) -> bool:
-    """Tell whether nobody holds the lock in a ``_temp`` folder any more."""
-    lock = _lock_of(temp)
-    try:
-        lock.acquire()
-    except Timeout:
-        return False
-    except FileNotFoundError:
-        return True
-    lock.release()
-    return True
-
-
-def _writer(temp: Path) -> str:
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        about = json.loads((temp / _WRITER).read_text(encoding="utf-8"))
-        since = time.strftime("%H:%M:%S", time.localtime(about["since"]))
-        return f"process {about['pid']} on {about['host']}, since {since}"
-    return "another writer"
-
-
 def _unread(path: str | Path, error: OSError) -> NXstxmOSError:
     """Say that a file can not be read; what only this process can not read is not damaged."""
     gone = isinstance(error, (FileNotFoundError, IsADirectoryError, NotADirectoryError))
     return (DataCorrupted if gone else NXstxmOSError)(f"{path} can not be read ({error})")
-
-
-def _let_go(lock: FileLock) -> None:
-    path = Path(lock.lock_file)
-    lock.release(force=True)
-    path.unlink(missing_ok=True)
 
 
 def _identity(folder: Path) -> Any:
