@@ -9,29 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from suitcase.nxstxm import export_scan
-from suitcase.nxstxm.sim import all_requests, scan_documents
-from suitcase.nxstxm.variables import FoundScan, Processed, Processor, RunTable, found_scans
+from suitcase.nxstxm.variables import FoundScan, Processed, Processor, RunTable
+
+from .noted import NOTE, calls, scan_in
 
 pytestmark = pytest.mark.timeout(300)
 
-HEAD = """
+HEAD = f"""
 import os, time
-from pathlib import Path
 from suitcase.nxstxm.variables import Skip, Variable
-
-def note(name):
-    with open(Path(__file__).parent / "calls.txt", "a") as file:
-        file.write(name + "\\n")
+{NOTE}
 """
 
 
 @pytest.fixture(scope="module")
 def scan(tmp_path_factory: pytest.TempPathFactory) -> FoundScan:
-    folder = tmp_path_factory.mktemp("scans")
-    export_scan(scan_documents(all_requests()["pystxm2019-sample_image-points"]), folder)
-    (found,) = found_scans([folder])
-    return found
+    return scan_in(tmp_path_factory.mktemp("scans"))
 
 
 @pytest.fixture
@@ -42,8 +35,7 @@ def process(tmp_path: Path, scan: FoundScan) -> Callable[..., Processed]:
         table.context_path.write_text(HEAD + code)
         with Processor(table, timeout=timeout) as processor:
             (done,) = processor.process([scan], **how)  # type: ignore[arg-type]
-        one.calls = (table.path / "calls.txt").read_text().split()  # type: ignore[attr-defined]
-        (table.path / "calls.txt").unlink()
+        one.calls = calls(table)  # type: ignore[attr-defined]
         return done
 
     one.table = table  # type: ignore[attr-defined]

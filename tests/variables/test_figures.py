@@ -16,18 +16,16 @@ import pytest
 
 pytest.importorskip("pandas")
 
-from suitcase.nxstxm import export_scan
-from suitcase.nxstxm.sim import all_requests, scan_documents
 from suitcase.nxstxm.variables import (
     FoundScan,
     Processed,
     Processor,
     RunTable,
     export_table,
-    found_scans,
 )
 
 from ..catalogs.environments import python_with
+from .noted import scan_in
 
 PNG = b"\x89PNG\r\n\x1a\n"
 EVIL = "<script>alert(1)</script>"
@@ -84,8 +82,7 @@ def empty(run):
 
 @pytest.fixture(scope="module")
 def scan(tmp_path_factory: pytest.TempPathFactory) -> FoundScan:
-    runs = scan_documents(all_requests()["pystxm2019-sample_image-points"])
-    return found_scans([export_scan(runs, tmp_path_factory.mktemp("scans"))])[0]
+    return scan_in(tmp_path_factory.mktemp("scans"))
 
 
 def processed(table: RunTable, scan: FoundScan, **how: Any) -> Processed:

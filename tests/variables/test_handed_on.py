@@ -8,33 +8,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from suitcase.nxstxm import export_scan
-from suitcase.nxstxm.sim import all_requests, scan_documents
-from suitcase.nxstxm.variables import FoundScan, Processed, Processor, RunTable, found_scans
-from suitcase.nxstxm.variables._execute import own
+from suitcase.nxstxm.storage import own_copy
+from suitcase.nxstxm.variables import FoundScan, Processed, Processor, RunTable
 from suitcase.nxstxm.variables._run import ScanRun
+
+from .noted import NOTE, STACK, calls, scan_in
 
 xr = pytest.importorskip("xarray")
 
-HEAD = """
+HEAD = f"""
 import numpy as np
 import pandas as pd
 import xarray as xr
-from pathlib import Path
 from suitcase.nxstxm.variables import Cell, Skip, Variable
-
-def note(name):
-    with open(Path(__file__).parent / "calls.txt", "a") as file:
-        file.write(name + "\\n")
+{NOTE}
 """
 
 
 @pytest.fixture(scope="module")
 def scan(tmp_path_factory: pytest.TempPathFactory) -> FoundScan:
-    folder = tmp_path_factory.mktemp("scans")
-    export_scan(scan_documents(all_requests()["pystxm2019-sample_image_stack-lines"]), folder)
-    (found,) = found_scans([folder])
-    return found
+    return scan_in(tmp_path_factory.mktemp("scans"), STACK)
 
 
 class Lab:
@@ -50,10 +43,7 @@ class Lab:
         return done
 
     def calls(self) -> list[str]:
-        file = self.table.path / "calls.txt"
-        found = file.read_text().split() if file.exists() else []
-        file.unlink(missing_ok=True)
-        return found
+        return calls(self.table)
 
     def read(self, name: str) -> object:
         return self.table[self.scan.uid][name].read()
@@ -113,19 +103,19 @@ def reads(run, c: "var#changes", a: "var#array", l: "var#labelled", s: "var#set_
 def test_what_was_not_read_is_not_read_for_a_copy(scan: FoundScan) -> None:
     run = ScanRun(scan.paths[0], scan.uid)
     picture = run.picture()
-    copy = own(picture)
+    copy = own_copy(picture)
     assert not copy.variable._in_memory
     assert copy.identical(picture)
     both = xr.Dataset({"lazy": picture, "here": ("t", np.arange(3.0)), "k": ("t", np.ones(3))})
     both = both.set_coords("k")
-    mine = own(both)
+    mine = own_copy(both)
     mine["here"][:] = 9
     mine["k"][:] = 9
     assert (float(both["here"].sum()), float(both["k"].sum())) == (3, 3)
     assert not mine["lazy"].variable._in_memory
     assert mine["lazy"].identical(both["lazy"])
     here = xr.DataArray(np.ones(5), dims="x", coords={"lazy": picture[0, 0].drop_vars("x")})
-    other = own(here)
+    other = own_copy(here)
     other[:] = 9
     assert float(here.sum()) == 5
     assert other["lazy"].identical(here["lazy"])
