@@ -163,7 +163,9 @@ def test_names_that_are_no_utf8(tmp_path: Path) -> None:
     path.rename(folder / os.fsdecode(b"Pr\xf6be.hdf5"))
     (folder / os.fsdecode(b"\xf6.h5")).write_bytes(b"")
     made = browse_folder(folder)
-    assert sorted(rows_of(made.page)) == ["Pr\\udcf6be.hdf5", "\\udcf6.h5"]
+    rows = rows_of(made.page)
+    assert sorted(rows) == ["Pr\\udcf6be.hdf5", "\\udcf6.h5"]
+    assert [rows[name]["link"] for name in sorted(rows)] == ["Pr%F6be.hdf5", "%F6.h5"]
     assert (made.files, made.read, made.failed) == (2, 2, 1)
     assert browse_folder(folder).read == 0
     assert browse_folder(tmp_path).read == 2, "the folder in the name of a file"

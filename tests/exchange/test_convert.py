@@ -511,3 +511,29 @@ def test_mantis_reads_our_own_files(tmp_path):
     path = export_scan(sim.scan_documents(request), tmp_path)
     stack = opened_by_mantis(path, [(0, 0, 0)])
     np.testing.assert_allclose(stack.absdata, sim.expected(request)["entry0"].data.T)
+
+
+def test_what_a_xim_has_one_of(tmp_path):
+    path = changed(stack_file(tmp_path / "a.hdf5"), count_time=[0.002, 0.003, 0.004])
+    notes = convert(path, "xim", tmp_path / "out").notes
+    assert "its dwells are 2 to 4 ms, and the format has one: 2 ms was written" in notes
+    assert "the ring current is not looked for: 0 mA was written" in notes
+    path = changed(stack_file(tmp_path / "b.hdf5"), count_time=[0.002, 0.002, 0.002])
+    assert not any("dwells" in note for note in convert(path, "xim", tmp_path / "out").notes)
+
+
+def test_entries_whose_names_differ_in_what_a_file_name_can_not_hold(tmp_path):
+    tifffile = pytest.importorskip("tifffile")
+    path = stack_file(tmp_path / "a.hdf5")
+    with h5py.File(path, "r+") as file:
+        for number, name in enumerate(("s.1", "s_1", "S 1")):
+            file.copy("entry0", name)
+            file[f"{name}/counter0/data"][...] += number
+        del file["entry0"]
+    made = convert(path, "tiff", tmp_path / "out")
+    images = {p.name: tifffile.imread(p) for p in made.paths if p.suffix == ".tif"}
+    assert sorted(images) == ["a_S_1.tif", "a_s_1-2.tif", "a_s_1-3.tif"]
+    found = {int(image.min() - STACK.min()) for image in images.values()}
+    assert found == {0, 1, 2}
+    one = convert(path, "tiff", tmp_path / "one", entry="s_1")
+    assert one.paths[0].name in images, "an entry has the same name alone"

@@ -412,6 +412,16 @@ def als_version_0(file: h5py.File) -> Expected:
     )
 
 
+@style
+def als_version_1(file: h5py.File) -> Expected:
+    """As version 0, but for saying its version: the program reads everything before 2 alike."""
+    expected = als_version_0(file)
+    entry = file["entry0"]
+    entry["definition"] = "NXstxm"
+    entry["definition"].attrs["version"] = np.bytes_("1")
+    return expected
+
+
 def _samples() -> tuple[np.ndarray, np.ndarray]:
     """Two samples on each side of every point, whose mean is the picture."""
     step = X[1] - X[0]

@@ -80,7 +80,7 @@ function line(r) {
       }
     } else if (c.key === "file") {
       const a = document.createElement("a");
-      a.href = r.file.split("/").map(encodeURIComponent).join("/");
+      a.href = r.link || r.file.split("/").map(encodeURIComponent).join("/");
       a.textContent = r.file;
       td.append(a);
     } else if (c.key === "type" && r.error) {

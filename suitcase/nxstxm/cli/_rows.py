@@ -11,6 +11,7 @@ from math import isfinite
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 import numpy as np
 
@@ -72,13 +73,16 @@ def rows_of(
     """
     waiting: list[tuple[Path, Row]] = []
     for file in files:
-        # a name that is no UTF-8 has a place neither in the page nor in a link
-        name = _shown(Path(os.path.relpath(file, top)).as_posix())
+        path = Path(os.path.relpath(file, top)).as_posix()
+        name = _shown(path)
         try:
             state = file.stat()
         except OSError:
             continue  # it is gone
         stamp: Row = {"file": name, "changed": state.st_mtime_ns, "size": state.st_size}
+        if name != path:
+            # what is no UTF-8 the page can not hold as text, and so not make a link of
+            stamp["link"] = quote(os.fsencode(path))
         row = known.get(name)
         if row is not None and stamp.items() <= row.items():
             yield row, False

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TypeAlias
 
@@ -115,6 +116,7 @@ def convert(
     if to not in FORMATS:
         raise NXstxmValueError(f"{to!r} is no format; there are: {', '.join(FORMATS)}")
     contents = read_contents(path)
+    names = _names(contents)
     chosen = [contents.entry(entry)] if entry is not None else list(contents.entries.values())
     home = Path(directory)
     try:
@@ -126,9 +128,9 @@ def convert(
         made: list[Path] = []
         notes: list[str] = []
         for each in chosen:
-            stem = _stem(contents.path)
-            name = stem if len(contents.entries) == 1 else f"{stem}_{_safe(each.name)}"
-            files, told = FORMATS[to](contents, each, each.channel(channel), unfinished, name)
+            files, told = FORMATS[to](
+                contents, each, each.channel(channel), unfinished, names[each.name]
+            )
             made += files
             prefix = f"{each.name}: " if len(chosen) > 1 else ""
             notes += [f"{prefix}{note}" for note in told]
@@ -156,6 +158,25 @@ def _published(made: Iterable[Path], home: Path, *, overwrite: bool) -> tuple[Pa
     for path, final in pairs:
         publish(path, final, overwrite=overwrite)
     return tuple(final for _, final in pairs)
+
+
+def _names(contents: Contents) -> Mapping[str, str]:
+    """Give the name of what is made of each entry; no two are the same, whatever their letters."""
+    stem = _stem(contents.path)
+    if len(contents.entries) == 1:
+        return dict.fromkeys(contents.entries, stem)
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for entry in contents.entries:
+        first = name = f"{stem}_{_safe(entry)}"
+        # "a.1" is not "a_1", and on some disks "A" is "a"
+        for number in count(2):
+            if name.lower() not in taken:
+                break
+            name = f"{first}-{number}"
+        taken.add(name.lower())
+        names[entry] = name
+    return names
 
 
 def _stem(path: Path) -> str:

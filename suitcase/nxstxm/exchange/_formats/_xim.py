@@ -34,7 +34,8 @@ def write_xim(stack: Stack, folder: Path, name: str) -> list[Path]:
         path = folder / (f"{name}_a.xim" if one else f"{name}_a{number:03d}.xim")
         _write_numbers(path, image, stack.channel)
         written.append(path)
-    header = _Header(stack.entry, stack.channel.name, name, float(stack.dwells[0]))
+    header = _Header(stack.entry, stack.channel.name, name, _one_dwell(stack.dwells, stack.notes))
+    stack.notes.append("the ring current is not looked for: 0 mA was written")
     if not header.time:
         stack.notes.append(f"when it began is not known: {_SOME_TIME} was written")
     kind = ("Image Scan", "Image") if one else ("NEXAFS Image Scan", "Image Stack")
@@ -65,10 +66,10 @@ def write_xim_line(
     n = values.shape[0]
     energies = energies_of(channel, n, notes, range(n))
     places = places_of(channel, "line", notes)
-    dwells = dwells_of(channel, n, notes, range(n))
+    dwell = _one_dwell(dwells_of(channel, n, notes, range(n)), notes)
     image = folder / f"{name}_a.xim"
     _write_numbers(image, values.T, channel)
-    header = _Header(entry, channel.name, name, float(dwells[0]))
+    header = _Header(entry, channel.name, name, dwell)
     text = header.scan(
         "NEXAFS Line Scan",
         "Image",
@@ -79,6 +80,16 @@ def write_xim_line(
         _axis("StackAxis", "Energy", "eV", energies, indent=1),
     )
     return [image, _write(folder / f"{name}.hdr", text)], notes
+
+
+def _one_dwell(dwells: Floats, notes: list[str]) -> float:
+    """Give the dwell that the header has, ms."""
+    if np.unique(dwells).size > 1:
+        notes.append(
+            f"its dwells are {dwells.min():g} to {dwells.max():g} ms, and the format has one: "
+            f"{dwells[0]:g} ms was written"
+        )
+    return float(dwells[0])
 
 
 def _write(path: Path, text: str) -> Path:
