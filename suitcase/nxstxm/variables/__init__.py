@@ -19,6 +19,7 @@ from ._export import export_table, shown_value
 from ._group import Group
 from ._import_v0 import import_v0
 from ._messages import CallbackSink, KafkaSink, Message, Sink, Sinks, ZmqSink, sink_of
+from ._parts import ScanPart
 from ._process import Processor
 from ._processed import Processed
 from ._run import RunRef, ScanRun
@@ -48,6 +49,7 @@ __all__ = [
     "RunFiles",
     "RunRef",
     "RunTable",
+    "ScanPart",
     "ScanRun",
     "Sink",
     "Sinks",
