@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -68,9 +69,17 @@ SCANS: dict[str, Callable[[Path], list[Documents]]] = {
     "area detector": _camera,
     "files of a detector": _files,
     "monitors and several streams": _streams,
+    "channels": lambda _: [
+        scan_documents(REQUESTS[f"pystxm-channels-{name}"])[0]
+        for name in ("lines", "point-spectra")
+    ],
     "aborted": _requested("image-aborted-before-the-first-line"),
     "no events": lambda _: [run_of([], {"a": number()})],
 }
+
+
+#: Recorded scans that have lines, which are lists.
+WITH_LINES = {"SAMPLE_IMAGE", "SAMPLE_IMAGE_STACK", "SAMPLE_LINE_SPECTRA", "TOMOGRAPHY_SCAN"}
 
 
 class Case:
@@ -111,7 +120,7 @@ def where_is(folder: Path) -> dict[tuple[str, str], tuple[str, str]]:
 
 
 def readings(run: Documents) -> Iterator[tuple[str, str, list[Any], list[dict[str, Any]]]]:
-    """Give each stream and data key, its readings, and their events."""
+    """Give each stream and data key, or channel of one, its readings, and their events."""
     streams: dict[str, list[str]] = {}
     declared: dict[str, set[str]] = {}
     for name, doc in run:
@@ -122,8 +131,22 @@ def readings(run: Documents) -> Iterator[tuple[str, str, list[Any], list[dict[st
         events = [doc for name, doc in run if name == "event" and doc["descriptor"] in uids]
         for key in sorted(declared[stream]):
             values = [event["data"][key] for event in events if key in event["data"]]
-            if len(values) == len(events) and values and not isinstance(values[0], (dict, list)):
-                yield stream, key, values, events
+            if len(values) == len(events) and values:
+                for name, its in channels(key, values):
+                    yield stream, name, its, events
+
+
+def channels(key: str, values: list[Any]) -> Iterator[tuple[str, list[Any]]]:
+    """Give the readings of a data key; of one with channels those that each reading has."""
+    if not isinstance(values[0], dict):
+        yield key, values
+        return
+    found: dict[str, list[Any]] = {}
+    for value in values:
+        for channel, each in value.items():
+            name = str(channel).partition("-spid-")[0]
+            found.setdefault(f"{key}/{name}", []).append(each)
+    yield from ((name, its) for name, its in found.items() if len(its) == len(values))
 
 
 def each_reading(case: Case) -> Iterator[tuple[Any, str, str, list[Any], list[dict[str, Any]]]]:
@@ -293,25 +316,67 @@ def test_virtual_overviews(case: Case) -> None:
         (folder / "overview.h5").unlink()
 
 
+def stored(files: list[Path]) -> tuple[set[str], set[int]]:
+    """Give the sources and the trains that files have, by what is in them."""
+    sources: set[str] = set()
+    trains: set[int] = set()
+    for path in files:
+        with h5py.File(path) as h5:
+            for name in h5["METADATA/dataSources/dataSourceId"].asstr()[()]:
+                root, _, source = name.partition("/")
+                sources.add(source.rsplit("/", 1)[0] if root == "INSTRUMENT" else source)
+            trains.update(h5["INDEX/trainId"][()].tolist())
+    return sources, trains
+
+
+def said(*command: str | Path) -> str:
+    """Run a program, which must end well, and give what it prints."""
+    done = subprocess.run(
+        [BIN / command[0], *command[1:]], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout
+
+
 def test_programs(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    for folder, _ in case.pairs[:1]:
-        proposal = folder.parents[1]
-        file = next(iter(sorted(folder.glob("*.h5"))))
-        for command in (
-            ["lsxfel", str(file)], ["lsxfel", str(folder), "--detail", "*", "-g", "-c"],
-            ["lsxfel", str(proposal / "raw")], ["lsxfel", str(proposal)],
-            ["extra-data-validate", str(folder)],
-            ["extra-data-validate", str(file)],
-        ):  # fmt: skip
-            done = subprocess.run(
-                [BIN / command[0], *command[1:]], capture_output=True, text=True, timeout=100
-            )
-            assert done.returncode == 0, done.stdout + done.stderr
-            assert "Traceback" not in done.stderr
-        by_path = extra_data.open_run(str(proposal), int(folder.name[1:]))
-        monkeypatch.setenv("EXTRA_DATA_DATA_ROOT", str(case.home.parents[1]))
-        by_number = extra_data.open_run(900001, int(folder.name[1:]))
-        assert by_path.all_sources == by_number.all_sources == opened(folder).all_sources
+    folder, run = case.pairs[0]
+    proposal = folder.parents[1]
+    files = sorted(folder.glob("*.h5"))
+    for what, its in ((folder, files), (files[0], files[:1]), (files[-1], files[-1:])):
+        sources, trains = stored(its)
+        told = said("lsxfel", what, "--detail", "*", "-g")
+        assert f"# of trains:    {len(trains)}" in told
+        assert {*re.findall(r"^  - (?:\[\w+\] )?(\S+)", told, re.MULTILINE)} == sources
+        if trains:
+            assert f"First train ID: {min(trains)}" in told
+            assert f"Last train ID:  {max(trains)}" in told
+        assert "No problems found" in said("extra-data-validate", what)
+    # the first file has the trains of the measurement, which is what lists of runs show
+    streams = {doc["uid"]: doc["name"] for name, doc in run if name == "descriptor"}
+    n = sum(name == "event" and streams[doc["descriptor"]] == "primary" for name, doc in run)
+    for what in (proposal, proposal / "raw"):
+        found = re.search(r"r\d{4} : Run of +(\d+) trains, with +(\d+)", said("lsxfel", what))
+        assert found is not None
+        assert [int(each) for each in found.groups()] == [n, 0]
+    by_path = extra_data.open_run(str(proposal), int(folder.name[1:]))
+    monkeypatch.setenv("EXTRA_DATA_DATA_ROOT", str(case.home.parents[1]))
+    by_number = extra_data.open_run(900001, int(folder.name[1:]))
+    assert by_path.all_sources == by_number.all_sources == opened(folder).all_sources
+    assert by_path.all_sources == stored(files)[0]
+
+
+def test_programs_tell_of_damage(tmp_path: Path) -> None:
+    """So that a program that says there is none has looked."""
+    folder = Case(_camera(tmp_path), tmp_path / "STXM" / "202601").folders[0]
+    with h5py.File(folder / "RAW-R0001-DA01-S00000.h5", "r+") as h5:
+        h5["INDEX/trainId"][3] = h5["INDEX/trainId"][2]
+    done = subprocess.run(
+        [BIN / "extra-data-validate", folder], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "No problems found" not in done.stdout
+    assert "not strictly increasing" in done.stdout
 
 
 def test_two_runs_together(tmp_path: Path) -> None:
@@ -374,3 +439,15 @@ def test_recorded_scans(path: Path, tmp_path: Path) -> None:
     test_arrays_and_tables(case)
     test_trains_and_selections(case)
     test_copies_hold_the_same(case, tmp_path)
+    lists = {key for _, run in case.pairs for _, key, its, _ in readings(run)
+             if isinstance(its[0], list)}  # fmt: skip
+    assert lists == ({"counter0_waveform_rbv"} if path.stem in WITH_LINES else set())
+
+
+def test_channels_are_found(tmp_path: Path) -> None:
+    """What all tests of readings compare must have the channels in it."""
+    case = Case(SCANS["channels"](tmp_path), tmp_path)
+    for folder, run in case.pairs:
+        where = where_is(folder)
+        compared = {(stream, key) for stream, key, _, _ in readings(run)}
+        assert sum("/" in key for _, key in compared & where.keys()) >= 2

@@ -22,6 +22,7 @@ from .runs import Documents, arange, array, extra_data, folder_of, number, opene
 
 make_examples = pytest.importorskip("extra_data.tests.make_examples")
 base = pytest.importorskip("extra_data.tests.mockdata")
+devices = pytest.importorskip("extra_data.tests.mockdata.base")
 REQUESTS = all_requests()
 
 
@@ -160,7 +161,11 @@ def test_a_run_without_trains(tmp_path: Path) -> None:
     folder = folder_of(export(run_of([], {"a": number()}), tmp_path))
     (folder / "RAW-R0001-DA00-S00000.h5").rename(folder / "RAW-R0001-DA05-S00000.h5")
     found = valid(documents(folder))
-    assert [name for name, _ in found] == ["start", "stop"]
+    assert [name for name, _ in found] == ["start", "descriptor", "stop"]
+    told = found[1][1]["configuration"]
+    assert told["BLUESKY_RUN_START"]["data"]["plan_name"] == "by hand"
+    assert "archive" not in told["BLUESKY_RUN_DOCUMENTS"]["data"]
+    assert found[-1][1]["num_events"] == {"primary": 0}
 
 
 def test_trains_without_times(tmp_path: Path) -> None:
@@ -175,3 +180,148 @@ def test_trains_without_times(tmp_path: Path) -> None:
     times = [doc["time"] for name, doc in found if name == "event"]
     assert times == [int(10 * (1.7e9 + i / 4)) / 10 for i in range(3)]
     assert extra_data is not None
+
+
+# -- what else there may be -----------------------------------------------------------------------
+
+
+def test_a_run_of_ours_comes_back_from_what_extra_data_opened(tmp_path: Path) -> None:
+    run = run_of([{"a": float(i), "cam": arange(3, 4)} for i in range(5)],
+                 {"a": number(), "cam": array(3, 4)}, scan_id=7)  # fmt: skip
+    home = tmp_path / "STXM" / "202601"
+    folder = folder_of(export(run, home, trains_per_file=2, proposal=4))
+    whole = opened(folder)
+    assert difference(run, list(documents(whole))) is None
+    assert difference(run, list(documents(extra_data.open_run(home / "p000004", 7)))) is None
+    assert difference(run, list(StoredRun(whole).documents())) is None
+    # of a selection only what is in it can be said
+    source = "STXM/primary/a"
+    for part in (whole.select(source), whole.select_trains(np.s_[1:3]), whole.deselect(source),
+                 extra_data.H5File(folder / "RAW-R0007-DA01-S00000.h5")):  # fmt: skip
+        found = valid(documents(part))
+        assert found[0][1]["plan_name"] == "euxfel"
+        assert difference(run, found) is not None
+    assert sum(name == "event" for name, _ in documents(whole.select(source))) == 5
+    other = folder_of(export(run, home, proposal=4))
+    both = whole.union(opened(other))
+    assert sum(doc.get("plan_name") == "by hand" for _, doc in documents(both)) == 0
+
+
+def test_a_part_of_a_run_of_ours_does_not_say_that_it_went_well(tmp_path: Path) -> None:
+    folder = folder_of(export(run_of([{"a": 1.0}] * 3, {"a": number()}), tmp_path))
+    (folder / "RAW-R0001-DA00-S00000.h5").unlink()
+    (folder / "karabo_data_map.json").unlink()
+    (folder / ".unfinished-run-1").write_text("{}")
+    *_, (name, stop) = documents(opened(folder))
+    assert (name, stop["exit_status"]) == ("stop", "abort")
+
+
+def written(folder: Path, *mocks: Any, n: int = 6) -> Path:
+    """Write a run of a detector's program; give its file."""
+    folder.mkdir(parents=True)
+    path = folder / "RAW-R0005-DA01-S00000.h5"
+    base.write_file(str(path), mocks, n, chunksize=10, format_version="1.2")
+    return path
+
+
+def motor(name: str, **more: Any) -> Any:
+    device = devices.DeviceBase(name, **more)
+    device.control_keys = [("position", "f8", ()), ("speed", "f8", ())]
+    device.extra_run_values = [("classId", None, "BigMotor")]
+    return device
+
+
+def state(name: str) -> Any:
+    """Give a device that never says anything after the run began."""
+    device = devices.DeviceBase(name)
+    device.extra_run_values = [("classId", None, "StateMachine"), ("hw/gain", "f8", 2.5),
+                               ("offsets", "i4", [1, 2, 3], (3,))]  # fmt: skip
+    return device
+
+
+def test_sources_that_have_values_of_the_run_alone_are_configuration(tmp_path: Path) -> None:
+    path = written(tmp_path / "r0005", motor("SM/MOTOR/X"), state("SM/STATE/1"))
+    with h5py.File(path, "r+") as h5:
+        h5["RUN/SM/STATE/1/hw/gain/timestamp"][0] = 1_600_000_000_250_000_000
+    run = opened(path.parent)
+    assert run["SM/STATE/1"].is_run_only
+    found = valid(documents(path.parent))
+    [descriptor] = [doc for name, doc in found if name == "descriptor"]
+    told = descriptor["configuration"]["SM_STATE_1"]
+    assert told["data"] == {"classId": "StateMachine", "hw-gain": 2.5, "offsets": [1, 2, 3]}
+    assert told["timestamps"] == {"classId": 0.0, "hw-gain": 1.6e9 + 0.25, "offsets": 0.0}
+    assert told["data_keys"]["hw-gain"] == {"source": "SM/STATE/1 hw.gain", "dtype": "number",
+                                            "shape": []}  # fmt: skip
+    assert told["data_keys"]["offsets"]["shape"] == [3]
+    assert descriptor["object_keys"]["SM_STATE_1"] == []
+    assert descriptor["configuration"]["SM_MOTOR_X"]["data"] == {"classId": "BigMotor"}
+    # what was read of it is what is written again
+    again = folder_of(export(found, tmp_path / "again"))
+    assert opened(again).get_run_value("STXM/primary/SM_STATE_1", "hw-gain.value") == 2.5
+    assert difference(found, list(documents(again))) is None
+    nx = export_scan(path.parent, tmp_path / "nx")
+    assert [p for p in nexus.validate(nx) if p.level == "error"] == []
+
+
+def test_a_device_without_trains_keeps_its_values(tmp_path: Path) -> None:
+    """It was there when the run began, and then saved nothing."""
+    silent = motor("SM/MOTOR/Y", no_ctrl_data=True)
+    path = written(tmp_path / "r0005", motor("SM/MOTOR/X"), silent)
+    with h5py.File(path, "r+") as h5:
+        h5["RUN/SM/MOTOR/Y/position/value"][0] = 12.5
+    [descriptor] = [doc for name, doc in valid(documents(path.parent)) if name == "descriptor"]
+    told = descriptor["configuration"]["SM_MOTOR_Y"]["data"]
+    assert told == {"classId": "BigMotor", "position": 12.5, "speed": 0.0}
+    assert not any("MOTOR_Y" in key for key in descriptor["data_keys"])
+
+
+def test_when_values_were_read_is_told(tmp_path: Path) -> None:
+    path = written(tmp_path / "r0005", motor("SM/MOTOR/X"))
+    read = 1_700_000_000_000_000_000 + np.arange(6) * 10_000_000
+    read[0] = 0  # nobody knows
+    with h5py.File(path, "r+") as h5:
+        h5["CONTROL/SM/MOTOR/X/position/timestamp"][:] = read
+        times = h5["INDEX/timestamp"][:6] / 1e9
+        del h5["CONTROL/SM/MOTOR/X/speed/timestamp"]
+    found = [doc for name, doc in valid(documents(path.parent)) if name == "event"]
+    for i, event in enumerate(found):
+        stamps = event["timestamps"]
+        assert event["time"] == pytest.approx(times[i], abs=1e-6)
+        told = event["time"] if i == 0 else read[i] / 1e9
+        assert stamps["SM_MOTOR_X-position"] == pytest.approx(told, abs=1e-6)
+        assert stamps["SM_MOTOR_X-speed"] == stamps["train_id"] == event["time"]
+    assert len(found) == 6
+
+
+def test_suspect_trains_are_told(tmp_path: Path) -> None:
+    """As for EXtra-data they are there, unless whoever opens the run says otherwise."""
+    path = written(tmp_path / "r0005", motor("SM/MOTOR/X"))
+    with h5py.File(path, "r+") as h5:
+        h5["INDEX/flag"][[1, 4]] = 0
+    found = valid(documents(path.parent))
+    events = [doc for name, doc in found if name == "event"]
+    assert [event["data"]["train_flag"] for event in events] == [1, 0, 1, 1, 0, 1]
+    assert found[0][1]["euxfel"]["suspect_trains"] == 2
+    assert found[1][1]["data_keys"]["train_flag"]["source"] == "INDEX/flag"
+    good = extra_data.RunDirectory(path.parent, inc_suspect_trains=False, parallelize=False)
+    found = valid(documents(good))
+    events = [doc for name, doc in found if name == "event"]
+    assert [event["data"]["train_id"] for event in events] == [10000, 10002, 10003, 10005]
+    assert "train_flag" not in events[0]["data"]
+    assert "suspect_trains" not in found[0][1]["euxfel"]
+
+
+def test_a_train_may_be_suspect_in_one_file_and_good_in_another(tmp_path: Path) -> None:
+    path = written(tmp_path / "r0005", motor("SM/MOTOR/X"))
+    second = path.with_name("RAW-R0005-DA02-S00000.h5")
+    base.write_file(str(second), [motor("SM/MOTOR/Y")], 4, chunksize=10,
+                    format_version="1.2")  # fmt: skip
+    with h5py.File(second, "r+") as h5:
+        h5["INDEX/flag"][2] = 0
+    found = valid(documents(path.parent))
+    assert found[0][1]["euxfel"]["suspect_trains"] == 1
+    flags = {}
+    for descriptor in (doc for name, doc in found if name == "descriptor"):
+        events = [d for n, d in found if n == "event" and d["descriptor"] == descriptor["uid"]]
+        flags[len(events)] = [event["data"].get("train_flag") for event in events]
+    assert flags == {6: [None] * 6, 4: [1, 1, 0, 1]}

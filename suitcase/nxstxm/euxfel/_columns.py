@@ -14,6 +14,8 @@ from ..documents import cast_exactly
 
 AnyArray = npt.NDArray[Any]
 NANOSECONDS = 1_000_000_000
+#: Kinds of dtypes that become each other where each number stays what it is.
+_NUMBERS = frozenset("iuf")
 
 
 def nanoseconds(time: Any) -> int:
@@ -80,6 +82,8 @@ class ControlColumn:
         Whether the first file has text; None before it.
     n_words : int
         Words among numbers, in place of which the number before is held.
+    other : dtype or None
+        Of numbers that the dtype can not have exactly; the number before is held as well.
     """
 
     key: str
@@ -88,6 +92,8 @@ class ControlColumn:
     last: Reading | None = None
     is_text: bool | None = None
     n_words: int = 0
+    other: np.dtype[Any] | None = None
+    _before: AnyArray | None = None
     _values: list[Any] = field(default_factory=list)
     _times: list[int] = field(default_factory=list)
 
@@ -123,15 +129,31 @@ class ControlColumn:
         known = next((time for time in times if time), 0)
         times = [time or known for time in times]  # no time is no reason to go back
         column = as_column(values)
-        if self.is_text is None:
+        is_first = self.is_text is None
+        if is_first:
             self.is_text = column.dtype.kind == "O"
         elif self.is_text != (column.dtype.kind == "O"):
             # EXtra-data takes what the first file has for all
             column = as_column([*map(_as_said, values)] if self.is_text else self._numbers(values))
         if column.dtype.kind != "O":
-            self.dtype = self.dtype or column.dtype
-            column = cast_exactly(column, self.dtype)
+            column = cast_exactly(column, self.dtype or column.dtype)
+            if is_first or self.dtype is None:
+                self.dtype = column.dtype
+            elif column.dtype != self.dtype:
+                column = self._fitted(column, self.dtype)
+            self._before = column[-1:]
         return column, np.asarray(times, np.uint64)
+
+    def _fitted(self, column: AnyArray, dtype: np.dtype[Any]) -> AnyArray:
+        """Hold the last number that a dtype can have exactly where there is one that it can not."""
+        self.other = column.dtype
+        held = np.zeros(1, dtype) if self._before is None else self._before
+        made = []
+        for i in range(len(column)):
+            cast = cast_exactly(column[i : i + 1], dtype)
+            held = cast if cast.dtype == dtype else held
+            made.append(held)
+        return np.concatenate(made)
 
     def _numbers(self, values: Sequence[Any]) -> list[Any]:
         """Hold the last number where there is a word."""
@@ -162,6 +184,8 @@ class RowColumn:
         Whether arrays are series of rows.
     n_rows : int
         Rows of the run.
+    is_referred : bool
+        Whether the archive refers to some of them.
     counts : list of int
         Of the file: rows of each train.
     """
@@ -172,15 +196,31 @@ class RowColumn:
     empty: AnyArray
     splits: bool = False
     n_rows: int = 0
+    is_referred: bool = False
     counts: list[int] = field(default_factory=list)
     _times: list[tuple[int, int]] = field(default_factory=list)
     _n_open: int = 0
 
-    def fits(self, rows: AnyArray) -> bool:
-        """Tell whether rows can be some of the dataset."""
-        if rows.shape[1:] != self.empty.shape:
-            return False
-        return rows.dtype == self.empty.dtype or np.can_cast(rows.dtype, self.empty.dtype)
+    def fitted(self, rows: AnyArray) -> AnyArray | None:
+        """Give rows in the dtype of the dataset; None where it can not have each exactly."""
+        dtype = self.empty.dtype
+        if rows.dtype == dtype:
+            return rows
+        if {rows.dtype.kind, dtype.kind} <= _NUMBERS:
+            cast = cast_exactly(rows, dtype)
+            return cast if cast.dtype == dtype else None
+        return rows.astype(dtype) if np.can_cast(rows.dtype, dtype) else None
+
+    def wider(self, rows: AnyArray) -> np.dtype[Any] | None:
+        """Give the dtype that can have these rows and those that came; None if it has it already.
+
+        Those of which the archive knows nothing but where they are must stay as they came.
+        """
+        dtype = self.empty.dtype
+        if self.is_referred or not rows.size or not {rows.dtype.kind, dtype.kind} <= _NUMBERS:
+            return None
+        found = np.result_type(rows.dtype, dtype)
+        return None if found == dtype or cast_exactly(rows, found).dtype != found else found
 
     def note(self, n: int, time: int) -> int:
         """Note new rows of the train that is open; give the number of the first."""

@@ -18,6 +18,7 @@ from .._beside import Beside
 from .._errors import NXstxmFileExistsError, NXstxmOSError
 from .._publish import publish
 from .._steady import SteadyFile
+from ..documents import cast_exactly
 from ._chunks import Run, placed, placed_chunks
 from ._columns import AnyArray, Reading, as_column, as_text, set_attributes, write_column
 from ._options import Version
@@ -117,6 +118,21 @@ class SequenceFile:
         self.n_bytes += rows.nbytes
         if self._n_held > HELD_BYTES:
             self.write_rows()
+
+    def widen(self, source: str, key: str, dtype: np.dtype[Any]) -> bool:
+        """Give a dataset of which nothing is written another dtype; tell whether that is possible.
+
+        It is where the dtype can have each row that is held exactly.
+        """
+        held = self._held.get((source, key), [])
+        if f"INSTRUMENT/{source}/{key}" in self._datasets:
+            return False
+        cast = [cast_exactly(rows, dtype) for rows in held]
+        if any(rows.dtype != dtype for rows in cast):
+            return False
+        self._n_held += sum(rows.nbytes for rows in cast) - sum(rows.nbytes for rows in held)
+        held[:] = cast
+        return True
 
     def write_rows(self) -> None:
         """Write the rows that are held; frames while other things are done.

@@ -1,36 +1,25 @@
-"""Where a run is: the folders of proposals, run numbers that nobody else has, train ids."""
+"""Where a run is: the folders of proposals, run numbers that nobody else has."""
 
 from __future__ import annotations
 
 import json
 import operator
 import os
-from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Lock
-from typing import Any, ClassVar
+from typing import Any
 
 import h5py
-from filelock import FileLock
 
 from .._errors import NXstxmOSError
-from .._log import logger
 from ._names import safe
-from ._options import LAST_RUN, RunOptions, TrainIds, number_of
+from ._options import LAST_RUN, RunOptions, number_of
+from ._trains import last_train
 
 #: The aggregator of the last file.
 LAST = "DA00"
-#: Train ids are counted ten a second, as at the machine.
-TRAINS_A_SECOND = 10
-#: In the year 30,000,000,000: later ones are no times.
-LAST_TICK = 2**63
-#: Ids that are taken at once, and blocks of them that a run remembers.
-_BLOCK, _BLOCKS = 500, 8
-#: In the folder of a proposal: in `raw`, programs take whatever there is for a run.
-_LAST_TRAIN = ".last-train"
 #: Begins the name of what tells which run is being written into a folder.
 UNFINISHED = ".unfinished-"
 
@@ -128,7 +117,7 @@ def reserve(directory: Path, start: Mapping[str, Any], options: RunOptions) -> R
             place = RunPlace(proposal, number, folder, uid)
             try:
                 if options.train_ids == "time":
-                    place = replace(place, before=_last_train(raw))
+                    place = replace(place, before=last_train(raw))
                 place.mark()
             except BaseException:
                 place.give_back()
@@ -157,7 +146,7 @@ def unfinished(directory: Path, start: Mapping[str, Any], options: RunOptions) -
         mark = _mark_in(folder, uid)
         if not mark.is_file():
             continue
-        before = _last_train(raw)
+        before = last_train(raw)
         with suppress(OSError, ValueError, KeyError, TypeError):
             before = int(json.loads(mark.read_text("utf-8"))["before"])
         return RunPlace(proposal, int(folder.name[1:]), folder, uid, before, is_again=True)
@@ -180,100 +169,3 @@ def _runs(raw: Path) -> Iterator[Path]:
     if raw.is_dir():
         found = (path for path in raw.iterdir() if path.is_dir() and path.name[1:].isdigit())
         yield from sorted((path for path in found if path.name[0] == "r"), reverse=True)
-
-
-def _last_train(raw: Path) -> int:
-    try:
-        return int((raw.parent / _LAST_TRAIN).read_text("ascii"))
-    except (OSError, ValueError):
-        return 0
-
-
-class Trains:
-    """Gives train ids that no other run of a proposal has, and that are larger than all before.
-
-    Ids are taken in blocks, of which the folder of the proposal knows the last: runs that go on at
-    the same time have none in common, whichever processes write them; streams of a run may. A run
-    that is older than one before it has later ids, at the distances of its own times.
-
-    Parameters
-    ----------
-    place : RunPlace
-        The run.
-    how : {"time", "seq"}
-        By time, or counted from 1 in each stream.
-    """
-
-    #: The last id that was taken, by the folder of the proposal's runs, as far as this process
-    #: knows: files may not be writable.
-    _taken: ClassVar[dict[Path, int]] = {}
-    _lock = Lock()
-
-    def __init__(self, place: RunPlace, how: TrainIds) -> None:
-        self._how = how
-        self._raw = place.folder.parent.resolve()
-        self._book = self._raw.parent / _LAST_TRAIN
-        self._last: dict[str, int] = {}
-        self._shift = 0
-        self._before = place.before if how == "time" else 0
-        self._blocks: deque[tuple[int, int]] = deque(maxlen=_BLOCKS)
-
-    def next(self, stream: str, time: float) -> int:
-        """Give the id of the next train of a stream."""
-        last = self._last.get(stream, self._before)
-        if self._how == "seq":
-            self._last[stream] = last + 1
-            return last + 1
-        tick = tick_of(time)
-        found = self._own(max(last + 1, tick + self._shift))
-        if not self._last:
-            self._shift = max(found - tick, 0)
-        self._last[stream] = found
-        return found
-
-    def _own(self, wanted: int) -> int:
-        """Give the first id from one on that is this run's; take more where it has none."""
-        ours = [max(first, wanted) for first, last in self._blocks if last >= wanted]
-        if ours:
-            return min(ours)
-        with self._booked() as taken:
-            is_next = bool(self._blocks) and taken <= self._blocks[-1][1]
-            first = wanted if is_next else max(wanted, taken + 1)
-            self._blocks.append((first, first + _BLOCK - 1))
-            self._note(max(taken, first + _BLOCK - 1))
-        return first
-
-    @contextmanager
-    def _booked(self) -> Iterator[int]:
-        """Give the last id that was taken, which nobody changes meanwhile."""
-        with self._lock, ExitStack() as stack:
-            with suppress(NotImplementedError, OSError):  # there are no such locks everywhere
-                stack.enter_context(FileLock(f"{self._book}.lock"))
-            yield max(_last_train(self._raw), self._taken.get(self._raw, 0))
-
-    def _note(self, taken: int) -> None:
-        self._taken[self._raw] = taken
-        temporary = self._book.with_name(f"{self._book.name}.{os.getpid()}.tmp")
-        try:
-            temporary.write_text(str(taken), "ascii")
-            temporary.replace(self._book)
-        except OSError as error:
-            logger.warning("%s can not be written (%s): other processes may use the same train "
-                           "ids", self._book, error)  # fmt: skip
-
-    def close(self) -> None:
-        """Give back what was taken and not used, if nobody has taken more."""
-        if self._how == "seq" or not self._last:
-            return
-        with self._booked() as taken:
-            if taken == self._blocks[-1][1]:
-                self._note(max(self._last.values()))
-
-
-def tick_of(time: float) -> int:
-    """Give the tenth of a second of a time, since 1970."""
-    try:
-        found = int(time * TRAINS_A_SECOND)
-    except (ValueError, OverflowError):
-        return 0
-    return found if 0 <= found < LAST_TICK else 0

@@ -14,7 +14,7 @@ from .._errors import NXstxmError, NXstxmKeyError, NXstxmOSError, NXstxmValueErr
 from .._h5tree import H5_ERRORS, why
 from ..documents import ArrayRef, read_archive
 from ._devices import KEY, SPLIT, STREAM
-from ._foreign import foreign_documents, opened_run
+from ._foreign import foreign_documents, is_whole, opened_run
 from ._last import ARCHIVE
 from ._place import LAST, UNFINISHED
 
@@ -25,7 +25,8 @@ def documents(run: Any) -> Generator[tuple[str, dict[str, Any]], None, None]:
     Parameters
     ----------
     run : str, Path or DataCollection
-        Its folder, ``.../raw/r0001``; or what EXtra-data opened.
+        Its folder, ``.../raw/r0001``; or what EXtra-data opened: of a selection of a run what can
+        be said of it is given, whoever wrote it.
 
     Yields
     ------
@@ -44,23 +45,38 @@ def documents(run: Any) -> Generator[tuple[str, dict[str, Any]], None, None]:
     ImportError
         The run is another's, and EXtra-data is not installed.
     """
-    if not isinstance(run, (str, Path)):
-        yield from foreign_documents(opened_run(run))
-        return
-    folder = Path(run)
-    if not folder.exists():
-        raise NXstxmOSError(f"{folder} is no folder of a run")
-    last = archive_of(folder)
-    if last is not None:
+    folder = _folder_of(run)
+    last = None if folder is None else archive_of(folder)
+    if folder is not None and last is not None:
         yield from _archived(folder, last)
         return
-    if folder.is_dir() and not any(folder.glob("*.h5")):
-        raise NXstxmValueError(f"{folder} has no files *.h5, as runs have")
-    is_ours = any(folder.glob(f"{UNFINISHED}*"))
-    for name, doc in foreign_documents(opened_run(folder)):
+    is_ours = folder is not None and _is_begun(folder)
+    for name, doc in foreign_documents(opened_run(run)):
         if name == "stop" and is_ours:
             doc |= {"exit_status": "abort", "reason": "the run is not complete"}
         yield name, doc
+
+
+def _folder_of(run: Any) -> Path | None:
+    """Find the folder of a run; None of what EXtra-data opened, unless it is all of one of ours."""
+    if isinstance(run, (str, Path)):
+        folder = Path(run)
+        if not folder.exists():
+            raise NXstxmOSError(f"{folder} is no folder of a run")
+        if folder.is_dir() and not any(folder.glob("*.h5")):
+            raise NXstxmValueError(f"{folder} has no files *.h5, as runs have")
+        return folder
+    opened = opened_run(run)
+    folders = {Path(file.filename).resolve().parent for file in opened.files}
+    if len(folders) != 1:
+        return None
+    [folder] = folders
+    is_ours = archive_of(folder) is not None or _is_begun(folder)
+    return folder if is_ours and is_whole(opened, folder) else None
+
+
+def _is_begun(folder: Path) -> bool:
+    return any(folder.glob(f"{UNFINISHED}*"))
 
 
 def archive_of(folder: Path) -> Path | None:

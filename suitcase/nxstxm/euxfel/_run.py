@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from functools import partial
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import NXstxmError, NXstxmOSError, NXstxmStateError, NXstxmValueError
-from .._log import logger
 from ..documents import (
     HeldFileError,
     StreamAssets,
@@ -19,17 +18,17 @@ from ..documents import (
     unpack_documents,
 )
 from ..scans import BASELINE, PRIMARY
-from ._columns import nanoseconds
 from ._devices import Devices
 from ._external import ExternalRows, SomeTrains, measured, trains_of_files, trains_of_rows
 from ._file import SUFFIX, FileFacts, RunFacts, SequenceFile
 from ._last import LastFile, start_values
 from ._lines import Lines
-from ._map import MAP, write_aliases, write_map
+from ._map import MAP, Aliases, write_beside
 from ._names import Names, safe
 from ._options import RunOptions
-from ._place import LAST, RunPlace, Trains, reserve, tick_of
+from ._place import LAST, RunPlace, reserve
 from ._stream import MOST_IN_TRAIN, StreamWriter
+from ._trains import Trains, tick_of
 
 #: What comes of documents that make no sense, where nothing more can be said of them.
 _NONSENSE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
@@ -78,7 +77,7 @@ class RunWriter:
         self.leaves_out_held = False
         self._options = options
         self._domain = safe(options.domain)
-        self._trains = Trains(self.place, options.train_ids)
+        self._trains = Trains(self.place.folder.parent, self.place.before, options.train_ids)
         about = {
             "blueskyUid": self.uid, "blueskyScanId": _told(start.get("scan_id", "")),
             "blueskyPlanName": _told(start.get("plan_name", "")),
@@ -238,7 +237,7 @@ class RunWriter:
         if self._axis is None and name == (PRIMARY if PRIMARY in self._streams else name):
             self._axis = stream if name != BASELINE else None
         if stream is not self._axis:
-            stream.end_train(self._trains.next(name, time), nanoseconds(time))
+            stream.end_train(self._trains.next(name, time), self._trains.time(name, time))
             return
         self._end_together([stream, *self._monitors], time)
 
@@ -251,7 +250,7 @@ class RunWriter:
 
     def _end_together(self, streams: list[StreamWriter], time: float) -> None:
         """End a train of streams that share their ids."""
-        train, at = self._trains.next("", time), nanoseconds(time)
+        train, at = self._trains.next("", time), self._trains.time("", time)
         for each in streams:
             if each.n_open or each.n_trains:  # a monitor begins with its first event
                 each.end_train(train, at)
@@ -275,6 +274,8 @@ class RunWriter:
         """
         if self.is_closed:
             return
+        if self._failed:
+            self.abandon()
         self._check()
         for message in messages:
             self.note(message)
@@ -292,6 +293,9 @@ class RunWriter:
     def _close(self) -> None:
         self._end_streams()
         files = [file for stream in self._streams.values() for file in stream.files]
+        gone = next((file.path for file in files if not file.path.exists()), None)
+        if gone is not None:
+            raise NXstxmOSError(f"{gone} is gone: the run can not be completed without it")
         external, aliases = self._write_external()
         first = next(iter(self._streams.values()), None)
         has_start = first is not None and bool(first.files)
@@ -299,23 +303,10 @@ class RunWriter:
         last = self._last.finish(self._stop, self.messages, *trains, with_start=not has_start)
         files += [*external, last]
         self.is_closed = self.is_complete = True
-        self._finish_beside(files, [*(s.aliases for s in self._streams.values()), *aliases])
+        named = [*((name, stream.aliases) for name, stream in self._streams.items()), *aliases]
+        named.sort(key=lambda each: each[0] != PRIMARY)
+        write_beside(self.place, files, named, self._trains.close)
         self.place.unmark()
-
-    def _finish_beside(
-        self, files: list[FileFacts], aliases: list[Mapping[str, tuple[str, str]]]
-    ) -> None:
-        """Write what stands beside the files; a run is complete without."""
-        works: tuple[tuple[str, Callable[[], None]], ...] = (
-            ("the map of its files", lambda: write_map(self.place.folder, files)),
-            ("its last train id", self._trains.close),
-            ("its aliases", lambda: write_aliases(self.place, aliases)),
-        )
-        for what, work in works:
-            try:
-                work()
-            except OSError as error:
-                logger.warning("%s: %s could not be written (%s)", self.place.folder, what, error)
 
     def _end_streams(self) -> None:
         for name, stream in self._streams.items():
@@ -328,7 +319,7 @@ class RunWriter:
             for message in stream.messages:
                 self.note(message)
 
-    def _write_external(self) -> tuple[list[FileFacts], list[Mapping[str, tuple[str, str]]]]:
+    def _write_external(self) -> tuple[list[FileFacts], list[tuple[str, Aliases]]]:
         """Write what lies in files of detectors, each stream's into files of their own."""
         rows: dict[str, dict[str, list[StreamRows]]] = {}
         for (stream, key), its in self._assets.rows().items():
@@ -351,7 +342,7 @@ class RunWriter:
                 self.note(message)
         for message in self._assets.messages:
             self.note(message)
-        return files, [external.aliases for external in opened.values()]
+        return files, [(stream, external.aliases) for stream, external in opened.items()]
 
     def _trains_of(self, stream: str, external: ExternalRows) -> Iterable[SomeTrains]:
         writer = self._streams[stream]

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from .._errors import NXstxmStateError
+from ..documents import copied
 from ._options import RunOptions
 from ._run import RunWriter
 
@@ -23,7 +24,9 @@ class Serializer:
     directory : str or Path
         The folder of the proposals: the run is in ``p<proposal>/raw/r<run>``.
     **options
-        ``proposal``, ``instrument``, ``cycle``, ``domain``, ``trains_per_file``,
+        ``copy_arrays=True`` copies the arrays of events at once, for devices that use their buffers
+        again; otherwise they must not change before some megabytes more have come, or the run is
+        closed. And ``proposal``, ``instrument``, ``cycle``, ``domain``, ``trains_per_file``,
         ``bytes_per_file``, ``train_ids``, ``events``, ``pulses``, ``monitors``, ``external``,
         ``legacy``, ``version``, ``handler_registry``, ``root_map``, ``fill_or_fail``; see
         `RunOptions`.
@@ -41,6 +44,7 @@ class Serializer:
 
     def __init__(self, directory: str | Path, **options: Any) -> None:
         self._directory = Path(directory).expanduser()
+        self._copies = bool(options.pop("copy_arrays", False))
         self._options = RunOptions.of(**options)
         self._filling = self._options.filling()
         self._run: RunWriter | None = None
@@ -75,6 +79,8 @@ class Serializer:
             return
         if self._run is None:
             raise NXstxmStateError(f"a {name} document came before the start document of its run")
+        if self._copies:
+            doc = copied(name, doc)
         if name == "event" and self._filling.is_idle:
             self._run.take(name, doc)
             return

@@ -10,6 +10,7 @@ import numpy as np
 
 from .._errors import NXstxmError, NXstxmOSError
 from .._log import logger
+from ..documents import cast_exactly
 from ._columns import (
     AnyArray,
     ControlColumn,
@@ -22,7 +23,7 @@ from ._columns import (
     write_column,
 )
 from ._devices import CHANNEL, OF_EVENT, SPLIT, TIME_OF, Devices, data_key, shown
-from ._file import FileFacts, SequenceFile
+from ._file import DIRECT_BYTES, FileFacts, SequenceFile
 from ._options import RunOptions
 
 #: What is known of each event and is no reading.
@@ -191,22 +192,38 @@ class StreamWriter:
                 return None  # there is nothing in it
             column = self._new_rows(key, array)
         rows = array if column.splits else array[np.newaxis]
-        if not column.fits(rows):
-            was, now = (f"{each.shape} {each.dtype}" for each in (column.empty, rows[0]))
-            self._tell(key, f"was {was}", f"is {now} now")
+        fitted = self._fitted(file, column, rows)
+        if fitted is None:
+            self._tell_change(key, column, rows)
             return None
         row = column.note(len(rows), time)
-        same = rows.dtype == column.empty.dtype
-        file.add_rows(column.source, column.key, rows if same else rows.astype(column.empty.dtype))
-        return row if same else None
+        file.add_rows(column.source, column.key, fitted)
+        if fitted is not rows:
+            return None
+        column.is_referred |= rows.nbytes >= DIRECT_BYTES
+        return row
 
-    def _tell(self, key: str, was: str, now: str) -> None:
+    def _fitted(self, file: SequenceFile, column: RowColumn, rows: AnyArray) -> AnyArray | None:
+        """Give rows as their dataset has them, which may become a wider one; None if it can not."""
+        if rows.shape[1:] != column.empty.shape:
+            return None
+        # readers take the dtype of the first file for that of all
+        wider = None if self.files else column.wider(rows)
+        if wider is not None and file.widen(column.source, column.key, wider):
+            column.empty = np.empty(column.empty.shape, wider)
+        return column.fitted(rows)
+
+    def _tell_change(self, key: str, column: RowColumn, rows: AnyArray) -> None:
+        was, now = column.empty, rows.shape[1:]
+        self._tell(key, f"was {was.shape} {was.dtype}", f"is {now} {rows.dtype} now")
+
+    def _tell(self, key: str, was: str, now: str, have: str = "none") -> None:
         """Say, once, that readings can not be in the files."""
         if key not in self._told:
             self._told.add(key)
             self.messages.append(
                 f"{shown(key)} {was} and {now}, which one dataset can not have: its trains have "
-                f"none, the archive of the run has all"
+                f"{have}, the archive of the run has all"
             )
             logger.warning("%s", self.messages[-1])
 
@@ -217,9 +234,15 @@ class StreamWriter:
         if column is None:
             declared = dtype_of(self.devices.declaration(key))
             if declared is not None and new.dtype.kind in "biuf" and declared.kind in "biuf":
-                new = new.astype(np.result_type(new.dtype, declared))
+                new = cast_exactly(new, np.result_type(new.dtype, declared))
             column = self._new_rows(key, new[0], new.dtype)
-        if new.dtype != column.empty.dtype:
+        if "O" not in (new.dtype.kind, column.empty.dtype.kind):
+            fitted = self._fitted(file, column, new)
+            if fitted is None:
+                self._tell_change(key, column, new)
+                return
+            new = fitted
+        elif new.dtype != column.empty.dtype:
             try:
                 new = new.astype(column.empty.dtype)
             except (TypeError, ValueError):
@@ -299,7 +322,10 @@ class StreamWriter:
         for key, column in self._control.items():
             taken = column.take()
             if column.n_words:
-                self._tell(key, "was a number", "is text at times")
+                self._tell(key, "was a number", "is text at times", "the number before")
+            if column.other is not None:
+                was, now = f"was {column.dtype}", f"is {column.other} at times"
+                self._tell(key, was, now, "the number before")
             if taken is not None:
                 source, name = self.devices.source_of(key), self.devices.name_of(key)
                 file.add_control(source, name, *taken, column.facts)
