@@ -6,9 +6,8 @@ stood.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import h5py
 import numpy as np
@@ -21,73 +20,10 @@ from ophyd import Component, Device, PseudoPositioner, PseudoSingle, Signal, Sof
 from ophyd.pseudopos import pseudo_position_argument, real_position_argument
 from ophyd.sim import SynAxis, SynSignal, hw
 
-from suitcase.nxstxm import NXstxmWriter, export_scan
-from suitcase.nxstxm.documents import difference
-from suitcase.nxstxm.nexus import nexusformat_problems, read_documents, validate
+from suitcase.nxstxm import export_scan
 from suitcase.nxstxm.scans import ScanType, read_plan
 
-from ..exchange.same import same_file
-
-ROLES = {"sample_x": "sx", "sample_y": "sy", "energy": "mono"}
-
-
-class Bench(NamedTuple):
-    """Motors, and a detector whose reading says where they stand."""
-
-    x: SynAxis
-    y: SynAxis
-    energy: SynAxis
-    det: SynSignal
-
-
-@pytest.fixture
-def bench() -> Bench:
-    x, y, energy = (SynAxis(name=name) for name in ("sx", "sy", "mono"))
-    energy.set(700.0)
-    det = SynSignal(func=lambda: 1e4 * energy.position + 100 * y.position + x.position, name="det")
-    return Bench(x, y, energy, det)
-
-
-class Written(NamedTuple):
-    """A file, and the documents that it was made of."""
-
-    path: Path
-    documents: list[tuple[str, Any]]
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Callable[..., Written]:
-    """Run a plan with a writer subscribed; see that file, export and validators agree."""
-
-    def go(plan: Any, **options: Any) -> Written:
-        documents: list[tuple[str, Any]] = []
-        engine = RunEngine({}, context_managers=[], call_returns_result=False)
-        with NXstxmWriter(tmp_path / "live", **options) as writer:
-            engine.subscribe(writer)
-            engine.subscribe(lambda name, doc: documents.append((name, doc)))
-            engine(plan)
-            [path] = writer.wait()
-        options.pop("path_provider", None)
-        same_file(path, export_scan(documents, tmp_path / "again", **options))
-        assert validate(path) == []
-        assert [p for p in nexusformat_problems(path) or () if p.level == "error"] == []
-        assert difference(documents, list(read_documents(path))) is None
-        return Written(path, documents)
-
-    return go
-
-
-def picture(path: Path, name: str = "det") -> tuple[str, Any, dict[str, Any]]:
-    """Give scan type, array and what else is in an NXdata."""
-    with h5py.File(path) as h5:
-        data = h5["entry0"][name]
-        axes = [axis.decode() for axis in data.attrs["axes"]]
-        return (
-            data["stxm_scan_type"][0].decode(),
-            data["data"][()],
-            {"axes": axes, **{key: data[key][()] for key in data if key != "data"}},
-        )
-
+from .bench import ROLES, Bench, picture
 
 # -- images and stacks ----------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from bluesky import RunEngine
 from bluesky import plans as bp
+from bluesky.utils import RunEngineInterrupted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ophyd import Signal
@@ -136,6 +137,41 @@ def test_anything_else_stays_a_list(what: str, tmp_path: Path) -> None:
     assert kind_of(path) == "generic scan"
     with h5py.File(path) as h5:
         assert h5["entry0/det/data"].shape == (len(NO_RASTERS[what]()),)
+
+
+def test_a_raster_that_was_paused_and_rewound_is_one(tmp_path: Path) -> None:
+    """What was measured again since the last checkpoint counts once."""
+    mono, sy, sx, det = (Signal(name=n, value=0.0) for n in ("mono", "sy", "sx", "det"))
+    points = walk(ENERGIES, True)
+
+    @bpp.run_decorator(md={"plan_name": "mine"})
+    def mine() -> Any:
+        for i, point in enumerate(points):
+            if i % 6 == 0:
+                yield from bps.checkpoint()
+            for device, value in zip((mono, sy, sx), point, strict=True):
+                yield from bps.mv(device, value)
+            yield from bps.mv(det, float(i))
+            yield from bps.trigger_and_read([mono, sy, sx, det])
+            if i == 9:
+                yield from bps.pause()
+
+    options: Any = {"devices": {**ROLES, "signal": "det"}}
+    documents: list[Any] = []
+    engine = RunEngine({}, context_managers=[], call_returns_result=False)
+    with NXstxmWriter(tmp_path / "live", **options) as writer:
+        engine.subscribe(writer)
+        with pytest.raises(RunEngineInterrupted):
+            engine(mine(), lambda name, doc: documents.append((name, doc)))
+        engine.resume()
+    [path] = writer.paths
+    assert sum(name == "event" for name, _ in documents) == len(points) + 4
+    same_file(path, export_scan(documents, tmp_path / "again", **options))
+    assert kind_of(path) == "sample image stack"
+    with h5py.File(path) as h5:
+        data = h5["entry0/det/data"][()]
+        assert np.unique(data).tolist() == list(range(len(points)))
+        assert h5["entry0"].attrs["complete"]
 
 
 def test_processors_keep_the_plan_as_it_was(tmp_path: Path) -> None:

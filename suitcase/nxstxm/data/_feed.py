@@ -30,9 +30,10 @@ class FrameFeed:
 
     Notes
     -----
-    Frames are made of the events of the stream ``primary``; in a run without one, of all streams
-    but the baseline and monitors. ``put`` waits when the handler's queue is full, and with it the
-    RunEngine; an error that the handler has to tell is raised into it.
+    Frames are made of the events of the stream that the plan's dimensions name, else of
+    ``primary``; in a run without either, of all streams but the baseline and monitors. ``put``
+    waits when the handler's queue is full, and with it the RunEngine; an error that the handler has
+    to tell is raised into it.
     """
 
     def __init__(self, handler: DataHandler, keys: Sequence[str] | None = None) -> None:
@@ -72,8 +73,8 @@ class FrameFeed:
         run = self._runs.get(descriptor)
         if run is None:
             return None
-        streams = self._streams[run]
-        return self._plans[run] if may_measure(streams[descriptor], streams.values()) else None
+        plan, streams = self._plans[run], self._streams[run]
+        return plan if may_measure(streams[descriptor], streams.values(), plan.stream) else None
 
     def _feed(self, plan: ScanPlan, event: Document) -> None:
         per = {d.data_key: d.per for d in plan.detectors if d.role != "other"}

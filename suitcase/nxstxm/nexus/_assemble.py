@@ -193,8 +193,7 @@ def assemble(
     for name in [name for name in h5 if name != STAGING]:
         del h5[name]  # what an earlier attempt to finish left
     writer_class = options.entry_writer or EntryWriter
-    for record in runs:
-        refine(record, source)
+    refine(runs, source, options.devices)
     arranged = jobs(runs)
     shared = SharedObjects()
     for job in arranged:

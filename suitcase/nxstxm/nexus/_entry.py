@@ -122,18 +122,21 @@ class EntryWriter:
             text(self.entry, "experiment_identifier", plan.proposal)
 
     def write_completeness(self) -> None:
-        """Say whether every run stopped and every planned point has a reading."""
+        """Say whether every run came and stopped, and every planned point has a reading."""
         stopped = all(r.stop is not None for r in self.job.records)
         planned = int(np.prod(self.points.shape, dtype=np.int64))
         missing = {c.name: c.canvas.missing for c in self.channels if c.canvas is not None}
-        self.entry.attrs["complete"] = stopped and not any(missing.values())
+        lacks = any(r.lacks_others for r in self.job.records)  # which the messages tell
+        self.entry.attrs["complete"] = stopped and not lacks and not any(missing.values())
         if not stopped:
             self.messages.append(
                 "a run of this entry has no stop document: it is written as far as it came"
             )
-        for name, n in missing.items():
-            if n:
-                self.messages.append(f"{n} of {planned} points of {name} are NaN: no reading came")
+        for channel in self.channels:
+            self.messages.extend(
+                f"{n} of {planned} points of {channel.name} are NaN: {reason}"
+                for n, reason in channel.gaps()
+            )
 
     def end_time(self) -> float:
         """Give the time of the last run's end, of its last document where it did not stop."""

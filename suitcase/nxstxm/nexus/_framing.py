@@ -129,8 +129,9 @@ class Framing:
     def _feed(self, block: Block) -> None:
         stream = block.stream
         self._fed[stream] = block.row + len(block.seq_nums)
-        if stream == BASELINE or may_measure(stream, self._streams.n_rows):
-            self._framer.take(self._record.plan, block)
+        plan = self._record.plan
+        if stream == BASELINE or may_measure(stream, self._streams.n_rows, plan.stream):
+            self._framer.take(plan, block)
 
     def finish(self) -> None:
         """Have everything processed and stored; `check` tells what went wrong."""

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from .._errors import NXstxmTypeError, NXstxmValueError, OptionError
 from ..data import Chain, chain
 from ..documents import DIRECT, Filling, shown
+from ..scans import check_roles
 from ._filters import Compression, filters
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ class WriterOptions:
             isinstance(k, str) and isinstance(v, str) for k, v in devices.items()
         ):
             raise OptionError(f"devices is {devices!r}; give a mapping of role to data key")
+        check_roles(devices)
         options["devices"] = dict(devices)
         compression = options.get("compression") or "none"
         filters(compression)  # raises for one that can not be used here

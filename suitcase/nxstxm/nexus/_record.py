@@ -137,6 +137,8 @@ class RunRecord:
         What is to be said in its entries, besides what the plan says.
     processing : tuple of Step
         What was done to its frames, in this order.
+    lacks_others : bool
+        Runs are missing that the plan says belong to its scan.
     """
 
     plan: ScanPlan
@@ -151,6 +153,7 @@ class RunRecord:
     references: set[tuple[str, str]] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
     processing: tuple[Step, ...] = ()
+    lacks_others: bool = False
 
     def note_once(self, message: str) -> None:
         """Say something in its entries."""
@@ -167,7 +170,7 @@ class RunRecord:
         """Name of the stream that holds the measurement."""
         came = [n for n, rows in self.n_rows.items() if rows and n != BASELINE]
         # where nothing else came, what was monitored is the measurement
-        names = [n for n in came if may_measure(n, came)] or came
+        names = [n for n in came if may_measure(n, came, self.plan.stream)] or came
         bound = {d.data_key for d in self.plan.detectors if d.role != "other"}
         for name in names:
             if any(s == name and k.partition("/")[0] in bound for s, k in self.columns):

@@ -5,6 +5,7 @@ from ._grouping import Grouping, RunsOfScan, group_runs, is_part
 from ._jobs import EntryJob, Part, jobs
 from ._make import make_standard_metadata, stxm_metadata
 from ._metadata import MetadataError, as_json
+from ._missing import GroupCheck, Unread, check_group, unread
 from ._place import Placement, by_region, fastest_loop, place, points_per_event
 from ._plan import (
     Axis,
@@ -19,7 +20,7 @@ from ._plan import (
 )
 from ._raster import as_raster, may_be_raster, moving_keys
 from ._read import read_plan
-from ._roles import ROLE_UNITS, polarization_from_code, role_of
+from ._roles import ROLE_UNITS, check_roles, polarization_from_code, role_of
 from ._sampling import (
     BY_ORDER,
     BY_POSITION,
@@ -27,8 +28,10 @@ from ._sampling import (
     binned,
     by_order,
     is_line,
+    is_short,
     line_axes,
     means_near,
+    without_brackets,
 )
 from ._start import run_uid
 from ._streams import BASELINE, PRIMARY, may_measure
@@ -64,6 +67,7 @@ __all__ = [
     "Device",
     "EntryJob",
     "EntryPlan",
+    "GroupCheck",
     "Grouping",
     "Layout",
     "LineAxis",
@@ -78,6 +82,7 @@ __all__ = [
     "ScanPlan",
     "ScanType",
     "UnknownScanTypeError",
+    "Unread",
     "ZonePlate",
     "as_json",
     "as_raster",
@@ -85,6 +90,8 @@ __all__ = [
     "by_order",
     "by_region",
     "canonical",
+    "check_group",
+    "check_roles",
     "detector_columns",
     "factor",
     "fastest_loop",
@@ -92,6 +99,7 @@ __all__ = [
     "group_runs",
     "is_line",
     "is_part",
+    "is_short",
     "jobs",
     "line_axes",
     "line_spec_scans",
@@ -116,4 +124,6 @@ __all__ = [
     "stack_type_scans",
     "stxm_metadata",
     "two_posner_scans",
+    "unread",
+    "without_brackets",
 ]

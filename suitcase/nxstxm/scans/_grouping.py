@@ -2,7 +2,8 @@
 
 The rule, in order:
 
-1. runs with the same ``scan_group`` id are one scan;
+1. runs with the same ``scan_group`` id are one scan, until it has as many as ``total`` says, or an
+   ``index`` comes again: then it was begun again, and what came before is another scan;
 2. a run whose plan says it is a scan of its own (a single image, a spectrum, plain Bluesky) is;
 3. runs of many-run scans (a run for each energy, angle, polarization or region) are one scan when
    they follow each other in time, their regions and energies are equal, no image comes twice,
@@ -38,8 +39,10 @@ class RunsOfScan:
         self._slots = {_slot(plan)}
 
     def takes(self, plan: ScanPlan) -> bool:
-        """Tell whether a run of a plan of the same kind is one of its images that is missing."""
-        if self.plans[0].signature != plan.signature or _slot(plan) in self._slots:
+        """Tell whether a run of the same group, or kind of plan, is one that is missing."""
+        if plan.group is None and self.plans[0].signature != plan.signature:
+            return False
+        if (slot := _slot(plan)) is not None and slot in self._slots:
             return False
         return self.expected is None or len(self.plans) < self.expected
 
@@ -48,9 +51,15 @@ class RunsOfScan:
         self.plans.append(plan)
         self._slots.add(_slot(plan))
 
+    def end(self) -> None:
+        """Expect no more runs than there are."""
+        self.expected = len(self.plans)
 
-def _slot(plan: ScanPlan) -> tuple[object, ...]:
-    """Say which image of its scan a run measures."""
+
+def _slot(plan: ScanPlan) -> object:
+    """Say which part of its scan a run measures; None where nobody knows."""
+    if plan.group is not None:
+        return plan.group.index
     return (tuple(entry.key for entry in plan.entries), plan.fixed)
 
 
@@ -68,15 +77,17 @@ class Grouping:
         scan : RunsOfScan
             The scan; the run is in it.
         ended : RunsOfScan or None
-            One of the same kind that this run ends: it is of another.
+            One of the same kind that this run ends: it is of another. It expects no more runs.
         """
         name = _name(plan)
         if name is None:
             return RunsOfScan(plan), None
         scan = self._open.get(name)
-        if scan is not None and (plan.group is not None or scan.takes(plan)):
+        if scan is not None and scan.takes(plan):
             scan.add(plan)
             return scan, None
+        if scan is not None:
+            scan.end()
         self._open[name] = begun = RunsOfScan(plan)
         return begun, scan
 

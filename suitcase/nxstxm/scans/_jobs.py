@@ -150,7 +150,9 @@ def _merged(parts: list[Part[Run]]) -> list[EntryJob[Run]]:
     energies = [p.record.plan.entries[p.entry].energies for p in parts]
     flat = tuple(e for run in energies for e in run)
     has_axis = any(axis.name == "energy" for axis in plan.axes)
-    if not has_axis and (len(set(flat)) != len(flat) or len(flat) != len(parts)):
+    # along an axis whose values only the readings tell, nobody knows what comes after what
+    is_known = all(energies) if has_axis else len({*flat}) == len(flat) == len(parts)
+    if not is_known:
         return [
             EntryJob("", p.record.plan.entries[p.entry], p.record.plan.scan_type, (p,))
             for p in parts

@@ -262,6 +262,8 @@ class ScanPlan:
         Equal for runs of one scan, different for another scan's.
     expected_runs : int or None
         How many runs the scan has, when the plan tells.
+    stream : str or None
+        The stream that holds the measurement, when the plan names it.
     messages : tuple of str
         What had to be guessed.
     """
@@ -286,6 +288,7 @@ class ScanPlan:
     request: str | None = None
     signature: str = ""
     expected_runs: int | None = None
+    stream: str | None = None
     messages: tuple[str, ...] = ()
 
     @property

@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 
+from .._errors import OptionError
 from ._metadata import optional_number, short
 from ._plan import Device, Polarization, Role
 
@@ -113,6 +115,30 @@ _BY_WORD: dict[str, int] = {
     "vertical": 3,
     "linearvertical": 3,
 }
+
+
+def check_roles(devices: Mapping[str, str]) -> None:
+    """Refuse roles that nothing looks for.
+
+    Parameters
+    ----------
+    devices : Mapping of str to str
+        Role to data key, as a user gives it.
+
+    Raises
+    ------
+    OptionError
+        A role is none of those that are known; the message lists them.
+    """
+    for role, key in devices.items():
+        if role in DETECTOR_ROLES or role in ROLE_NAMES:
+            continue
+        near = get_close_matches(role, (*ROLE_NAMES, *DETECTOR_ROLES), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        raise OptionError(
+            f"devices gives {key!r} the role {role!r}, which is not known{hint} Roles of detectors "
+            f"are {', '.join(DETECTOR_ROLES)}; of other devices {', '.join(ROLE_NAMES)}"
+        )
 
 
 def role_of(name: str) -> str | None:

@@ -54,6 +54,19 @@ def is_line(shape: Sequence[int]) -> bool:
     return prod(shape) == max(shape, default=1) > 1
 
 
+def is_short(shape: Sequence[int]) -> bool:
+    """Tell whether readings of a shape can be lines that were broken off: one value, or none."""
+    return prod(shape) <= 1
+
+
+def without_brackets(shape: Sequence[int]) -> tuple[int, ...]:
+    """Leave out leading dimensions of length 1, but for the last dimension."""
+    kept = tuple(shape)
+    while len(kept) > 1 and kept[0] == 1:
+        kept = kept[1:]
+    return kept
+
+
 def line_axes(plan: ScanPlan, entry: EntryPlan) -> Iterator[LineAxis]:
     """Give the devices that move along the lines of an entry."""
     size = plan.loops[-1].size if plan.loops else None
@@ -72,7 +85,13 @@ def line_axes(plan: ScanPlan, entry: EntryPlan) -> Iterator[LineAxis]:
         yield LineAxis(name, device.read_key, size, setpoints, device.scale)
 
 
-def binned(line: LineAxis, samples: AnyArray, positions: AnyArray | None, along: Index) -> Floats:
+def binned(
+    line: LineAxis,
+    samples: AnyArray,
+    positions: AnyArray | None,
+    along: Index,
+    usual: tuple[int, int] | None = None,
+) -> Floats:
     """Give the points of a line.
 
     Parameters
@@ -82,10 +101,13 @@ def binned(line: LineAxis, samples: AnyArray, positions: AnyArray | None, along:
     samples : ndarray, shape (m,)
         The samples.
     positions : ndarray, shape (k,), or None
-        Where the line was read, as it came; of another number than the samples they are taken to
-        be at equal steps of the same time. None when it was not.
+        Where the line was read, as it came. None when it was not.
     along : ndarray of int64, shape (size,)
         Index of each point along the axis, in the order in which they come.
+    usual : (int, int), optional
+        Samples and positions of most lines of the run. Both are taken to be at equal steps of the
+        time of such a line; a line with fewer was broken off. Without it they are at equal steps
+        of the same time, but for a single one, which is the first.
 
     Returns
     -------
@@ -93,15 +115,23 @@ def binned(line: LineAxis, samples: AnyArray, positions: AnyArray | None, along:
         In the order in which the points come; NaN where no sample is near.
     """
     found: Floats
-    if line.setpoints is None or positions is None or not len(positions):
-        found = by_order(samples[np.newaxis], line.size)[0]
+    if line.setpoints is None:
+        found = by_order(samples[np.newaxis], line.size, usual[0] if usual else None)[0]
         return found
-    near = means_near(samples, line.scale * positions.astype(float), line.setpoints)
+    if positions is None or not len(positions):
+        # where samples were nobody knows; as many as there are points can only be the points
+        return samples.astype(float) if len(samples) == line.size else np.full(line.size, np.nan)
+    near = means_near(samples, line.scale * positions.astype(float), line.setpoints, usual)
     found = near[np.minimum(along, line.size - 1)]
     return found
 
 
-def means_near(samples: AnyArray, positions: Floats, setpoints: Floats) -> Floats:
+def means_near(
+    samples: AnyArray,
+    positions: Floats,
+    setpoints: Floats,
+    usual: tuple[int, int] | None = None,
+) -> Floats:
     """Give the mean of the samples of a line that are nearest to each of its points.
 
     Parameters
@@ -109,10 +139,11 @@ def means_near(samples: AnyArray, positions: Floats, setpoints: Floats) -> Float
     samples : ndarray, shape (m,)
         The samples.
     positions : ndarray, shape (k,)
-        Where the line was read; of another number than the samples they are taken to be at equal
-        steps of the same time.
+        Where the line was read.
     setpoints : ndarray, shape (size,)
         The points, two at least.
+    usual : (int, int), optional
+        Samples and positions of most lines; see `binned`.
 
     Returns
     -------
@@ -120,13 +151,16 @@ def means_near(samples: AnyArray, positions: Floats, setpoints: Floats) -> Float
         NaN where no sample is near.
     """
     rank = np.argsort(np.argsort(setpoints, kind="stable"), kind="stable")
-    return _means(samples, positions, _edges(setpoints))[rank]
+    return _means(*_paired(samples, positions, usual), _edges(setpoints))[rank]
 
 
-def by_order(samples: AnyArray, size: int) -> Floats:
-    """Give each point of lines an equal share of their samples, from (n, m) to (n, size)."""
+def by_order(samples: AnyArray, size: int, usual: int | None = None) -> Floats:
+    """Give each point of lines an equal share of their samples, from (n, m) to (n, size).
+
+    Lines with fewer samples than the `usual` ones were broken off: their last points are NaN.
+    """
     m = samples.shape[1]
-    bins = np.arange(m) * size // m
+    bins = np.arange(m) * size // max(m, usual or m, 1)
     counts = np.bincount(bins, minlength=size)
     out = np.full((len(samples), size), np.nan)
     for i, line in enumerate(samples.astype(float)):
@@ -142,12 +176,26 @@ def _edges(setpoints: Floats) -> Floats:
     return np.concatenate([[2 * rising[0] - middle[0]], middle, [2 * rising[-1] - middle[-1]]])
 
 
+def _paired(
+    samples: AnyArray, positions: Floats, usual: tuple[int, int] | None
+) -> tuple[AnyArray, Floats]:
+    """Give each sample of a line its position; samples behind the last position are left out."""
+    m, k = len(samples), len(positions)
+    if usual is None:
+        usual = (m, k) if min(m, k) > 1 else (1, 1)
+    in_line, of_positions = usual
+    if in_line == of_positions:
+        both = min(m, k)
+        return samples[:both], positions[:both]
+    then = (np.arange(m) + 0.5) / in_line
+    there = then <= k / of_positions
+    measured = (np.arange(k) + 0.5) / of_positions
+    return samples[there], np.interp(then[there], measured, positions)
+
+
 def _means(samples: AnyArray, positions: Floats, edges: Floats) -> Floats:
     """Give the mean of the samples in each bin, in rising order of the setpoints."""
-    n, m = len(edges) - 1, len(samples)
-    if len(positions) != m:
-        then = (np.arange(m) + 0.5) / m
-        positions = np.interp(then, (np.arange(len(positions)) + 0.5) / len(positions), positions)
+    n = len(edges) - 1
     known = np.isfinite(positions) & (positions >= edges[0]) & (positions <= edges[-1])
     bins = np.clip(np.searchsorted(edges, positions[known], side="right") - 1, 0, n - 1)
     counts = np.bincount(bins, minlength=n)

@@ -7,6 +7,7 @@ from typing import Any
 
 from ._metadata import MetadataError, optional_number, short, text_or_none
 from ._plan import ScanGroup
+from ._streams import named_stream
 
 
 def run_uid(start: Mapping[str, Any]) -> str:
@@ -40,6 +41,7 @@ def common_fields(start: Mapping[str, Any]) -> dict[str, Any]:
         "user": _name(start.get("user")) or _name(start.get("user_name")),
         "proposal": text_or_none(start.get("proposal")) or text_or_none(start.get("proposal_id")),
         "group": scan_group(start.get("scan_group"), uid),
+        "stream": named_stream(start),
     }
 
 

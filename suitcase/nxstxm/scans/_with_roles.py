@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ._plan import Axis, Detector, Device, EntryPlan, ScanPlan
+from ._plan import Axis, Detector, Device, ScanPlan
 from ._roles import DETECTOR_ROLES
 from ._types import LAYOUTS, ScanType
 
@@ -126,14 +126,10 @@ def typed(plan: ScanPlan) -> ScanPlan:
     by_name = {axis.name: axis for axis in entry.axes}
     for kind in _KINDS:
         wanted = LAYOUTS[kind].axes
-        if sorted(wanted) == sorted(by_name) and _is_known(entry):
+        if sorted(wanted) == sorted(by_name):
             axes = tuple(by_name[name] for name in wanted)
+            # none where only the data tell them, as of plans that are relative to where it stood
             energies = by_name["energy"].setpoints or () if "energy" in by_name else ()
             entry = replace(entry, axes=axes, energies=energies)
             return replace(plan, scan_type=kind, entries=(entry,))
     return plan
-
-
-def _is_known(entry: EntryPlan) -> bool:
-    """Tell whether the energies are known that an entry steps through."""
-    return all(axis.setpoints for axis in entry.axes if axis.name == "energy")
