@@ -112,6 +112,37 @@ def test_an_energy_measured_twice_does_not_hide_one_that_is_missing(tmp_path):
         assert "no reading came" in messages(h5)
 
 
+@pytest.mark.parametrize("kind", ["points", "lines"])
+def test_a_reading_that_is_nan_did_come(tmp_path, kind):
+    run = image(kind)
+    key = key_of(run)
+    events = [d for n, d in run if n == "event" and key in d["data"]]
+    if kind == "points":
+        events[1]["data"][key] = float("nan")
+    else:
+        events[1]["data"][key] = [float("nan"), *list(events[1]["data"][key])[1:]]
+    with h5py.File(export_scan(run, tmp_path)) as h5:
+        size = picture(h5)["data"].size
+        assert f"1 of {size} points of counter0 are NaN: that is what was read" in messages(h5)
+        assert "no reading came" not in messages(h5)
+
+
+@pytest.mark.parametrize("reading", ["off", [], [1.0, 2.0]])
+def test_a_reading_without_a_place_is_told_from_none(tmp_path, reading):
+    """Another detector's readings come with it, so that the point itself did come."""
+    run = image("points")
+    key = key_of(run)
+    for _, doc in run:
+        for part in ("data_keys", "data", "timestamps"):
+            if key in doc.get(part, {}):
+                doc[part]["other_counter"] = copy.deepcopy(doc[part][key])
+    spoil(run, reading)
+    with h5py.File(export_scan(run, tmp_path)) as h5:
+        assert "1 of" in messages(h5)
+        assert "points of counter0 are NaN: what came is no number" in messages(h5)
+        assert "no reading came" not in messages(h5)
+
+
 def test_complex_readings_show_their_magnitude_and_keep_their_phase(tmp_path):
     run = image("points")
     key = key_of(run)

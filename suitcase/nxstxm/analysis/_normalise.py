@@ -25,7 +25,8 @@ def normalise(
         picture keeps its unit, for it is divided by the monitor over its mean.
     mask : bool or int
         Leave out the points that ``quality`` flags; or only those with these bits, where 1 is not
-        measured, 2 beam lost, 4 shutter closed, 8 top-up. Without ``quality`` nothing is left out.
+        measured, 2 beam lost, 4 shutter closed, 8 top-up, 16 unknown. Without ``quality`` nothing
+        is left out.
 
     Returns
     -------

@@ -6,6 +6,7 @@ comes. Readings of single points are gathered until their line is complete.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from math import prod
 from typing import Any
@@ -20,6 +21,7 @@ from ..scans import (
     ScanPlan,
     binned,
     is_line,
+    is_short,
     line_axes,
     points_per_event,
 )
@@ -54,6 +56,8 @@ class Framer:
         #: The fast axis, where it is read several times in a row, and what was read by row.
         self._line: LineAxis | None = None
         self._positions: dict[int, AnyArray] = {}
+        #: By key, how often it gave lines of so many values: fewer are of one that was broken off.
+        self._lengths: dict[str, Counter[int]] = {}
 
     def take(self, plan: ScanPlan, block: Block) -> None:
         """Take a block of the baseline or of the measurement.
@@ -93,7 +97,12 @@ class Framer:
         self._line, self._positions = None, {}
         for line in line_axes(plan, plan.entries[0]):
             chunks = block.columns.get(line.key, ())
-            if not chunks or not all(is_line(chunk.values.shape[1:]) for chunk in chunks):
+            shapes = [chunk.values.shape[1:] for chunk in chunks]
+            if not all(is_line(shape) or is_short(shape) for shape in shapes):
+                continue
+            for chunk in chunks:
+                self._note_length(line.key, chunk.values.shape[1:], len(chunk.values))
+            if line.key not in self._lengths:
                 continue
             for chunk in chunks:
                 rows = block.seq_nums[chunk.row - block.row :].tolist()
@@ -104,6 +113,14 @@ class Framer:
             if self._per_row == 1 and (total is None or self._highest * line.size <= total):
                 self._per_row = line.size
             return
+
+    def _note_length(self, key: str, shape: tuple[int, ...], n: int) -> None:
+        if is_line(shape):
+            self._lengths.setdefault(key, Counter())[prod(shape)] += n
+
+    def _usual(self, key: str) -> int:
+        """Give the number of values that most lines of a key had so far."""
+        return self._lengths[key].most_common(1)[0][0]
 
     def flush(self) -> None:
         """Give what is not complete; nothing more comes."""
@@ -120,11 +137,13 @@ class Framer:
         plan, covered = readings.plan, self._per_row
         for i, reading in enumerate(readings.values):
             placed = readings.placed(slice(i, i + 1), covered)
-            line = self._line_of(plan, reading, placed, readings.detector.covers)
+            line = self._line_of(plan, reading, placed, readings)
             if line is not None:
                 positions = self._positions.get(int(readings.seq_nums[i]))
                 along = placed.axes[line.axis]
-                data, is_complete = binned(line, reading.reshape(-1), positions, along), True
+                usual = self._usual(readings.about["data_key"]), self._usual(line.key)
+                data = binned(line, reading.reshape(-1), positions, along, usual)
+                is_complete = True
             else:
                 data, is_complete = _as_row(reading, covered, readings.detector.covers)
             found = spot(plan, placed)
@@ -143,13 +162,16 @@ class Framer:
             yield coords, data, about
 
     def _line_of(
-        self, plan: ScanPlan, reading: AnyArray, placed: Placement, per: str | None
+        self, plan: ScanPlan, reading: AnyArray, placed: Placement, readings: Readings
     ) -> LineAxis | None:
         """Give the line whose samples a reading is, where they are not its points."""
         known = self._line
-        if known is None or self._per_row != known.size or per == "point":
+        key = readings.about["data_key"]
+        self._note_length(key, reading.shape, 1)
+        if known is None or self._per_row != known.size or readings.detector.covers == "point":
             return None
-        is_sampled = is_line(reading.shape) and reading.size != known.size
+        may_be_line = is_line(reading.shape) or (key in self._lengths and is_short(reading.shape))
+        is_sampled = may_be_line and reading.size != known.size
         if not is_sampled or reading.dtype.kind not in "biuf":
             return None
         entry = plan.entries[max(int(placed.entry[0]), 0)]  # each has setpoints of its own

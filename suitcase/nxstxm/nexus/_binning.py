@@ -49,12 +49,17 @@ def write_binning(writer: EntryWriter) -> None:
     about: dict[str, Any] = {"method": BY_POSITION if by_position else BY_ORDER}
     if lines is not None:
         about |= {"axis": lines.line.axis, "positions": lines.line.key}
+    if blocks := sorted(writer.points.samples.blocks):
+        about["of_whole_lines"] = blocks
     for name, parts in samples.items():
         values(made, f"samples_{name}", np.concatenate(parts), "1")
     note = group(made, "options", "NXnote")
     text(note, "type", "application/json")
     text(note, "data", json.dumps(about))
+    parted = [name for name in samples if name not in writer.points.samples.blocks]
+    if not parted:
+        return
     writer.messages.append(
-        f"the samples of {', '.join(samples)} are not the points of the lines: their lists have "
+        f"the samples of {', '.join(parted)} are not the points of the lines: their lists have "
         f"all of them, the pictures have the {about['method']}"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,14 @@ RESERVED = (
     "monochromator",
     *("insertion_device", "beam", "sample_x", "sample_y", "sample_z"),
 )
+#: Why a point of a picture is NaN though something came.
+_NAN = "that is what was read"
+_BLOCK = "what came is about the whole line, and in the list of the instrument"
+_ODD = (
+    "what came is no number (text, or nothing in brackets) or has another shape than the others; "
+    "it is in the archive"
+)
+_FAR = "no sample came near them, or nobody read where it was"
 
 
 class Channel:
@@ -73,6 +82,7 @@ class Channel:
         self._path = ""
         self._dtype: np.dtype[Any] | None = None
         self._n = 0
+        self._gaps = dict.fromkeys((_NAN, _BLOCK, _ODD, _FAR), 0)
         #: Rows of runs that stand in the list as they came: (run, first row, n, where).
         self._spans: list[tuple[str, int, int, int]] = []
 
@@ -151,10 +161,10 @@ class Channel:
             # the frames stay where they are; nobody has to read them again
             read, present = self._points.read(block, sum_of(self.key))
         else:
-            read, present = self._points.read(block, self.key, self.detector.covers)
+            read, present = self._points.read(block, self.key)
         if read.dtype.kind == "b":
             read = read.astype(np.uint8)  # what NeXus calls a number
-        native = self._points.samples.native(block, self.key, self.name, self.detector.covers)
+        native = self._points.samples.native(block, self.key, self.name, blocks=True)
         if self._list is not None and native is not None:
             self._list.add(native)
             self._n += len(native)
@@ -166,9 +176,36 @@ class Channel:
         if self.canvas is not None and block.part.record.uid not in self.replaced:
             # a complex reading has a magnitude to show; the list keeps it whole
             counts = frame_sums(read)
+            self._look_at(block, counts, present)
             if present is not None:
                 counts = np.where(present, counts, np.nan)
             self.canvas.put(block.position, counts)
+
+    def _look_at(self, block: PointBlock, counts: AnyArray, present: AnyArray | None) -> None:
+        """Count the points that are NaN in the picture though something came."""
+        inside = block.position >= 0
+        nan = np.isnan(counts) & inside
+        self._gaps[_NAN] += int(np.count_nonzero(nan if present is None else nan & present))
+        if present is None or present.all():
+            return
+        kind = self._points.samples.form(block.part.record, self.key).kind
+        gap = ~present & inside
+        key = self.key if not self.key.startswith("#") else self.detector.data_key or self.key
+        odd = gap & self._points.unplaced(block, key)
+        self._gaps[_BLOCK if kind == "block" else _ODD] += int(np.count_nonzero(odd))
+        if kind == "samples":
+            self._gaps[_FAR] += int(np.count_nonzero(gap & ~odd))
+
+    def gaps(self) -> Iterator[tuple[int, str]]:
+        """Tell why points of its picture are NaN: how many, and the reason."""
+        left = 0 if self.canvas is None else self.canvas.missing
+        for reason, n in self._gaps.items():
+            found = min(n, left)  # processors may have replaced some
+            if found:
+                yield found, reason
+            left -= found
+        if left:
+            yield left, "no reading came, or none that is a number"
 
     def _note_span(self, block: PointBlock) -> None:
         run, row, n = block.part.record.uid, block.first, len(block)

@@ -114,7 +114,7 @@ class _Part:
             key, detector = found[label]
             about |= {"data_key": key, "units": detector.units, "role": detector.role}
             if not processed and not self._are_to_come(label, key, detector):
-                frame = self._put_readings(key, detector)
+                frame = self._put_readings(key)
                 if frame is not None:
                     return frame, about
         if not self._n:
@@ -179,7 +179,7 @@ class _Part:
 
     # -- readings ---------------------------------------------------------------------------------
 
-    def _put_readings(self, key: str, detector: Detector) -> AnyArray | None:
+    def _put_readings(self, key: str) -> AnyArray | None:
         """Put the readings of this part; give that of one point which is a frame by itself."""
         rows = self._rows()
         step = max(1, POINTS // self._points.per_row[id(self._record)])
@@ -187,7 +187,7 @@ class _Part:
             block = self._points.block_of(self._part, rows[first : first + step])
             if not len(block):
                 continue
-            values, present = self._points.read(block, key, detector.covers)
+            values, present = self._points.read(block, key)
             if present is not None and not present.any():
                 continue
             if values.ndim > 1 and not self._free and len(values) == 1:

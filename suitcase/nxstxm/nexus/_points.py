@@ -6,7 +6,6 @@ that is in one is in all. Memory is bounded by a block, whatever the scan's size
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from math import prod
 
@@ -18,8 +17,10 @@ from .._errors import NXstxmValueError
 from ..documents import REGION
 from ..scans import Placement, by_region, detector_columns, place, points_per_event
 from ._blocks import Index, PointBlock, gather
+from ._forms import usual_length
 from ._jobs import EntryJob, Part
 from ._lines import Samples
+from ._pointreadings import PointReadings, Via
 from ._record import SEQ_NUM, TIME, AnyArray, RunRecord
 
 #: Points (or, for frames, bytes) that are held at a time.
@@ -45,9 +46,10 @@ class Points:
         self.h5 = h5
         self.samples = Samples(job, h5)
         self.per_row = {id(part.record): self._points_per_row(part.record) for part in job.parts}
+        self.samples.per_row = self.per_row
         self.messages: list[str] = []
+        self._readings = PointReadings(job, h5, self.samples, self.messages)
         self._orders = {id(p.record): self._order(p.record) for p in job.parts}
-        self._forms: dict[str, tuple[int, ...]] = {}
         self.shape = self._shape()
         #: Columns whose readings stay where they are: a walk need not be short for their sake.
         self.unread: set[str] = set()
@@ -79,14 +81,20 @@ class Points:
         n_events = self._highest(record)
         choices = [1]
         for key, per in self.detector_keys(record):
-            sizes = [prod(p.shape) for p in record.columns[stream, key] if p.dtype.kind != "O"]
-            if sizes:
-                choices.append(points_per_event(record.plan, max(sizes), n_events, per))
+            pieces = [p for p in record.columns[stream, key] if p.dtype.kind != "O"]
+            sizes = {*(prod(p.shape) for p in pieces)}
+            if sizes:  # one odd line does not decide for the others
+                likely = (max(sizes), usual_length(pieces))
+                choices += [points_per_event(record.plan, n, n_events, per) for n in likely]
         size = record.plan.loops[-1].size if record.plan.loops else None
-        if max(choices) == 1 and self.samples.lines[id(record)] is not None and size is not None:
+        if max(choices) == 1 and size is not None and size > 1 and self._has_lines(record, size):
             total = record.plan.n_points
             choices.append(size if total is None or n_events * size <= total else 1)
         return max(choices)
+
+    def _has_lines(self, record: RunRecord, size: int) -> bool:
+        lines = self.samples.lines[id(record)]
+        return lines is not None or self.samples.are_spectra_of_lines(record, size)
 
     def is_whole(self) -> bool:
         """Tell whether every row of every run is a point of the entry, in the order it came."""
@@ -262,22 +270,21 @@ class Points:
     ) -> npt.NDArray[np.bool_] | None:
         """Tell which points of short or missing lines did not arrive; None when all did."""
         lengths = np.zeros(last - first, np.int64)
-        for key, per in self.detector_keys(record):
-            sampled = self.samples.are_of(record, key, per_row, per)
+        for key, _ in self.detector_keys(record):
+            form = self.samples.form(record, key)
             for piece in record.columns[stream, key]:
                 a, b = max(first, piece.row), min(last, piece.row + piece.n)
-                if a < b and sampled:
-                    lengths[a - first : b - first] = per_row
-                elif a < b and prod(piece.shape) > 0 and piece.dtype.kind != "O":
-                    covered = self.covers(prod(piece.shape), per, per_row)
-                    if covered > 1 and prod(piece.shape) > per_row:
-                        self.messages.append(
-                            f"lines of {key!r} of run {record.uid:.8} have {prod(piece.shape)} "
-                            f"values for {per_row} points; the first {per_row} are used, all are "
-                            f"in the archive"
-                        )
-                    n = min(prod(piece.shape), per_row) if covered > 1 else per_row
-                    lengths[a - first : b - first] = np.maximum(lengths[a - first : b - first], n)
+                if a >= b or not prod(piece.shape) or piece.dtype.kind == "O":
+                    continue
+                n = form.along(piece.shape, piece.dtype) if form.kind == "points" else 0
+                if n > per_row:
+                    self.messages.append(
+                        f"lines of {key!r} of run {record.uid:.8} have {n} values for {per_row} "
+                        f"points; the first {per_row} are used, all are in the archive"
+                    )
+                lengths[a - first : b - first] = np.maximum(
+                    lengths[a - first : b - first], min(n or per_row, per_row)
+                )
         if not lengths.any():
             return None  # nothing but readings that are no detectors: every row counts
         if (lengths == per_row).all():
@@ -290,113 +297,14 @@ class Points:
             )
         return (np.arange(per_row) < lengths[rows - first, np.newaxis]).ravel()
 
-    def covers(self, n_values: int, per: str | None, per_row: int) -> int:
-        """Tell how many points one reading of a column covers, in a run with `per_row`."""
-        if per_row == 1 or per == "point":
-            return 1
-        if n_values == per_row:
-            return per_row
-        return per_row if per == "line" and n_values > 0 else 1
-
     # -- reading ------------------------------------------------------------------------------
 
-    def form(self, key: str) -> tuple[int, ...]:
-        """Give the shape of a column's readings at one point: that which most of them have."""
-        if key not in self._forms:
-            found: Counter[tuple[int, ...]] = Counter({(): 0})
-            for part in self.job.parts:
-                for piece in part.record.columns.get((part.record.measurement or "", key), ()):
-                    if piece.dtype.kind in "biufc" and prod(piece.shape) > 0:
-                        alone = self.per_row[id(part.record)] == 1 and prod(piece.shape) != 1
-                        found[piece.shape if alone else ()] += piece.n
-            self._forms[key] = form = max(found, key=lambda shape: found[shape])
-            if found[form] < found.total():
-                self.messages.append(
-                    f"{found.total() - found[form]} readings of {key!r} have not the shape {form} "
-                    f"of the others; they are in the archive only"
-                )
-        return self._forms[key]
-
     def read(
-        self, block: PointBlock, key: str, per: str | None = None
+        self, block: PointBlock, key: str, via: Via | None = None
     ) -> tuple[AnyArray, npt.NDArray[np.bool_] | None]:
-        """Read a column for the points of a block.
+        """Read a column for the points of a block; see `PointReadings.read`."""
+        return self._readings.read(block, key, via)
 
-        Parameters
-        ----------
-        block : PointBlock
-            The points.
-        key : str
-            A data key of the measurement stream.
-        per : str or None
-            What the plan says one reading covers.
-
-        Returns
-        -------
-        values : ndarray, shape (n,) or (n, ...) for frames
-            A reading of a whole row stands at each of its points.
-        present : ndarray of bool, shape (n,), or None
-            Where there is no reading; None when all are there.
-        """
-        record, per_row = block.part.record, block.per_row
-        stream = record.measurement or ""
-        span = block.last - block.first
-        form = self.form(key)
-        values: AnyArray | None = None
-        present: npt.NDArray[np.bool_] | None = None
-        for row, array in record.read(self.h5, stream, key, block.first, block.last):
-            if array.dtype.kind not in "biufc":
-                continue
-            n_values = array[:1].size
-            if not n_values:
-                continue
-            if self.samples.are_of(record, key, per_row, per):
-                array, whole = self.samples.points(record, array, row, per_row), True
-            elif self.covers(n_values, per, per_row) > 1:
-                array = array.reshape(len(array), -1)[:, :per_row]
-                whole = array.shape[1] == per_row
-            else:
-                if n_values == 1:  # a number, however many brackets are around it
-                    array = array.reshape(len(array), 1)
-                if per_row > 1:
-                    if n_values != 1:
-                        continue  # a frame for a whole line has no place at its points
-                    array = np.repeat(array, per_row, axis=1)
-                elif array.shape[1:] == (1,):
-                    array = array[:, 0]
-                elif array.shape[1:] != form:
-                    continue  # one odd frame does not decide for the others
-                whole = True
-            if len(array) == span and whole and values is None:
-                values = array
-                continue
-            if values is None:
-                values, present = _blank(span, per_row, array)
-            if present is None:
-                present = np.ones(values.shape[: 2 if per_row > 1 else 1], bool)
-            values = values.astype(np.result_type(values, array), copy=False)
-            if per_row > 1:
-                width = array.shape[1]
-                values[row - block.first : row - block.first + len(array), :width] = array
-                present[row - block.first : row - block.first + len(array), :width] = True
-            elif values.shape[1:] == array.shape[1:]:
-                values[row - block.first : row - block.first + len(array)] = array
-                present[row - block.first : row - block.first + len(array)] = True
-        if values is None or (per_row > 1 and form):
-            return np.full((len(block), *form), np.nan), np.zeros(len(block), bool)
-        return self._chosen(block, values), None if present is None else self._chosen(
-            block, present
-        )
-
-    def _chosen(self, block: PointBlock, values: AnyArray) -> AnyArray:
-        """Pick the rows and points of the block out of its range."""
-        if len(block.rows) != block.last - block.first or (np.diff(block.rows) < 0).any():
-            values = values[block.rows - block.first]
-        if block.per_row > 1:
-            values = values.reshape(-1)
-        return values if block.select is None else values[block.select]
-
-
-def _blank(span: int, per_row: int, like: AnyArray) -> tuple[AnyArray, npt.NDArray[np.bool_]]:
-    shape = (span, per_row) if per_row > 1 else (span, *like.shape[1:])
-    return np.zeros(shape, like.dtype), np.zeros(shape[: 2 if per_row > 1 else 1], bool)
+    def unplaced(self, block: PointBlock, key: str) -> npt.NDArray[np.bool_]:
+        """Tell at which points a reading came that has no place; see `PointReadings.unplaced`."""
+        return self._readings.unplaced(block, key)

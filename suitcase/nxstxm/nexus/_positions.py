@@ -17,6 +17,7 @@ from ._binning import mark_binned
 from ._blocks import PointBlock
 from ._canvas import ListWriter
 from ._encoding import group
+from ._monitored import Monitored, as_word, monitored
 from ._points import Points
 from ._record import TIME, AnyArray, RunRecord
 
@@ -43,6 +44,7 @@ class Measured:
         self.records = points.job.records
         self.messages = messages
         self._sources: dict[str, str] = {}
+        self._monitored: dict[tuple[int, str], Monitored | None] = {}
         self._setpoints = {
             axis.name: np.asarray(axis.setpoints, float)
             for axis in (*self.plan.axes, *self.plan.positions)
@@ -88,6 +90,15 @@ class Measured:
             return None
         finite = series[1][np.isfinite(series[1])]
         return float(finite[0]) if len(finite) else None
+
+    def monitored(self, record: RunRecord, role: str) -> Monitored | None:
+        """Give what a role's device said in a stream of its own; None where it did not."""
+        known = (id(record), role)
+        if known not in self._monitored:
+            device = self.device(record, role)
+            said = None if device is None else monitored(record, self.points.h5, device)
+            self._monitored[known] = said
+        return self._monitored[known]
 
     def steady(self, role: str) -> float | None:
         """Give where a device stood that was not scanned: in the baseline, else at first."""
@@ -152,7 +163,7 @@ class Measured:
             said[row - block.first : row - block.first + len(array)] = array
         at_rows = np.repeat(said[block.rows - block.first], block.per_row)
         chosen = at_rows if block.select is None else at_rows[block.select]
-        return [w.decode("utf-8", "replace") if isinstance(w, bytes) else str(w) for w in chosen]
+        return [as_word(word) for word in chosen]
 
     # -- values for the points of a block -------------------------------------------------------
 
@@ -192,15 +203,23 @@ class Measured:
         """Tell whether the ring current is known at all."""
         return (
             any(self.measured_key(r, "ring_current") is not None for r in self.records)
+            or any(self.monitored(r, "ring_current") is not None for r in self.records)
             or self.baseline_series("ring_current") is not None
         )
 
     def ring_current(self, block: PointBlock) -> Floats:
-        """Give the ring current at each point, mA: measured, else between the baseline's."""
+        """Give the ring current at each point, mA.
+
+        Measured, else as it was when last monitored, else between the readings of the baseline.
+        """
         read = self.readings(block, "ring_current")
         if read is not None:
             self._sources["ring_current"] = "measured"
             return read
+        monitored = self.monitored(block.part.record, "ring_current")
+        if monitored is not None:
+            self._sources["ring_current"] = "monitored"
+            return monitored.numbers_at(block.times)
         series = self.baseline_series("ring_current")
         if series is None:
             return np.full(len(block), np.nan)
@@ -269,10 +288,7 @@ class DeviceList:
         if block.per_row == 1 or not moves_within_row:
             return True
         record = block.part.record
-        return any(
-            self.points.covers(int(np.prod(p.shape, dtype=np.int64)), None, block.per_row) > 1
-            for p in record.columns[record.measurement or "", key]
-        )
+        return self.points.samples.form(record, key).kind in ("points", "samples")
 
     def _fastest(self, block: PointBlock) -> str:
         loops = block.part.record.plan.loops

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from .._errors import NXstxmFileExistsError, NXstxmOSError
 from .._publish import publish as publish_file
@@ -14,11 +14,16 @@ if TYPE_CHECKING:
 
 def name_taken(final: Path, kept: ScanFile | None = None) -> NXstxmFileExistsError:
     """Make the error that says that a file is in the way, and where the scan is."""
-    where = f"; nothing is lost, the scan is in {_shared_name(kept)}" if kept else ""
+    where = f"; nothing is lost, the scan is in {_shared_name(kept)}" if _stays(kept) else ""
     return NXstxmFileExistsError(
         f"{final} exists already{where}. Choose another prefix, move the old file, or say "
         f"overwrite=True"
     )
+
+
+def _stays(kept: ScanFile | None) -> TypeGuard[ScanFile]:
+    """Tell whether a file is kept; one that is written alone goes, its scan is in a journal."""
+    return kept is not None and not kept.alone
 
 
 def _shared_name(kept: ScanFile) -> str:
@@ -55,6 +60,6 @@ def publish(temporary: Path, final: Path, *, overwrite: bool, kept: ScanFile | N
     except FileExistsError as error:
         raise name_taken(final, kept) from error
     except OSError as error:
-        where = f"; the scan is in {_shared_name(kept)}" if kept else ""
+        where = f"; the scan is in {_shared_name(kept)}" if _stays(kept) else ""
         raise NXstxmOSError(f"{final} can not be written ({error}){where}") from error
     return final

@@ -80,6 +80,11 @@ class ScanFile:
         self._threads = RLock()
 
     @property
+    def alone(self) -> bool:
+        """Whether what is in it is somewhere else too."""
+        return self._alone
+
+    @property
     def path(self) -> Path | None:
         """Where it is; None in memory."""
         return self.target if isinstance(self.target, Path) else None
