@@ -21,9 +21,15 @@ def kinds(folder: Path) -> set[str]:
     return found
 
 
-def left_behind(folder: Path, runs: list[Documents], pause: float = 0.0, **options: Any) -> Path:
+def left_behind(
+    folder: Path,
+    runs: list[Documents],
+    pause: float = 0.0,
+    make: Any = NXstxmWriter,
+    **options: Any,
+) -> Path:
     """Leave a scan as a process does that dies when all is in the journal."""
-    writer = NXstxmWriter(folder, recover=False, **options)
+    writer = make(folder, recover=False, **options)
     for run in runs:
         for name, doc in run[:-1]:
             writer(name, doc)

@@ -19,9 +19,11 @@ import h5py
 import numpy as np
 import pytest
 
-from suitcase.nxstxm import NXstxmWriter, recover
+from suitcase.nxstxm import NXstxmWriter, export_scan, recover
 from suitcase.nxstxm.nexus import read_documents, validate
+from suitcase.nxstxm.sim import all_requests, scan_documents
 
+from ..exchange.same import differences
 from .frame_run import frame, frame_run
 
 #: Seconds between flushes, and what a flush may take here.
@@ -173,3 +175,25 @@ def test_a_clock_that_jumps_spoils_nothing(
         times = [np.datetime64(entry[n].asstr()[()][:19]) for n in ("start_time", "end_time")]
         assert times[0] <= times[1]
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_clock_that_is_set_back_between_runs_changes_what_a_scan_is_called(
+    tmp_path: Path,
+) -> None:
+    """Live the run that came first gives the name, in an export the earliest; all else is equal."""
+    runs = [
+        [(name, {**doc, "time": doc["time"] - 86400.0 * (i > 0)}) for name, doc in run]
+        for i, run in enumerate(
+            scan_documents(all_requests()["pystxm2019-sample_image_stack-lines"])
+        )
+    ]
+    with NXstxmWriter(tmp_path) as writer:
+        for run in runs:
+            for name, doc in run:
+                writer(name, doc)
+    exported = export_scan(runs, tmp_path / "exported")
+    with h5py.File(writer.paths[0]) as h5, h5py.File(exported) as other:
+        assert h5.attrs["first_uid"] == runs[0][0][1]["uid"]
+        assert other.attrs["first_uid"] in {run[0][1]["uid"] for run in runs[1:]}
+        found = {each.split(":")[0] for each in differences(h5, other)}
+    assert found == {"/@first_uid", "/entry0/entry_identifier_uuid"}

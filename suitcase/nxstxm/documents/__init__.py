@@ -16,7 +16,7 @@ from ._frames import Frames
 from ._journal import Journal, Packed
 from ._journal_folder import JournalFolder, ScanFacts
 from ._leftovers import RecoverError as RecoverError
-from ._leftovers import recover_each
+from ._leftovers import is_damaged, recover_each
 from ._live_queue import LiveQueue
 from ._live_scans import LiveScans
 from ._live_writer import LiveWriter
@@ -75,6 +75,7 @@ __all__ = [
     "difference",
     "documents_equal",
     "is_archive",
+    "is_damaged",
     "open_hdf5",
     "open_rows",
     "read_archive",

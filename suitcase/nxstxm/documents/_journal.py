@@ -6,14 +6,11 @@ that could not be written, because the disk is full, is taken back and written a
 
 from __future__ import annotations
 
-import os
-import shutil
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,18 +19,14 @@ from ._archive import MAGIC, STORED, Header, pack_header
 from ._archive_reader import unpack_blocks
 from ._columns import LARGE_BYTES
 from ._frame_file import FrameFile, Placed
-from ._packing import PACKING_ERRORS, PlacedRef, fast_packer, pack_carefully
+from ._journal_file import Extent as Extent
+from ._journal_file import JournalFile
+from ._packing import PACKING_ERRORS, PlacedRef, fast_packer
 from ._parts import Part, Place, pack_in_parts
+from ._storable import pack_carefully
 
 #: What became of a document: packed, or where its arrays are; None when it has them in itself.
 Packed = bytes | Placed | None
-
-
-class Extent(NamedTuple):
-    """Whole blocks of a journal: first byte, and first byte behind them."""
-
-    first: int
-    last: int
 
 
 class Journal:
@@ -43,8 +36,8 @@ class Journal:
     ----------
     path : Path
         A file that is not there yet.
-    remade : callable, optional
-        Called when the file was removed, and is made anew.
+    remake : callable, optional
+        Called when the file was removed, before it is made anew: makes what is beside it.
     run : str
         The run.
     frames : FrameFile, optional
@@ -59,7 +52,7 @@ class Journal:
     def __init__(
         self,
         path: Path,
-        remade: Callable[[], object] = lambda: None,
+        remake: Callable[[], object] = lambda: None,
         *,
         run: str = "",
         frames: FrameFile | None = None,
@@ -68,11 +61,9 @@ class Journal:
         self.frames = frames
         self._run = run
         self._rows = _Rows()
-        self._remade = remade
+        self._remake = remake
         try:
-            self._file = path.open("xb", buffering=0)
-            #: Reads what was written while another thread writes, also when the file was removed.
-            self._reader = path.open("rb", buffering=0)
+            self._file = JournalFile(path)
             self._size = 0
             self._write([MAGIC])
         except OSError as error:
@@ -82,7 +73,6 @@ class Journal:
         self._n_records = 0
         self._next_block = 0
         self._synced = 0
-        self._moving = Lock()
 
     def add(self, name: str, doc: Mapping[str, Any]) -> Packed:
         """Pack a document; it is written by `flush`.
@@ -178,8 +168,7 @@ class Journal:
         OSError
             The file can not be read.
         """
-        with self._moving:
-            data = _read(self._reader, extent)
+        data = self._file.read(extent)
         what = f"the journal {self.path} from byte {extent.first} on"
         for name, doc in unpack_blocks(data, what):
             if self.frames is not None and name in ("event", "event_page"):
@@ -191,7 +180,12 @@ class Journal:
     @property
     def is_gone(self) -> bool:
         """Whether somebody removed the file while it is written."""
-        return os.fstat(self._file.fileno()).st_nlink == 0
+        return self._file.is_gone
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether somebody removed it while it rested: nothing can be done."""
+        return self._file.is_lost
 
     def remake(self) -> None:
         """Make a file that was removed anew: all that was written is still there for us.
@@ -201,30 +195,47 @@ class Journal:
         OSError
             The file can not be made.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        copy = self.path.open("xb", buffering=0)
-        reader = self.path.open("rb", buffering=0)
-        with self._moving:
-            self._reader.seek(0)
-            shutil.copyfileobj(self._reader, copy, 2**20)
-            self._file.close()
-            self._reader.close()
-            self._file, self._reader = copy, reader
-        self._remade()
+        self._remake()
+        self._file.remake()
+        self._synced = 0
+
+    def look_after(self) -> bool:
+        """Make anew what somebody removed, the frames too; tell whether it was the journal.
+
+        Raises
+        ------
+        OSError
+            It can not be made.
+        """
+        was_gone = self._file.is_gone
+        if was_gone:
+            self.remake()
+        if self.frames is not None:
+            self.frames.look_after()
+        return was_gone
 
     def sync(self) -> None:
         """Have the disk take what was written."""
         if self._synced < self._size:
-            size = self._size
+            size, n_made = self._size, self._file.n_made
             if self.frames is not None:
                 self.frames.sync()
-            os.fsync(self._file.fileno())
-            self._synced = size
+            self._file.sync()
+            if n_made == self._file.n_made:
+                self._synced = size
+
+    @property
+    def is_synced(self) -> bool:
+        """Whether the disk has taken all that was written."""
+        return self._synced >= self._size
+
+    def rest(self) -> None:
+        """Close the file until somebody reads or writes it again."""
+        self._file.close()
 
     def close(self) -> None:
         """Close the file. It has no end mark: only what is taken away is complete."""
         self._file.close()
-        self._reader.close()
 
     def _write(self, parts: Sequence[Part]) -> None:
         """Write all of it, or nothing."""
@@ -236,8 +247,7 @@ class Journal:
                 while view:
                     view = view[self._file.write(view) :]
         except BaseException:
-            os.ftruncate(self._file.fileno(), self._size)
-            self._file.seek(self._size)
+            self._file.cut(self._size)
             raise
         self._size = size
 
@@ -342,15 +352,3 @@ def _joined(parts: Sequence[Part]) -> list[Part]:
     if short:
         joined.append(b"".join(short))
     return joined
-
-
-def _read(file: Any, extent: Extent) -> bytes:
-    """Read a part of a file; less where it ends."""
-    file.seek(extent.first)
-    data = bytearray()
-    while len(data) < extent.last - extent.first:
-        piece = file.read(min(extent.last - extent.first - len(data), 2**30))
-        if not piece:
-            break
-        data += piece
-    return bytes(data)

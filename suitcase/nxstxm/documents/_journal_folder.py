@@ -10,7 +10,9 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from itertools import count
 from pathlib import Path, PurePosixPath
+from threading import Lock
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -23,6 +25,8 @@ from ._journal import Journal
 
 SUFFIX = ".journal"
 _FACTS, _LOCK = "scan.json", "lock"
+#: Says that a file lacks some of what the journals have.
+_LEFT_OUT = "left-out.json"
 #: Seconds that somebody may look into a folder which is just being made.
 _PATIENCE = 5.0
 #: Seconds after which an empty folder is no longer taken for one that is just being made.
@@ -80,6 +84,7 @@ class JournalFolder:
         self.facts = facts
         self._lock = lock
         self._syncs = syncs
+        self._making = Lock()  # a run may begin while the journal's thread makes it anew
 
     @classmethod
     def make(cls, directory: Path, facts: ScanFacts, *, syncs: bool = False) -> JournalFolder:
@@ -110,10 +115,9 @@ class JournalFolder:
         try:
             path.mkdir()
             lock = _locked(path, _PATIENCE)
-            _write_facts(path, facts)
+            _write(path / _FACTS, asdict(facts))
             if syncs:
-                for each in (path / _FACTS, path, directory):
-                    sync(each)
+                _sync_names(path)
         except FileExistsError as error:
             raise NXstxmFileExistsError(
                 f"{path} is there already: an earlier process left this scan, or writes it now. "
@@ -169,8 +173,18 @@ class JournalFolder:
         return folder
 
     def journal(self, run: str, frames: FrameFile | None = None) -> Journal:
-        """Begin the journal of a run, whose frames may be elsewhere."""
+        """Begin the journal of a run, whose frames may be elsewhere.
+
+        Raises
+        ------
+        NXstxmOSError
+            It can not be made.
+        """
         path = self.path / f"{run}{JOURNAL_SUFFIX}"
+        try:
+            self._remake()  # somebody may have removed it since the run before
+        except OSError as error:
+            raise NXstxmOSError(f"the journal {path} can not be made ({error})") from error
         journal = Journal(path, self._remake, run=run, frames=frames)
         if self._syncs:
             sync(self.path)
@@ -182,11 +196,19 @@ class JournalFolder:
         return self.path / "frames"
 
     def _remake(self) -> None:
-        """Make what was removed, beside the journals."""
-        if not (self.path / _FACTS).exists():
+        """Make the folder and its facts anew, if somebody removed them."""
+        with self._making:
+            if (self.path / _FACTS).exists():
+                return
             self.release()
-            self._lock = _locked(self.path, _PATIENCE)
-            _write_facts(self.path, self.facts)
+            self.path.mkdir(parents=True, exist_ok=True)
+            try:
+                self._lock = _locked(self.path, _PATIENCE)
+            except NXstxmStateError as error:
+                raise NXstxmOSError(str(error)) from error
+            _write(self.path / _FACTS, asdict(self.facts))
+            if self._syncs:
+                _sync_names(self.path)
 
     def journals(self) -> list[Path]:
         """List the journals of the runs."""
@@ -197,24 +219,79 @@ class JournalFolder:
         lock, self._lock = self._lock, None
         _unlock(lock)
 
-    def remove(self) -> None:
+    # -- what a file lacks ------------------------------------------------------------------------
+
+    @property
+    def left_out(self) -> Mapping[str, int] | None:
+        """What `leave_out` noted; None when nothing was."""
+        try:
+            said = json.loads((self.path / _LEFT_OUT).read_text(encoding="utf-8"))
+        except OSError:
+            return None
+        except ValueError:
+            return {}  # half written, when the power went
+        return said if isinstance(said, dict) else {}
+
+    def leave_out(self, used: Mapping[str, int]) -> None:
+        """Note, before the file is there, that it lacks some of what the journals have.
+
+        It is noted on the disk: who recovers may be killed before it removes the folder.
+
+        Parameters
+        ----------
+        used : Mapping of str to int
+            By run, of which some could not be used, how many documents were.
+        """
+        _write(self.path / _LEFT_OUT, dict(used))
+        sync(self.path / _LEFT_OUT)
+
+    def begin_again(self) -> None:
+        """Forget what `leave_out` noted: the file is made once more."""
+        (self.path / _LEFT_OUT).unlink(missing_ok=True)
+
+    @property
+    def aside(self) -> Path:
+        """Where `remove` keeps what the file lacks: nobody recovers it again and again."""
+        names = (f"{self.path.name}.damaged{n or ''}" for n in count())
+        return next(each for name in names if not (each := self.path.with_name(name)).exists())
+
+    def remove(self) -> Path | None:
         """Remove it, since the file of the scan is there.
 
         First it gets a name that nobody recovers: what a killed process leaves of it is rubbish.
+
+        Returns
+        -------
+        Path or None
+            Where all of it is kept, when the file lacks some of what it has.
+
+        Raises
+        ------
+        OSError
+            It can not be set aside.
         """
+        self.release()
+        if self.left_out is not None:
+            return self.path.rename(self.aside)
         rubbish = self.path.with_name(f".{self.path.name}.done")
         try:
-            self.release()
             self.path.rename(rubbish)
         except OSError:
             rubbish = self.path
         shutil.rmtree(rubbish, ignore_errors=True)
+        return None
 
 
-def _write_facts(path: Path, facts: ScanFacts) -> None:
-    unfinished = path / f"{_FACTS}.tmp"
-    unfinished.write_text(json.dumps(asdict(facts), indent=1, default=str), encoding="utf-8")
-    unfinished.replace(path / _FACTS)
+def _write(path: Path, said: Mapping[str, Any]) -> None:
+    unfinished = path.with_name(f"{path.name}.tmp")
+    unfinished.write_text(json.dumps(said, indent=1, default=str), encoding="utf-8")
+    unfinished.replace(path)
+
+
+def _sync_names(path: Path) -> None:
+    """Have the disk take a folder with its facts, and its name."""
+    for each in (path / _FACTS, path, path.parent):
+        sync(each)
 
 
 def _facts_of(path: Path) -> ScanFacts:

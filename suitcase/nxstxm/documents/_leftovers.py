@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from .._errors import NXstxmError
+from .._log import logger
+from ._archive_reader import read_archive
 from ._journal_folder import SUFFIX, JournalFolder, ScanFacts
+
+#: No block ends with so many zeros.
+_ZEROS = 16
 
 
 class RecoverError(NXstxmError, RuntimeError):
@@ -41,7 +47,7 @@ def recover_each(
         The folder.
     make : callable
         Makes the file of a journal, or gives None when there is nothing to make; the journal goes
-        after that.
+        after that, unless it was noted that the file lacks some of what it has.
     wants : callable
         Tells which of them are to be made; others are left alone.
 
@@ -70,14 +76,41 @@ def recover_each(
             except BaseException:
                 folder.release()
                 raise
-            folder.remove()
             if found is not None:
                 paths.append(found)
+            _removed(folder)
         except (NXstxmError, OSError) as error:
             failures.append((path, error))
     if failures:
         raise RecoverError(failures, paths)
     return paths
+
+
+def _removed(folder: JournalFolder) -> None:
+    """Remove a journal whose file is there; tell where it is when it is kept."""
+    kept = folder.remove()
+    if kept is not None:
+        logger.warning(
+            "not all that the journal of %s has could be used; it is kept in %s. `nxstxm archive "
+            "--salvage` gives its documents; remove it when they are not needed",
+            folder.facts.file, kept,
+        )  # fmt: skip
+
+
+def is_damaged(journal: Path) -> bool:
+    """Tell whether a journal is damaged, and not only unfinished.
+
+    A process that dies, or power that goes, leaves the beginning of it, perhaps with zeros behind.
+    """
+    messages: list[str] = []
+    with journal.open("rb") as file:
+        for _ in read_archive(file, on_damage="skip", damage=messages, partial=True):
+            if messages:
+                return True  # there is more behind it
+        if not messages:
+            return False
+        file.seek(-min(_ZEROS, journal.stat().st_size), os.SEEK_END)
+        return any(file.read())
 
 
 def _leftovers(directory: Path) -> list[Path]:

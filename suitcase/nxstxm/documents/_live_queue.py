@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from threading import Event, Thread
 from typing import Any
 
-from .._beside import Beside
-from .._errors import NXstxmOSError
-from ._batch import Batch, Closed, Document, Pending, Segment, array_bytes, goes_on
-from ._journal import Extent, Journal, Packed, has_arrays
+from .._errors import as_error
+from ._batch import Batch, Document, Segment, array_bytes, goes_on
+from ._journal import Journal, Packed, has_arrays
+from ._journals import Journals
 from ._routes import Routes
 
 #: Seconds between two looks into the queue while a run goes on.
 PERIOD = 0.02
-#: Seconds between two attempts to write a journal that could not be written.
-RETRY = 1.0
 #: Bytes of arrays in the queue beyond which the journal's thread is woken.
 HURRY_BYTES = 8 * 2**20
 #: Documents that may wait for the journal's thread; a RunEngine does not come near to that.
@@ -59,20 +56,15 @@ class LiveQueue:
     ) -> None:
         self._take = take
         self._tell = tell
-        self._fsync = fsync
         self._limit = limit
         self._queue: deque[tuple[str, Any, int]] = deque()  # with the bytes of arrays
-        self._journals: dict[str, Journal | None] = {}
+        self._journals = Journals(take, tell, fsync)
         self._heavy: dict[str, None] = {}  # descriptors of streams with arrays, the latest
-        self._late: dict[str, float] = {}  # journals that could not be written, and when to try
-        self._ending: dict[str, float] = {}  # such of runs that are over
         self._routes = Routes()
         self._wake = Event()
         self._thread: Thread | None = None
         self._closed = False
         self._bytes_in = self._bytes_out = 0
-        self._synced = 0.0
-        self._syncing: Beside[None] | None = None
 
     # -- whoever brings documents -----------------------------------------------------------------
 
@@ -143,20 +135,17 @@ class LiveQueue:
 
     def _loop(self) -> None:
         while not self._closed or self._queue:
-            self._wake.wait(PERIOD if self._journals else None)
+            self._wake.wait(PERIOD if len(self._journals) else None)
             self._wake.clear()
             try:
                 while self._queue:
                     self._step()
-                self._retry()
-                self._sync()
-            except Exception as error:  # noqa: BLE001 - a defect of ours must not stop the journal
-                self._tell("", error)
-        for run, journal in list(self._journals.items()):
-            if journal is not None:
-                with suppress(OSError):
-                    journal.flush()  # the last chance
-            self._close(run)
+                self._journals.look_after()
+                self._journals.retry()
+                self._journals.sync()
+            except BaseException as error:  # noqa: BLE001 - nothing must stop the journal
+                self._tell("", as_error(error))
+        self._journals.close()
 
     def _step(self) -> None:
         """Journal some of what waits, run by run, and hand it on."""
@@ -193,9 +182,11 @@ class LiveQueue:
         if name == "#begin":
             run, journal = item
             self._routes.begin(run)
-            self._journals[run] = journal
+            self._journals.begin(run, journal)
         elif name == "#forget":
-            self._end(*item)
+            run, keep = item
+            self._routes.forget(run)
+            self._journals.end(run, keep=keep)
         else:
             self._take(item)
 
@@ -242,14 +233,17 @@ class LiveQueue:
                 except Exception as error:  # noqa: BLE001 - a defect of ours
                     self._tell(run, error)
             self._take(batch)
+            if segments[-1].name == "stop":
+                self._journals.stopped(run)
 
     def _journalled(self, run: str, journal: Journal, segments: list[Segment]) -> Batch:
         added = [self._add(run, journal, segment) for segment in segments]
-        whole = run not in self._late and all(
+        extent = None if self._journals.is_late(run) else self._journals.flush(run, journal)
+        whole = extent is not None and all(
             len(packed) == len(segment.documents)
             for packed, segment in zip(added, segments, strict=True)
         )
-        extent = self._flush(run, journal) if whole else None
+        extent = extent if whole else None
         if whole:
             segments = [s._replace(packed=p) for s, p in zip(segments, added, strict=True)]
         return Batch(run, tuple(segments), journal, extent)
@@ -264,71 +258,6 @@ class LiveQueue:
         for doc in segment.documents:
             try:
                 packed.append(journal.add(segment.name, doc))
-            except Exception as error:  # noqa: BLE001 - some are so deep that nothing can be done
-                self._tell(run, error)
+            except BaseException as error:  # noqa: BLE001 - lazy arrays are programs of others
+                self._tell(run, as_error(error))
         return packed
-
-    def _flush(self, run: str, journal: Journal) -> Extent | None:
-        try:
-            extent = journal.flush()
-            if journal.is_gone:
-                self._tell(run, NXstxmOSError(f"somebody removed {journal.path}; it is made anew"))
-                journal.remake()
-            if journal.frames is not None:
-                journal.frames.look_after()
-            return extent
-        except OSError as error:
-            if run not in self._late:
-                self._tell(run, error)
-            self._late[run] = time.monotonic() + RETRY
-            return None
-
-    def _retry(self) -> None:
-        """Try again to write what could not be written."""
-        now = time.monotonic()
-        for run in [run for run, then in self._late.items() if then <= now]:
-            journal = self._journals.get(run)
-            del self._late[run]
-            if journal is not None:
-                self._flush(run, journal)
-        for run in [run for run, then in self._ending.items() if then <= now]:
-            self._end(run, keep=True)
-
-    def _sync(self) -> None:
-        """Ask the disk to have all of it; another thread waits for that."""
-        now = time.monotonic()
-        if self._fsync is None or now - self._synced < self._fsync:
-            return
-        if self._syncing is None or self._syncing.is_done:
-            journals = [journal for journal in self._journals.values() if journal is not None]
-            self._synced, self._syncing = now, Beside(lambda: _sync_all(journals))
-
-    def _end(self, run: str, keep: bool) -> None:
-        self._routes.forget(run)
-        self._late.pop(run, None)
-        journal = self._journals.get(run)
-        if journal is not None and journal.frames is not None:
-            journal.frames.forget(run)
-        if journal is not None and keep:
-            try:
-                journal.flush()
-            except OSError:
-                if run not in self._ending:
-                    self._take(Pending(run))
-                self._ending[run] = time.monotonic() + RETRY
-                return
-        self._close(run)
-
-    def _close(self, run: str) -> None:
-        self._ending.pop(run, None)
-        journal = self._journals.pop(run, None)
-        if journal is not None:
-            with suppress(OSError):
-                journal.close()
-        self._take(Closed(run))
-
-
-def _sync_all(journals: Iterable[Journal]) -> None:
-    for journal in journals:
-        with suppress(OSError, ValueError):  # a full disk is told by the writes; it may be closed
-            journal.sync()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import NXstxmError, NXstxmValueError
-from ..documents import JournalFolder, ScanFacts, read_archive, recover_each
+from ..documents import JournalFolder, ScanFacts, is_damaged, read_archive, recover_each
 from ._options import RunOptions
 from ._place import finished, unfinished
 from ._run import RunWriter
@@ -67,7 +67,7 @@ def recover_run(top: Path, folder: JournalFolder, **options: Any) -> Path | None
             writer = begin_again(top, start, chosen)
             if writer is None:
                 continue  # it was killed after the run was complete
-            _fill(writer, chosen, documents, messages)
+            _fill(writer, chosen, documents, messages, path, folder)
             made = writer.place.folder
     return made
 
@@ -87,8 +87,15 @@ def begin_again(top: Path, start: Mapping[str, Any], options: RunOptions) -> Run
     return RunWriter(top, start, options, place)
 
 
-def _fill(writer: RunWriter, options: RunOptions, documents: Any, messages: list[str]) -> None:
-    """Write what came; what can not be used is left out, and told."""
+def _fill(
+    writer: RunWriter,
+    options: RunOptions,
+    documents: Any,
+    messages: list[str],
+    journal: Path,
+    folder: JournalFolder,
+) -> None:
+    """Write what came; what can not be used is left out, and told, and stays in its journal."""
     n_wrong = 0
     try:
         with closing(options.filling()) as filling:
@@ -102,6 +109,9 @@ def _fill(writer: RunWriter, options: RunOptions, documents: Any, messages: list
                         writer.note(f"a {name} could not be used: {error}")
         if n_wrong > _NAMED:
             writer.note(f"{n_wrong} documents could not be used in all")
+        if n_wrong or (messages and is_damaged(journal)):
+            writer.note(f"not all of the journal could be used; it is kept in {folder.aside.name}")
+            folder.leave_out({})
         writer.close([*filling.messages, *messages])
     except BaseException:
         writer.abandon()  # the journal has all of it

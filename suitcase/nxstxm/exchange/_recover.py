@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -42,7 +42,8 @@ def recover(directory: str | Path, **options: Any) -> list[Path]:
     -------
     list of Path
         The files. Scans that some process is writing are left to it. What had not stopped is
-        marked as incomplete.
+        marked as incomplete. The journal of a scan of which something could not be used is kept,
+        under a name that ends in ``.journal.damaged``; the file and the log say so.
 
     Raises
     ------
@@ -80,10 +81,27 @@ def _recovered(top: Path, folder: JournalFolder, options: Any) -> Path | None:
     _clear(final.parent, name, facts.first_uid, [_AGAIN, ".again.new.tmp"])
     with closing(PlacedFrames(top, folder.rescue)) as frames:
         made = _made(final, name, folder, chosen, frames)
+        if folder.left_out is not None and _keep_frames(final, name, folder):
+            return made
         # not before: frames may be in it that are nowhere else
         _clear(final.parent, name, facts.first_uid, _OF_THE_DEAD)
         frames.clear()
     return made
+
+
+def _keep_frames(final: Path, name: str, folder: JournalFolder) -> bool:
+    """Keep the frames of a journal that is kept, beside it; tell whether they are where they were.
+
+    Not only those that were used: what is damaged may tell of others.
+    """
+    dead = final.with_name(f"{name}.{folder.facts.first_uid}{_OF_THE_DEAD[0]}")
+    try:
+        if dead.exists() and not folder.rescue.exists():
+            dead.rename(folder.rescue)
+    except OSError as error:
+        logger.warning("%s has frames of %s and stays (%s)", dead, folder.path, error)
+        return True
+    return False
 
 
 def _made(
@@ -92,20 +110,22 @@ def _made(
     """Make the file of what the journals have."""
     facts = folder.facts
     runs = [run for path in folder.journals() if not (run := JournalledRun(path)).is_empty]
-    for run in runs:
-        if run.start is None:
-            raise NXstxmValueError(
-                f"the start document of {run.path} is damaged; nothing can be made of the others "
-                f"without it"
-            )
+    lost = [run.path for run in runs if run.start is None]
+    runs = [run for run in runs if run.start is not None]
+    if lost and not runs:
+        raise NXstxmValueError(
+            f"the start document of {lost[0]} is damaged; nothing can be made of the others "
+            f"without it"
+        )
     if not runs:
         return None
     if final.exists() and not chosen.overwrite:
-        if _holds(final, runs):
+        if _holds(final, runs, folder.left_out or {}):
             return None  # it was killed after the file got its name
         raise NXstxmFileExistsError(
             f"{final} is another scan's; move it, or say overwrite=True, and recover again"
         )
+    folder.begin_again()
     beside = RunsBeside(chosen, raises=False, again=True)
     writer = ScanWriter(final.parent, name, facts.first_uid, chosen, alone=True, ending=_AGAIN)
     try:
@@ -122,8 +142,19 @@ def _made(
                     f"recovered without the processors {', '.join(missing)}: pictures are of the "
                     f"readings as they came"
                 )
+            for path in lost:
+                stage.note_once(
+                    f"a run is missing: the start document of its journal {path.name} is damaged"
+                )
             run.take(stage, chosen, frames, beside.run(run.start))
+            if run.has_more or lost:
+                stage.note(
+                    f"not all of the journal could be used; it is kept in {folder.aside.name}"
+                )
             writer.end(stage)
+        more = {run.start["uid"]: run.n_used for run in runs if run.has_more}
+        if more or lost:
+            folder.leave_out(more)
         return writer.finish()
     except BaseException:
         writer.drop()  # the journals have all of it
@@ -134,13 +165,14 @@ def _names(options: WriterOptions) -> set[str]:
     return set() if options.processors is None else {p.name for p in options.processors.processors}
 
 
-def _holds(path: Path, runs: list[JournalledRun]) -> bool:
-    """Tell whether a file has all the documents of runs."""
+def _holds(path: Path, runs: list[JournalledRun], used: Mapping[str, int]) -> bool:
+    """Tell whether a file has all the documents of runs, of some as many as could be used."""
     try:
         known = archived_runs(path)
         return all(
             run.start["uid"] in known
-            and sum(1 for _ in read_documents(path, run.start["uid"])) >= sum(1 for _ in run)
+            and sum(1 for _ in read_documents(path, run.start["uid"]))
+            >= used.get(run.start["uid"], sum(1 for _ in run))
             for run in runs
         )
     except (NXstxmError, *H5_ERRORS):

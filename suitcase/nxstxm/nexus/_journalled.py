@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .._errors import NXstxmError
-from ..documents import ArrayRef, PlacedFrames, read_archive
+from ..documents import ArrayRef, PlacedFrames, is_damaged, read_archive
 from ._options import WriterOptions
 from ._staging import RunStage
 
@@ -39,7 +39,11 @@ class JournalledRun:
     start : Mapping or None
         The start document; None when it is damaged.
     is_empty : bool
-        There is nothing in it.
+        There is nothing in it, and nothing was.
+    n_used : int
+        Documents that `take` gave to a stage.
+    has_more : bool
+        Whether it has more than that, or had before it was damaged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,7 +52,9 @@ class JournalledRun:
         with closing(self._documents(None)) as documents:
             name, doc = next(documents, ("", {}))
         self.start: Any = doc if name == "start" else None
-        self.is_empty = not name
+        self.is_empty = not name and not is_damaged(path)
+        self.n_used = 0
+        self.has_more = False
 
     def _documents(self, resolve: Callable[[ArrayRef], object] | None) -> Any:
         with self.path.open("rb") as file:
@@ -80,7 +86,7 @@ class JournalledRun:
         beside : Beside, optional
             Takes them, too, and at the end what went wrong.
         """
-        n_wrong = 0
+        n_wrong, self.n_used = 0, 1  # the stage has the start
         self._messages.clear()
         with closing(options.filling()) as filling:
             for name, doc in self._documents(frames.read):
@@ -93,6 +99,7 @@ class JournalledRun:
                         stage.take(*each)
                         if beside is not None:
                             beside.take(*each)
+                    self.n_used += 1
                 except NXstxmError as error:
                     n_wrong += 1
                     if n_wrong <= _NAMED:
@@ -107,6 +114,8 @@ class JournalledRun:
             stage.note(f"the journal is damaged: {message}")
         if len(self._messages) > _NAMED:
             stage.note(f"the journal is damaged at {len(self._messages)} places in all")
+        # arrays that are lost are told among the messages, too: the journal has not got them
+        self.has_more = n_wrong > 0 or (bool(self._messages) and is_damaged(self.path))
 
 
 def _leave_out_lost(doc: dict[str, Any]) -> None:
