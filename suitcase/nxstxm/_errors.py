@@ -19,6 +19,21 @@ def tell_where(error: NXstxmError, path: object) -> None:
         error.args = (f"{error.args[0]}. What came is in {path}", *error.args[1:])
 
 
+def as_error(error: BaseException) -> Exception:
+    """Give what a program of the user's raised as an error that can be told.
+
+    `SystemExit` and the like would end the thread that called it, and nobody would hear of it.
+    """
+    if isinstance(error, Exception):
+        return error
+    told = NXstxmStateError(
+        f"{type(error).__name__} was raised ({str(error) or 'without a text'}) in a thread of the "
+        f"writer, which can not end the program; raise another exception there"
+    )
+    told.__cause__ = error
+    return told
+
+
 class OptionError(NXstxmValueError):
     """An option that does not exist or can not have this value."""
 

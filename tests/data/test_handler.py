@@ -414,6 +414,38 @@ def test_an_error_is_raised_by_the_next_call(where: str) -> None:
     assert [failure.coordinates for failure in handler.failures] == [at(i=3)]
 
 
+@pytest.mark.parametrize("raised", [SystemExit(3), KeyboardInterrupt()])
+@pytest.mark.parametrize("where", ["processor", "finish", "storage", "callback"])
+def test_a_program_that_exits_is_told_and_ends_no_thread(where: str, raised: BaseException) -> None:
+    class Exits(RAMStorage):
+        def put(self, *frame: Any) -> bool:
+            exits("storage")
+            return super().put(*frame)
+
+    def exits(here: str) -> None:
+        if here == where:
+            raise raised
+
+    def same(coords: Any, data: Any, metadata: Any) -> Any:
+        exits("processor")
+        return coords, data, metadata
+
+    processor = DataProcessor(same, finish=lambda: exits("finish"))
+    handler = DataHandler(
+        Exits(), processor, on_error="keep", on_arrival=lambda _: exits("callback")
+    )
+    for i in range(3):
+        handler.put({"x": i}, np.arange(4.0))
+    name = type(raised).__name__
+    with pytest.raises(NXstxmError, match=f"{name} was raised .* which can not end the program"):
+        handler.finish()
+    assert len(handler.failures) == (1 if where == "finish" else 3)
+    assert all(failure.error.__cause__ is raised for failure in handler.failures)
+    data, _ = handler.get({"x": 1})  # kept, where it could not be stored
+    np.testing.assert_array_equal(data, np.arange(4.0))
+    handler.close()
+
+
 def test_what_a_processor_failed_at_is_stored_as_it_came() -> None:
     storage = RAMStorage()
     handler = DataHandler(storage, fails_at_three, on_error="store_raw")

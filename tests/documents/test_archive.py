@@ -308,7 +308,7 @@ def test_a_document_may_be_changed_after_it_was_appended():
     [
         (
             {"data": {"det": [1, object()]}},
-            r"event document e1: data\.det\[1\] is a builtins\.object",
+            r"start document s1: data\.det\[1\] is a builtins\.object",
         ),
         ({"IOC:m1": {"x": iter(())}}, r"\['IOC:m1'\]\.x is a builtins\.tuple_iterator"),
         ({"x": np.array([1, object()], dtype=object)}, r"x\[1\] is a builtins\.object"),
@@ -321,13 +321,49 @@ def test_a_document_may_be_changed_after_it_was_appended():
 def test_a_value_that_can_not_be_stored_is_named_with_its_place(doc, message):
     data = bytearray()
     writer = ArchiveWriter(data.extend)
-    writer.append("start", {"uid": "s"})
     with pytest.raises(NXstxmTypeError, match=message):
-        writer.append("event", {"uid": "e1", **doc})
+        writer.append("start", {"uid": "s1", **doc})
+    writer.append("start", {"uid": "s"})
     writer.append("stop", {"uid": "p"})
     writer.close()
     assert [name for name, _ in read_archive(data)] == ["start", "stop"]
     assert writer.n_documents == 2
+
+
+class Odd:
+    def __repr__(self):
+        return "an Odd one"
+
+
+def test_of_other_documents_all_the_rest_is_stored(caplog):
+    """One odd value once cost the whole document, and all that came after a descriptor."""
+    said = f"<{Odd.__module__}.Odd, which can not be stored: an Odd one>"
+    masked = np.ma.masked_array([1, 2], [True, False])
+    fields = np.array([(1, Odd())], dtype="i4,O")
+    doc = {
+        "a": [1, Odd()], "b": (Odd(), {"c": Odd()}), "d": np.array([Odd(), "x"], object),
+        "e": fields, "f": {Odd(): 1}, "g": masked, "h": 1.5,
+    }  # fmt: skip
+    [(_, found)] = read_archive(archived([("event", {"uid": "odd", **doc})]))
+    assert found["a"] == [1, said]
+    assert found["b"] == [said, {"c": said}]
+    assert found["d"].tolist() == [said, "x"]
+    assert found["e"].tolist() == [(1, said)]
+    assert found["f"] == {said: 1}
+    np.testing.assert_array_equal(found["g"], [np.nan, 2.0])
+    assert found["h"] == 1.5
+    assert "event document odd: a[1] is a" in caplog.text
+    archived([("event", {"uid": "odd", **doc})])
+    assert caplog.text.count("a[1] is a") == 1
+
+
+def test_what_has_no_end_is_stored_as_far_as_it_makes_sense():
+    endless = [1]
+    endless.append(endless)
+    [(_, found)] = read_archive(archived([("stop", {"uid": "u", "x": endless, "y": 2})]))
+    assert found["y"] == 2
+    assert found["x"][:1] == [1]
+    assert "which can not be stored" in str(found["x"])
 
 
 def test_endless_nesting_is_refused():

@@ -12,7 +12,14 @@ from threading import Condition, Lock, Thread, current_thread, get_ident
 from types import TracebackType
 from typing import Any, Literal, NamedTuple
 
-from .._errors import NXstxmError, NXstxmKeyError, NXstxmStateError, NXstxmTypeError, OptionError
+from .._errors import (
+    NXstxmError,
+    NXstxmKeyError,
+    NXstxmStateError,
+    NXstxmTypeError,
+    OptionError,
+    as_error,
+)
 from ._bounded import BoundedQueue
 from ._coordinates import DataCoordinates, coordinates
 from ._processor import Frame, chain
@@ -114,7 +121,12 @@ class DataHandler:
         )
         works = [self._store_all] if self._chain is None else [self._process_all, self._store_all]
         self._threads = [
-            Thread(target=work, name=f"nxstxm-data-{work.__name__.strip('_')}", daemon=True)
+            Thread(
+                target=self._run,
+                args=(work,),
+                name=f"nxstxm-data-{work.__name__.strip('_')}",
+                daemon=True,
+            )
             for work in works
         ]
         for thread in self._threads:
@@ -169,6 +181,15 @@ class DataHandler:
 
     # -- threads ----------------------------------------------------------------------------------
 
+    def _run(self, work: Callable[[], None]) -> None:
+        """Do the work of a thread; nobody waits for one that has ended."""
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - a defect of ours
+            self._fail(error, None)
+            self._intake.close()
+            self._storing.close()
+
     def _process_all(self) -> None:
         """Bring frames from the intake through the processors to the storing queue."""
         self._intake.never_wait.add(get_ident())
@@ -180,7 +201,7 @@ class DataHandler:
                     self._process(flight)
         try:
             frames = self._chain.finish() if self._chain is not None else []
-        except Exception as error:  # noqa: BLE001 - a program of the user's
+        except BaseException as error:  # noqa: BLE001 - a program of the user's, which may exit
             self._fail(error, None)
         else:
             self._pass_on(frames, None)
@@ -192,7 +213,7 @@ class DataHandler:
             if chain is None:
                 raise AssertionError("there is nothing to process with")
             frames = chain(flight.frame) if made is None else made.result()
-        except Exception as error:  # noqa: BLE001 - a program of the user's
+        except BaseException as error:  # noqa: BLE001 - a program of the user's, which may exit
             self._fail(error, flight.frame.coordinates)
             if self._on_error == "store_raw":
                 noted = {**flight.frame.metadata, "processing_error": repr(error)}
@@ -250,7 +271,7 @@ class DataHandler:
         for storage in self._storages:
             try:
                 replaced |= storage.put(*frame)
-            except Exception as error:  # noqa: BLE001 - a storage may be the user's
+            except BaseException as error:  # noqa: BLE001 - a storage may be the user's
                 self._fail(error, frame.coordinates)
                 with self._lock:
                     self._kept[frame.coordinates] = frame
@@ -260,7 +281,7 @@ class DataHandler:
         if self._on_arrival is not None:
             try:
                 self._on_arrival(frame.coordinates)
-            except Exception as error:  # noqa: BLE001
+            except BaseException as error:  # noqa: BLE001 - the user's
                 self._fail(error, frame.coordinates)
 
     def _land(self, flights: Iterable[_Flight]) -> None:
@@ -277,7 +298,8 @@ class DataHandler:
         with self._lock:
             self._changed.notify_all()
 
-    def _fail(self, error: Exception, coords: DataCoordinates | None) -> None:
+    def _fail(self, raised: BaseException, coords: DataCoordinates | None) -> None:
+        error = as_error(raised)
         with suppress(AttributeError):
             error.coordinates = coords  # type: ignore[attr-defined]
         if coords is not None and hasattr(error, "add_note"):

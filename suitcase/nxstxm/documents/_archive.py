@@ -38,8 +38,8 @@ from suitcase.nxstxm.documents._packing import (
     ArrayRef,
     checksum_at,
     fast_packer,
-    pack_carefully,
 )
+from suitcase.nxstxm.documents._storable import pack_carefully
 
 MAGIC = b"\x89NXD\r\n\x1a\x01"
 MARK = b"\xc1NXblock"

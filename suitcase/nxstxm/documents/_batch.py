@@ -14,6 +14,8 @@ from ._journal import Extent, Journal, Packed
 Document = Mapping[str, Any]
 #: What a document without arrays takes in memory, roughly: ten times of what it takes packed.
 _DOCUMENT_BYTES = 1024
+#: What nobody can change.
+_FIXED = frozenset((bool, int, float, complex, str, bytes, type(None)))
 #: Events that are read from a journal together.
 _TOGETHER = 1000
 
@@ -142,13 +144,26 @@ def array_bytes(doc: Document) -> int:
 
 
 def copied(name: str, doc: Document) -> Document:
-    """Copy the arrays of an event, or of a page of events: a device may use its buffers again."""
+    """Copy the readings of an event, or of a page of events: a device may use its buffers again.
+
+    Lists, tuples and dicts are copied with all that is in them. What can not be copied stays as it
+    is: whatever is wrong with it is told elsewhere.
+    """
     if name not in ("event", "event_page"):
         return doc
-    return {**doc, "data": {key: _copy(value) for key, value in doc["data"].items()}}
+    try:
+        return {**doc, "data": {key: _copy(value) for key, value in doc["data"].items()}}
+    except Exception:  # noqa: BLE001 - no data, or so deep that there is no end of it
+        return doc
 
 
 def _copy(value: Any) -> Any:
-    if isinstance(value, (list, tuple)) and value and hasattr(value[0], "copy"):
-        return [each.copy() for each in value]
+    if type(value) in _FIXED:
+        return value
+    if isinstance(value, (list, tuple)):
+        if _FIXED.issuperset(map(type, value)):
+            return list(value)  # quick for long lists of numbers
+        return [_copy(each) for each in value]
+    if isinstance(value, Mapping):
+        return {key: _copy(each) for key, each in value.items()}
     return value.copy() if hasattr(value, "copy") else value

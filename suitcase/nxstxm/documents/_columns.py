@@ -14,11 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ._frames import Frames
+from ._storable import storable_value
 
 AnyArray = npt.NDArray[Any]
 #: Arrays of this size (bytes) and more are not copied into one.
 LARGE_BYTES = 64 * 1024
 _SCALARS = (int, float, complex, bool, np.number, np.bool_)
+_TEXT = (str, bytes, type(None))
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,17 +93,22 @@ def _plain_scalars(values: Sequence[Any]) -> AnyArray | None:
 def _reading(value: Any) -> AnyArray:
     """Give one reading as an array; text and what has no shape become a 0-d object array."""
     if isinstance(value, np.ndarray):
+        if isinstance(value, np.ma.MaskedArray):
+            value = np.asarray(storable_value(value))
         return value if _is_array(value) else _text(value)
     if isinstance(value, (list, tuple)):
         try:
             array = np.asarray(value)
         except (ValueError, TypeError, OverflowError):
             return _object(value)
+        if array.dtype.kind == "O" and (changed := storable_value(value)) is not value:
+            return _reading(changed)
         return array if _is_array(array) else _text(array)
     if isinstance(value, _SCALARS):
         array = np.asarray(value)
         return array if array.dtype.kind in "biufc" else _object(value)
-    return _object(value)
+    # as it comes back from the archive, so that a replay gives the same
+    return _object(value if isinstance(value, _TEXT) else storable_value(value))
 
 
 def _is_array(array: AnyArray) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 
 from .._errors import NXstxmError
 from ._equal import shown
+from ._storable import storable
 
 Document = Mapping[str, Any]
 logger = logging.getLogger(__name__)
@@ -87,6 +88,9 @@ class Filling:
         UnfilledError
             A reading can not be read, and it was said that it must.
         """
+        if name in ("descriptor", "stop"):
+            # what the file says of them is the same then, whether they come live or from an archive
+            doc = storable(name, doc)
         if name == "descriptor":
             self._note_descriptor(doc)
         elif name in _EXTERNAL:
@@ -235,7 +239,7 @@ class Filling:
         try:
             value = self._filler.fill_event(event)["data"][key]
             array = np.asarray(value)  # now: lazy arrays hold their file open
-        except Exception as error:  # noqa: BLE001 - handlers are programs of others
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - handlers are programs of others
             self._give_up(self._why(key, datum, resource, error), resource, error)
             return None
         if array.dtype.kind not in "biufc":
@@ -243,7 +247,7 @@ class Filling:
             return None
         return array
 
-    def _why(self, key: str, datum: str, resource: str, error: Exception) -> str:
+    def _why(self, key: str, datum: str, resource: str, error: BaseException) -> str:
         """Say what could not be read, and the way out."""
         document = self._resources.get(resource)
         if document is None:
@@ -264,7 +268,7 @@ class Filling:
         )
 
     def _give_up(
-        self, message: str, resource: str | None = None, cause: Exception | None = None
+        self, message: str, resource: str | None = None, cause: BaseException | None = None
     ) -> None:
         if self._or_fail:
             raise UnfilledError(message) from cause

@@ -11,14 +11,14 @@ from pathlib import Path
 from threading import Event, RLock, Thread
 from typing import Any, Generic, Protocol, TypeVar
 
-from .._errors import NXstxmError
+from .._errors import NXstxmStateError
 from .._log import logger
 from ._backlog import Backlog
 from ._batch import Batch, Closed, Pending
 from ._frame_file import RoomWanted
 from ._journal import Journal
-from ._leftovers import RecoverError
 from ._live_queue import LiveQueue
+from ._startup import Startup
 
 #: Seconds between two looks whether a detector has closed its file, and after which it is given up.
 HELD_PERIOD, HELD_PATIENCE = 0.2, 60.0
@@ -105,7 +105,7 @@ class LiveScans(Generic[Scan]):
     on_finish : callable or None
         Told the path of each file.
     recover : callable or None
-        Makes what an earlier process left in the folder, at the beginning.
+        Makes what an earlier process left in the folder, from now on, in a thread of its own.
     at_exit : callable
         Called when Python ends, unless it was closed before.
 
@@ -135,7 +135,7 @@ class LiveScans(Generic[Scan]):
         self.errors: list[Exception] = []
         self.lock = RLock()
         self._directory = directory
-        self._strict, self._on_finish, self._recover_left = strict, on_finish, recover
+        self._strict, self._on_finish = strict, on_finish
         self._at_exit = at_exit
         self._scans: list[Scan] = []
         self._runs: dict[str, Scan] = {}
@@ -144,12 +144,25 @@ class LiveScans(Generic[Scan]):
         self._backlog = Backlog()
         self.queue = LiveQueue(self._backlog.put, self._journal_failed, fsync=fsync)
         self._thread: Thread | None = None
+        self._has_ended = False
         self._pid = os.getpid()
+        self._startup = None if recover is None else Startup(directory, recover)
 
     # -- any thread -------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin the thread, unless it was begun."""
+        """Begin the thread, unless it was begun.
+
+        Raises
+        ------
+        NXstxmStateError
+            It has ended: nothing would be made of what comes.
+        """
+        if self._has_ended or (self._thread is not None and not self._thread.is_alive()):
+            raise NXstxmStateError(
+                f"the thread that writes the files of {self._directory} has ended, or was left "
+                f"behind by a fork; make a new writer and subscribe that"
+            )
         if self._thread is None:
             atexit.register(self._ended)
             self._thread = Thread(target=self._loop, name="nxstxm-writer", daemon=True)
@@ -199,6 +212,8 @@ class LiveScans(Generic[Scan]):
         self._backlog.put(None)
         if self._thread is not None:
             self._thread.join()
+        if self._startup is not None:
+            self._startup.wait()
 
     def _ended(self) -> None:
         """Finish all when Python ends; a process that was forked has nothing to finish."""
@@ -211,18 +226,42 @@ class LiveScans(Generic[Scan]):
     # -- the writer's thread ----------------------------------------------------------------------
 
     def _loop(self) -> None:
-        if self._recover_left is not None:
-            self._recover(self._recover_left)
-        while True:
-            item = self._backlog.get(HELD_PERIOD if self._waiting else None)
-            if item is None:
-                return
-            try:
-                if item is not Backlog.NOTHING:
-                    self._do(item)
-                self._look_again()
-            except Exception:  # noqa: BLE001 - a defect of ours; the thread must live on
-                logger.exception("the writer of %s has failed", self._directory)
+        if self._startup is not None:
+            self._startup.wait()
+        try:
+            while self._step():
+                pass
+        except BaseException:  # noqa: BLE001 - it would end in silence
+            self._has_ended = True
+            logger.exception(
+                "the thread that writes the files of %s has ended; what goes on is in the "
+                "journals: `nxstxm recover` makes the files", self._directory,
+            )  # fmt: skip
+        finally:
+            for scan in self:
+                scan.settle()  # nobody waits for what will not come
+            while self._has_ended and (item := self._backlog.get()) is not None:  # nor for room
+                if isinstance(item, Event):
+                    item.set()
+                elif isinstance(item, _Finish):
+                    item.scan.settle()
+
+    def _step(self) -> bool:
+        """Do what comes next; tell whether more may come."""
+        item = self._backlog.get(HELD_PERIOD if self._waiting else None)
+        if item is None:
+            return False
+        try:
+            if item is not Backlog.NOTHING:
+                self._do(item)
+            self._look_again()
+        except BaseException:  # noqa: BLE001 - a defect of ours; the thread must live on
+            logger.exception("the writer of %s has failed", self._directory)
+            if isinstance(item, (_Finish, Closed)):
+                scan = item.scan if isinstance(item, _Finish) else self._runs.get(item.run)
+                if scan is not None:
+                    scan.settle()
+        return True
 
     def _do(self, item: Any) -> None:
         if isinstance(item, Event):
@@ -270,37 +309,28 @@ class LiveScans(Generic[Scan]):
             self.queue.forget(run, keep=scan.path is None)
 
     def _leave(self, scan: Scan) -> None:
-        scan.leave()
-        with self.lock:
-            self._runs = {run: its for run, its in self._runs.items() if its is not scan}
-            self._scans.remove(scan)
+        try:
+            scan.leave()
+        finally:
+            with self.lock:
+                self._runs = {run: its for run, its in self._runs.items() if its is not scan}
+                self._scans.remove(scan)
+                if scan.path is not None:
+                    self.paths.append(scan.path)
         if scan.path is None:
             scan.settle()
             return
-        self.paths.append(scan.path)
         if self._strict and isinstance(scan.processor_error, Exception):
             self.errors.append(scan.processor_error)
         logger.info("scan %s is in %s", scan, scan.path)
         try:
             if self._on_finish is not None:
                 self._on_finish(scan.path)
-        except Exception:  # noqa: BLE001 - the user's; the thread must live on
-            logger.exception("on_finish failed for %s", scan.path)
+        except BaseException as error:  # noqa: BLE001 - the user's; the thread must live on
+            # also `sys.exit`, which would end the thread in silence
+            logger.exception("on_finish failed for %s: %s", scan.path, type(error).__name__)
         finally:
             scan.settle()
-
-    def _recover(self, recover: Callable[[Path], list[Path]]) -> None:
-        """Make the files of what an earlier process left."""
-        try:
-            paths = recover(self._directory)
-        except RecoverError as error:
-            logger.error("%s", error)
-            paths = error.paths
-        except (NXstxmError, OSError) as error:
-            logger.error("%s could not be looked through: %s", self._directory, error)
-            return
-        for path in paths:
-            logger.warning("%s was recovered from the journal of an earlier process", path)
 
     def _journal_failed(self, run: str, error: Exception) -> None:
         scan = self._runs.get(run)

@@ -12,6 +12,7 @@ from .._errors import NXstxmStateError, OptionError
 from .._log import logger
 from ._batch import copied
 from ._live_scans import LiveScans, Scan
+from ._storable import check_start
 
 Self = TypeVar("Self", bound="LiveWriter[Any]")
 
@@ -36,7 +37,7 @@ class LiveWriter(Generic[Scan]):
     copy_arrays : bool
         Copy the arrays of events at once: for devices that use their buffers again.
     recover : callable or None
-        Makes what an earlier process left in the folder.
+        Makes what an earlier process left in the folder, from now on.
 
     Attributes
     ----------
@@ -81,6 +82,7 @@ class LiveWriter(Generic[Scan]):
         if self._errors:
             self._raise()
         if name == "start":
+            check_start(doc)
             self._start(doc)
         elif name == "stop":
             self._stop(doc)

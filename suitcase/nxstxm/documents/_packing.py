@@ -3,15 +3,15 @@
 msgpack knows None, bool, int, float, str, bytes, lists and maps. Documents hold more: arrays of
 every dtype, complex numbers, times, ints beyond 64 bits. Each of these gets an extension type
 here; what only wears another dress (a numpy float, a tuple, a path) becomes the plain value. What
-can be neither is refused with its place in the document: nothing is stored that would come back
-as something else.
+can be neither is refused: nothing is stored that would come back as something else. What becomes of
+a document that holds such a thing is in ``_storable``.
 """
 
 from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import Enum
@@ -22,7 +22,6 @@ from uuid import UUID
 import msgpack
 import numpy as np
 
-from suitcase.nxstxm._errors import NXstxmTypeError, NXstxmValueError
 from suitcase.nxstxm.documents._raw_arrays import (
     array_from_bytes,
     array_to_bytes,
@@ -121,32 +120,6 @@ def fast_packer() -> Callable[[object], bytes]:
     return pack
 
 
-def pack_carefully(name: str, doc: Mapping[str, Any]) -> bytes:
-    """
-    Pack what the fast packer refused, or say what can not be packed, and where it stands.
-
-    Raises
-    ------
-    NXstxmTypeError
-        With the document, the path in it, and the type of the value.
-    NXstxmValueError
-        When the document is nested too deeply or is larger than msgpack's 4 GiB.
-    """
-    try:
-        return _packed((name, doc))
-    except PACKING_ERRORS as error:
-        path, culprit = _culprit(doc)
-        uid = doc.get("uid", "") if isinstance(doc, Mapping) else ""
-        uid = uid if isinstance(uid, str) else ""
-        what = f"{name} document {uid}".strip()
-        if isinstance(error, TypeError):
-            raise NXstxmTypeError(
-                f"{what}: {path} is a {type(culprit).__module__}.{type(culprit).__qualname__}, "
-                f"which can not be stored; give numbers, strings, arrays, lists or dicts"
-            ) from error
-        raise NXstxmValueError(f"{what}: {path} can not be stored: {error}") from error
-
-
 def unpack_records(
     raw: bytes, count: int, ext_hook: ExtHook
 ) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -193,7 +166,8 @@ def _unpacker(raw: bytes, ext_hook: ExtHook, **options: Any) -> Any:
     return unpacker
 
 
-def _packed(value: object, depth: int = 0) -> bytes:
+def pack_value(value: object, depth: int = 0) -> bytes:
+    """Pack a value that may hold strings with lone surrogates; see `fast_packer`."""
     packer = msgpack.Packer(default=_Encoder(depth), unicode_errors="surrogatepass")
     packed: bytes = packer.pack(value)
     return packed
@@ -251,7 +225,7 @@ class _Encoder:
     def packed(self, code: int, content: object) -> msgpack.ExtType:
         if self.depth >= _MAX_DEPTH:
             raise ValueError(f"sets and arrays of objects are nested over {_MAX_DEPTH} levels")
-        return msgpack.ExtType(code, _packed(content, self.depth + 1))
+        return msgpack.ExtType(code, pack_value(content, self.depth + 1))
 
 
 def _plain_scalars() -> dict[type, Callable[[Any], object]]:
@@ -309,40 +283,6 @@ def checksum_at(record: bytes | bytearray, ref: ArrayRef) -> int:
 
 def _int_to_bytes(value: int) -> bytes:
     return value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
-
-
-def _culprit(doc: object) -> tuple[str, object]:
-    """Go down to the innermost value that can not be packed; give its path and itself."""
-    path, value = "", doc
-    for _ in range(100):  # a list that holds itself has no innermost value
-        for step, child in _children(value):
-            try:
-                _packed(child)
-            except PACKING_ERRORS:
-                path, value = path + step, child
-                break
-        else:
-            break
-    else:
-        path = path[:60] + "..."
-    return path.removeprefix(".") or "the document", value
-
-
-def _children(value: object) -> Iterable[tuple[str, object]]:
-    if isinstance(value, Mapping):
-        for key, child in value.items():
-            yield f".(the key {key!r})", key
-            plain = isinstance(key, str) and key.isidentifier()
-            yield (f".{key}" if plain else f"[{key!r}]"), child
-    elif isinstance(value, np.ndarray):
-        if value.dtype.names is not None and value.dtype.hasobject:
-            yield from ((f"[{name!r}]", value[name]) for name in value.dtype.names)
-        elif value.dtype == object:
-            yield from ((f"[{i}]", child) for i, child in enumerate(value.ravel().tolist()))
-    elif isinstance(value, (list, tuple)):
-        yield from ((f"[{i}]", child) for i, child in enumerate(value))
-    elif isinstance(value, (set, frozenset)):
-        yield from ((f".(the element {child!r})", child) for child in value)
 
 
 # -- from msgpack to values -----------------------------------------------------------------------

@@ -14,8 +14,9 @@ import msgpack
 import numpy as np
 
 from ._columns import LARGE_BYTES
-from ._packing import PACKING_ERRORS, ArrayRef, PlacedRef, array_extension, pack_carefully
+from ._packing import PACKING_ERRORS, ArrayRef, PlacedRef, array_extension
 from ._raw_arrays import array_head, elements_of
+from ._storable import pack_carefully
 
 #: Larger than msgpack can say; `pack_carefully` has the message.
 _TOO_LARGE = 2**32 - 1024

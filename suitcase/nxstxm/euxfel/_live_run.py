@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from .._errors import NXstxmError
+from .._errors import NXstxmError, as_error
 from .._log import logger
 from ..documents import (
     Batch,
@@ -85,8 +85,8 @@ class LiveRun:
             for name, docs, _ in batch:
                 for doc in docs:
                     self._take(name, doc)
-        except Exception as error:  # noqa: BLE001 - nothing may come in the way of a measurement
-            self._fail(error)
+        except BaseException as error:  # noqa: BLE001 - nothing may come in the way of a measurement
+            self._fail(as_error(error))
 
     def _take(self, name: str, doc: Mapping[str, Any]) -> None:
         if name == "start":
@@ -123,8 +123,8 @@ class LiveRun:
             if waits:
                 return False
             self._fail(error)
-        except Exception as error:  # noqa: BLE001 - see `take`
-            self._fail(error)
+        except BaseException as error:  # noqa: BLE001 - see `take`
+            self._fail(as_error(error))
         return True
 
     def _fail(self, error: Exception) -> None:

@@ -39,7 +39,7 @@ class EuXFELWriter(LiveWriter[LiveRun]):
     copy_arrays : bool
         Copy the arrays of events at once: for devices that use their buffers again.
     recover : bool
-        Make the runs that an earlier process left in the folder, at the beginning.
+        Make the runs that an earlier process left in the folder, from now on, in a thread.
     **options
         As of `Serializer`.
 

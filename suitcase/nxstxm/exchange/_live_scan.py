@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from .._errors import NXstxmError
+from .._errors import NXstxmError, as_error
 from .._log import logger
 from ..documents import (
     Batch,
@@ -24,6 +24,7 @@ from ..nexus import RunStage
 from ..scans import RunsOfScan
 from ._beside import RunBeside, RunsBeside
 from ._scan_writer import ScanWriter
+from ._taken import TakenName
 
 
 class LiveScan:
@@ -44,6 +45,8 @@ class LiveScan:
         Puts frames into its file.
     beside : RunsBeside or None
         Writes EuXFEL runs of its runs.
+    taken : TakenName or None
+        Its name, which no other scan may have meanwhile.
 
     Attributes
     ----------
@@ -70,9 +73,11 @@ class LiveScan:
         folder: JournalFolder | None,
         frames: FrameFile | None = None,
         beside: RunsBeside | None = None,
+        taken: TakenName | None = None,
     ) -> None:
         self.runs = runs
         self._frames = frames
+        self._taken = taken
         self.folder = folder
         self.done = Event()
         self.released = Event()
@@ -104,6 +109,11 @@ class LiveScan:
         self.unclosed.add(run)
         return journal
 
+    @property
+    def has_open_runs(self) -> bool:
+        """Whether some of its runs have not stopped."""
+        return bool(self._open)
+
     def stopped(self, stop: Mapping[str, Any]) -> bool:
         """Count the end of a run; tell whether it was the last."""
         self._open.pop(str(stop.get("run_start")), None)
@@ -122,8 +132,8 @@ class LiveScan:
             return
         try:
             self._take_all(batch)
-        except Exception as error:  # noqa: BLE001 - nothing may come in the way of a measurement
-            self._fail(error)
+        except BaseException as error:  # noqa: BLE001 - nothing may come in the way of a measurement
+            self._fail(as_error(error))  # handlers of detectors' files are the user's, and may exit
 
     def _take_all(self, batch: Batch) -> None:
         run = batch.run
@@ -215,8 +225,8 @@ class LiveScan:
                 return False
             try:
                 room = self._stages[wanted.run][0].reserve(wanted)
-            except Exception as error:  # noqa: BLE001 - see `take`
-                self._fail(error)
+            except BaseException as error:  # noqa: BLE001 - see `take`
+                self._fail(as_error(error))
         self._frames.grant(wanted, room)
         return True
 
@@ -249,8 +259,8 @@ class LiveScan:
                 if self._frames is not None:
                     self._frames.close()  # its file is about to get another name
                 self.path = self._writer.finish()
-            except Exception as error:  # noqa: BLE001 - see `take`
-                self._fail(error)
+            except BaseException as error:  # noqa: BLE001 - see `take`
+                self._fail(as_error(error))
         return True
 
     def stage(self, run: str) -> RunStage | None:
@@ -294,6 +304,8 @@ class LiveScan:
         """Leave the journals: their file is there, or is for `recover` to make."""
         if self._frames is not None:
             self._frames.close()
+        if self._taken is not None:
+            self._taken.give_back()
         if self.folder is None:
             return
         if self.path is not None:

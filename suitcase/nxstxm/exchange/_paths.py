@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone, tzinfo
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any
 
-from .._errors import NXstxmOSError, NXstxmTypeError, NXstxmValueError
+from .._errors import NXstxmOSError, NXstxmTypeError, NXstxmValueError, as_error
 from ..nexus import SUFFIX
 from ..scans import run_uid
 from ._names import name_of_scan, resolve_prefix, safe_file_name
 
+#: Characters of a uid, and of a path that is shown in a message.
+_UID, _SHOWN = 36, 200
 #: Gives the path of a scan's file for the start document of its first run: absolute, or relative
 #: to the writer's folder, with or without ending.
 PathProvider = Callable[[Mapping[str, Any]], "str | Path"]
@@ -131,17 +135,25 @@ def target_of(directory: Path, provide: PathProvider, start: Mapping[str, Any]) 
     Raises
     ------
     NXstxmValueError
-        The path is outside of the folder, or has no name.
+        The path is outside of the folder, has no name, or can be none of a file.
     """
-    given = provide(start)
+    try:
+        given = provide(start)
+    except (SystemExit, KeyboardInterrupt) as error:
+        if current_thread() is main_thread():
+            raise
+        raise as_error(error) from error  # the thread of a RunEngine would end in silence
     if not isinstance(given, (str, Path)):
         raise NXstxmTypeError(
             f"the path provider gave a {type(given).__name__} for run {run_uid(start):.8}; it must "
             f"give a path"
         )
     path = Path(given)
-    top = directory.resolve()
-    whole = (directory / path).resolve()
+    try:
+        top = directory.resolve()
+        whole = (directory / path).resolve()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise _no_path(path, error) from error
     if not whole.is_relative_to(top) or whole == top:
         raise NXstxmValueError(
             f"the path provider gave {str(path)!r}, which is not in {directory}; give a path in "
@@ -149,4 +161,26 @@ def target_of(directory: Path, provide: PathProvider, start: Mapping[str, Any]) 
         )
     relative = whole.relative_to(top)
     name = relative.name.removesuffix(SUFFIX)
-    return Path(*map(safe_file_name, relative.parts[:-1]), safe_file_name(name))
+    target = Path(*map(safe_file_name, relative.parts[:-1]), safe_file_name(name))
+    longest = f"{target.name}.{'u' * _UID}.again.new.tmp"  # of the names of unfinished files
+    try:
+        os.lstat(top / target.parent / longest)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        pass  # told when the folder is made
+    except OSError as error:
+        raise _no_path(path, error) from error
+    return target
+
+
+def _no_path(path: Path, error: Exception) -> NXstxmValueError:
+    told = repr(str(path))
+    told = told if len(told) <= _SHOWN else f"{told[:_SHOWN]}..."
+    return NXstxmValueError(
+        f"the path provider gave {told}, which can not be the path of a file ({_reason(error)}); "
+        f"give a shorter path, in fewer folders, without special characters"
+    )
+
+
+def _reason(error: Exception) -> str:
+    """Say why, without the path, which may be long."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)

@@ -18,6 +18,7 @@ from ._live_scan import LiveScan
 from ._paths import PathProvider, provider_of, target_of
 from ._recover import recover as recover_left
 from ._scan_writer import ScanWriter
+from ._taken import TakenName, refuse_journalled
 
 #: A scan is not begun where there is less room than this, bytes.
 LEAST_SPACE = 64 * 2**20
@@ -52,15 +53,17 @@ class NXstxmWriter(LiveWriter[LiveScan]):
     copy_arrays : bool
         Copy the arrays of events at once: for devices that use their buffers again.
     recover : bool
-        Make the files of scans that an earlier process left in the folder, at the beginning.
+        Make the files of scans that an earlier process left in the folder, from now on, in a
+        thread.
     **options
         As of `Serializer`.
 
     Raises
     ------
     NXstxmError
-        From a start document: the folder can not be written, the name is taken, the disk is
-        almost full, a root of external files does not exist, or the metadata make no sense.
+        From a start document: the folder can not be written, the name is taken, by a file or by
+        a scan that goes on, the disk is almost full, a root of external files does not exist, or
+        the metadata make no sense or can not be stored.
 
     Notes
     -----
@@ -125,8 +128,8 @@ class NXstxmWriter(LiveWriter[LiveScan]):
             scans.start()
             runs, ended = self._grouping.scan_of(plan)
             before = None if ended is None else scans.of_runs(ended)
-            if before is not None:
-                self._finish(before)
+            if before is not None and not before.has_open_runs:
+                self._finish(before)  # else with the last of them
             try:
                 scan = scans.of_runs(runs) or self._new_scan(plan, doc, runs)
                 self._begin(uid, scan, doc)
@@ -145,12 +148,18 @@ class NXstxmWriter(LiveWriter[LiveScan]):
         target = target_of(self._directory, self._provide, doc)
         check_uid(plan.run)
         _check_space(self._directory)
+        taken = None
+        if not self._options.overwrite:
+            taken = TakenName(self._directory.resolve() / f"{target}{SUFFIX}")
         folder = None
-        if self._has_journal:
-            # before the temporary file: what a killed process leaves has a journal that tells of it
-            facts = self._facts(target, plan.run)
-            folder = JournalFolder.make(self._directory, facts, syncs=self._syncs)
         try:
+            if self._has_journal:
+                # before the temporary file: what a killed process leaves has a journal that tells
+                # of it
+                facts = self._facts(target, plan.run)
+                folder = JournalFolder.make(self._directory, facts, syncs=self._syncs)
+            if taken is not None:
+                refuse_journalled(self._directory, target, None if folder is None else folder.path)
             home = self._directory / target.parent
             alone = folder is not None
             writer = ScanWriter(home, target.name, plan.run, self._options, alone=alone)
@@ -159,9 +168,11 @@ class NXstxmWriter(LiveWriter[LiveScan]):
         except BaseException:
             if folder is not None:
                 folder.remove()
+            if taken is not None:
+                taken.give_back()
             raise
         frames = self._frame_file(writer, folder)
-        scan = LiveScan(writer, runs, folder, frames, self._beside)
+        scan = LiveScan(writer, runs, folder, frames, self._beside, taken)
         self._scans.add(scan)
         return scan
 
