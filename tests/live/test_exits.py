@@ -20,8 +20,9 @@ from ophyd.sim import SynAxis, SynSignal
 from suitcase.nxstxm import NXstxmError, NXstxmWriter
 from suitcase.nxstxm.euxfel import EuXFELWriter
 
-from ..exchange.documents import ONE
+from ..exchange.documents import ONE, camera_stack
 from ..exchange.documents import scan as recorded
+from ..exchange.same import holds
 from .left import kinds
 
 
@@ -140,3 +141,26 @@ def test_a_program_whose_on_finish_exits_comes_to_its_end(tmp_path: Path) -> Non
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["the", "end", "2"]
+
+
+def test_a_program_that_ends_finishes_a_scan_whose_file_is_open(tmp_path: Path) -> None:
+    """Python once closed the file, with the frames in it, before the scan was finished."""
+    code = f"""
+        import time
+        from suitcase.nxstxm import NXstxmWriter
+        from tests.exchange.documents import camera_stack
+
+        writer = NXstxmWriter({str(tmp_path)!r}, recover=False)
+        [run] = camera_stack(1)
+        for name, doc in run[:-1]:
+            writer(name, doc)
+            time.sleep(0.005)
+        assert writer.storage()[{{}}].size
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], cwd=Path(__file__).parents[2],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    [path] = tmp_path.iterdir()
+    holds(path, [camera_stack(1)[0][:-1]])

@@ -89,12 +89,12 @@ def loops(run):
 def needs(run, e: "var#ends"):
     return e
 """
-    said = process(nxstxm, table, code, "--timeout", "25", "--memory", "6")
+    said = process(nxstxm, table, code, "--timeout", "40", "--memory", "3")
     assert set(said) == {"eats", "ends", "leaves", "loops", "needs"}
     assert said["eats"].startswith("MemoryError")
     assert said["ends"] == "WorkerDied: the worker ended with status 7"
     assert said["leaves"] == "WorkerDied: the worker ended with status 1"
-    assert said["loops"] == "WorkerDied: the worker was ended after 25 s"
+    assert said["loops"] == "WorkerDied: the worker was ended after 40 s"
     assert said["needs"].startswith("DependencyError: not computed, for ends has no value")
 
 

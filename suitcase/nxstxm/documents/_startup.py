@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
@@ -10,6 +11,10 @@ from threading import Thread
 from .._errors import NXstxmError
 from .._log import logger
 from ._leftovers import RecoverError
+
+# What is registered later runs earlier when Python ends. The finalizers of all objects, which close
+# open files, are registered with the first one: now, so that writers finish before that.
+weakref.finalize(NXstxmError, int).detach()
 
 
 class Startup:
