@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
 #: Bytes that are read at once: some systems give no more.
 _AT_ONCE = 2**30
+#: Reads somewhere without going there; Windows has no such function.
+_PREAD: Callable[[int, int, int], bytes] | None = getattr(os, "pread", None)
 
 
 class Extent(NamedTuple):
@@ -65,11 +68,11 @@ class JournalFile:
     def read(self, extent: Extent) -> bytes:
         """Read a part of it, less where it ends; any thread may."""
         with self._moving:
-            if self._file.closed or not hasattr(os, "pread"):
-                # without `pread` there is but one position, that of who appends
+            if self._file.closed or _PREAD is None:
+                # there is but one position, that of who appends
                 with self.path.open("rb", buffering=0) as file:
                     return _read(file, extent)
-            return _pread(self._file.fileno(), extent)
+            return _read_at(_PREAD, self._file.fileno(), extent)
 
     def sync(self) -> None:
         """Have the disk take it; any thread may."""
@@ -138,13 +141,13 @@ def _read(file: Any, extent: Extent) -> bytes:
     return bytes(data)
 
 
-def _pread(handle: int, extent: Extent) -> bytes:
+def _read_at(pread: Callable[[int, int, int], bytes], handle: int, extent: Extent) -> bytes:
     first, last = extent
-    data = os.pread(handle, min(last - first, _AT_ONCE), first)
+    data = pread(handle, min(last - first, _AT_ONCE), first)
     if len(data) == last - first:
         return data  # mostly: no copy is made
     whole = bytearray(data)
     while data and len(whole) < last - first:
-        data = os.pread(handle, min(last - first - len(whole), _AT_ONCE), first + len(whole))
+        data = pread(handle, min(last - first - len(whole), _AT_ONCE), first + len(whole))
         whole += data
     return bytes(whole)
