@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -54,27 +54,38 @@ def _read(group: h5py.Group, nodes: list[Node], seen: dict[int, str]) -> None:
         nodes.append(Node(path, dict(item.attrs), item[()], how))
 
 
-def write_tree(nodes: list[Node], folder: Path) -> Path:
-    """Write it with h5py's usual calls, flush it and give it its name, as our exports do."""
-    temporary, final = folder / "peer.tmp", folder / "peer.hdf5"
+def write_tree(
+    nodes: list[Node],
+    folder: Path,
+    name: str = "peer.hdf5",
+    more: Callable[[h5py.File], object] | None = None,
+) -> Path:
+    """Write it with h5py's usual calls, flush it and give it its name, as our exports do.
+
+    `more` writes what is not among the nodes, once these are there.
+    """
+    final = folder / name
+    temporary = final.with_suffix(".tmp")
     with h5py.File(temporary, "w") as h5:
         # Parents by their handles: to look each up from the root would cost half as much again.
         groups: dict[str, Any] = {"": h5}
         for node in nodes:
-            home, _, name = node.path.rpartition("/")
+            home, _, last = node.path.rpartition("/")
             item: Any
             if node.same_as is not None:
-                groups[home][name] = h5[node.same_as]
+                groups[home][last] = h5[node.same_as]
                 continue
             if node.data is not None:
-                item = groups[home].create_dataset(name, data=node.data, **node.how)
-            elif name:
-                item = groups[node.path] = groups[home].create_group(name)
+                item = groups[home].create_dataset(last, data=node.data, **node.how)
+            elif last:
+                item = groups[node.path] = groups[home].create_group(last)
             else:
                 item = h5
             attrs: Any = item.attrs if node.attrs else None
             for key, value in node.attrs.items():
                 attrs[key] = value
+        if more is not None:
+            more(h5)
     publish(temporary, final)
     return final
 
