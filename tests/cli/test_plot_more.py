@@ -13,9 +13,19 @@ import numpy as np
 import pytest
 
 pytest.importorskip("matplotlib")
+pytest.importorskip("bluesky")
+
+import matplotlib
+from bluesky import RunEngine
+from bluesky.plans import scan_nd, spiral_fermat
+from cycler import cycler
+from matplotlib import image
+from matplotlib.figure import Figure
+from ophyd.sim import SynAxis, SynSignal
 
 from suitcase.nxstxm import NXstxmError, export_scan, sim
 from suitcase.nxstxm.cli._density import density_of
+from suitcase.nxstxm.cli._drawing import cloud_of, draw_cloud
 from suitcase.nxstxm.cli._pictures import load_pictures
 from suitcase.nxstxm.cli._plot import plot_file
 
@@ -23,6 +33,22 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "reading"))
 from styles import ENERGY, STACK, STYLES, X, Y, build_style, group, put
 
 Run = Callable[..., tuple[int, str, str]]
+NOT_MEASURED = (0xE8, 0xB3, 0x6B)
+FIRST_CURVE = (0x1F, 0x77, 0xB4)
+
+
+def pixels(png):
+    """Red, green and blue as 0 to 255."""
+    return np.round(image.imread(png)[..., :3] * 255).astype(int)
+
+
+def words(path, folder):
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        return plot_file(path, folder / "words.svg").read_text(encoding="utf-8")
+
+
+def share(picture, colour):
+    return float((np.abs(picture - colour).max(axis=-1) <= 2).mean())
 
 
 @pytest.mark.parametrize("name", STYLES)
@@ -320,3 +346,48 @@ def test_no_table_is_written_without_its_picture(png, told, tmp_path):
     with pytest.raises(NXstxmError, match=told):
         plot_file(path, tmp_path / png, csv=tmp_path / "a.csv")
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def spiral(folder):
+    """Measure points on a spiral; with a hole where nothing arrived."""
+    sx, sy = SynAxis(name="sx"), SynAxis(name="sy")
+    det = SynSignal(
+        name="det", func=lambda: sx.position if abs(sy.position) > 1 else np.nan, kind="hinted"
+    )
+    documents = []
+    engine = RunEngine({}, context_managers=[], call_returns_result=False)
+    plan = spiral_fermat([det], sx, sy, 0, 0, 8, 4, 0.5, 1)
+    engine(plan, lambda name, doc: documents.append((name, doc)))
+    return export_scan(documents, folder, devices={"sample_x": "sx", "sample_y": "sy"})
+
+
+def test_points_that_lie_anywhere_are_drawn_where_they_lie(tmp_path):
+    path = spiral(tmp_path)
+    told = words(path, tmp_path)
+    assert "Sample x (µm)" in told
+    assert "Sample y (µm)" in told
+    assert "not measured" in told
+    drawn = pixels(plot_file(path, tmp_path / "spiral.png"))
+    assert share(drawn, NOT_MEASURED) > 0.01
+    [picture], _ = load_pictures(path)
+    across, up = cloud_of(picture)
+    axes = Figure().add_subplot()
+    draw_cloud(axes, picture, across, up)
+    missing, dots = axes.collections
+    is_there = np.isfinite(picture.data)
+    assert 0 < is_there.sum() < len(is_there)
+    where = np.stack([across.values, up.values], axis=1)
+    np.testing.assert_allclose(dots.get_offsets(), where[is_there])
+    np.testing.assert_allclose(missing.get_offsets(), where[~is_there])
+    np.testing.assert_allclose(dots.get_array(), across.values[is_there])
+
+
+def test_points_on_a_straight_line_are_a_curve(tmp_path):
+    sx, sy = SynAxis(name="sx"), SynAxis(name="sy")
+    det = SynSignal(name="det", func=lambda: sx.position, kind="hinted")
+    documents = []
+    engine = RunEngine({}, context_managers=[], call_returns_result=False)
+    walk = cycler(sx, [0, 3, 1]) + cycler(sy, [0, 6, 2])
+    engine(scan_nd([det], walk), lambda name, doc: documents.append((name, doc)))
+    path = export_scan(documents, tmp_path, devices={"sample_x": "sx", "sample_y": "sy"})
+    assert share(pixels(plot_file(path, tmp_path / "line.png")), FIRST_CURVE) > 0.0005

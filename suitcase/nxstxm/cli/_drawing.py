@@ -19,6 +19,8 @@ Colour: TypeAlias = str | tuple[float, float, float, float]
 _CMAP = "gray"
 #: Where nothing was measured: no grey, so that it is never taken for data.
 _NOT_MEASURED = "#e8b36b"
+#: Between points that lie anywhere: black and white dots are seen on it.
+_NO_POINT = "#c9d6e3"
 
 #: Lengths in micrometres; axes in these units can have a scale bar.
 _MICROMETRES: Mapping[str, float] = {
@@ -57,6 +59,22 @@ def is_square(picture: Picture) -> bool:
     return picture.data.ndim > 1 and _are_lengths(*picture.axes[-2:])
 
 
+def cloud_of(picture: Picture) -> tuple[Line, Line] | None:
+    """Give the positions of points that lie anywhere on the sample: across, and up.
+
+    None of what is a curve: points of a scan that moved along something, or along a straight line.
+    """
+    across, up = (picture.positions.get(name) for name in ("sample_x", "sample_y"))
+    if picture.data.ndim != 1 or picture.axes[0].name != "point" or across is None or up is None:
+        return None
+    are_points = across.values.size == up.values.size == picture.data.size > 2
+    if not are_points or not _are_lengths(across, up):
+        return None
+    moved = np.stack([across.values, up.values])
+    spread = np.linalg.svd(moved - moved.mean(axis=1, keepdims=True), compute_uv=False)
+    return (across, up) if spread[1] > 1e-6 * spread[0] else None
+
+
 def _are_lengths(first: Line, second: Line) -> bool:
     # A zone plate's travel against a line on the sample would give a strip 50 times as high.
     named = {first.name, second.name}
@@ -70,6 +88,32 @@ def draw_map(axes: Axes, picture: Picture) -> None:
     if picture.scan_type in _FIRST_AXIS_ACROSS:
         across, up, data = up, across, data.T
     _draw(axes, data, across, up, _quantity(picture))
+
+
+def draw_cloud(axes: Axes, picture: Picture, across: Line, up: Line) -> None:
+    """Draw points where they lie, each as a dot."""
+    from matplotlib import colormaps
+
+    across, up = _in_micrometres(across), _in_micrometres(up)
+    values = np.ma.masked_invalid(picture.data)
+    low, high = (values.min(), values.max()) if values.count() else (0.0, 1.0)
+    missing = np.ma.getmaskarray(values)
+    size = float(np.clip(2e4 / values.size, 4, 150))
+    axes.scatter(across.values[missing], up.values[missing], s=size, color=_NOT_MEASURED)
+    drawn = axes.scatter(
+        across.values[~missing],
+        up.values[~missing],
+        c=values.compressed(),
+        s=size,
+        edgecolors="0.4",
+        linewidths=0.4,
+        cmap=colormaps[_CMAP],
+        vmin=float(low),
+        vmax=float(high) if high > low else float(low) + 1.0,
+        rasterized=True,
+    )
+    axes.set_facecolor(_NO_POINT)
+    _finish(axes, drawn, picture.data, across, up, _quantity(picture))
 
 
 def draw_mean_image(axes: Axes, picture: Picture) -> None:
@@ -148,7 +192,14 @@ def _draw(axes: Axes, data: Floats, across: Line, up: Line, quantity: str) -> No
     square = _are_lengths(across, up)
     if square:
         across, up = _in_micrometres(across), _in_micrometres(up)
-    drawn = _cells(axes, data, across, up)
+    _finish(axes, _cells(axes, data, across, up), data, across, up, quantity)
+
+
+def _finish(
+    axes: Axes, drawn: ScalarMappable, data: Floats, across: Line, up: Line, quantity: str
+) -> None:
+    """Say what was drawn: axes, colours, scale, and what is missing."""
+    square = _are_lengths(across, up)
     axes.set_aspect("equal" if square else "auto")
     axes.set_xlabel(plain(_labelled(across)))
     axes.set_ylabel(plain(_labelled(up)))

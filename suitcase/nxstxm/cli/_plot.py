@@ -7,7 +7,7 @@ as `pyplot` would.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ from suitcase.nxstxm._errors import NXstxmFileExistsError, NXstxmOSError, NXstxm
 from suitcase.nxstxm.cli._csv import write_csv
 from suitcase.nxstxm.cli._density import density_of
 from suitcase.nxstxm.cli._drawing import (
+    cloud_of,
+    draw_cloud,
     draw_map,
     draw_mean_image,
     draw_mean_spectrum,
@@ -30,6 +32,7 @@ from suitcase.nxstxm.cli._extras import require
 from suitcase.nxstxm.cli._pictures import Along, Picture, load_pictures
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 #: More panels than this would be too small to see anything.
@@ -146,7 +149,7 @@ def _spare_data(target: Path, what: str) -> None:
 
 def _figure(pictures: Sequence[Picture]) -> Figure:
     """Choose the arrangement by what there is to draw."""
-    if all(picture.data.ndim == 1 for picture in pictures):
+    if all(picture.data.ndim == 1 and cloud_of(picture) is None for picture in pictures):
         return _spectra(pictures)
     if len(pictures) > 1:
         return _grid(pictures)
@@ -168,16 +171,17 @@ def _spectra(pictures: Sequence[Picture]) -> Figure:
 
 def _height(picture: Picture, width: float) -> float:
     """Give the height in inches that an image of this width needs, within reason."""
-    if not is_square(picture):
+    lines = (picture.axes[-1], picture.axes[-2]) if is_square(picture) else cloud_of(picture)
+    if lines is None:
         return 0.75 * width
-    across, up = (float(np.ptp(picture.axes[number].values)) or 1.0 for number in (-1, -2))
+    across, up = (float(np.ptp(line.values)) or 1.0 for line in lines)
     return float(np.clip(width * up / across, 0.3 * width, 1.6 * width))
 
 
 def _single(picture: Picture) -> Figure:
     figure = _new(6.8, _height(picture, 5.0) + 1.1)
     axes = figure.add_subplot()
-    draw_map(axes, picture)
+    _draw_panel(axes, picture)
     axes.set_title(picture.note, fontsize=10)
     return figure
 
@@ -200,16 +204,20 @@ def _grid(pictures: Sequence[Picture]) -> Figure:
     figure = _new(4.2 * columns, (height + 0.9) * rows + 0.6)
     for number, picture in enumerate(pictures, start=1):
         axes = figure.add_subplot(rows, columns, number)
-        _PANEL[picture.data.ndim](axes, picture)
+        _draw_panel(axes, picture)
         axes.set_title(plain(_caption(picture, turned)), fontsize=10)
     return figure
 
 
-#: What a panel of a grid shows, by the rank of the data.
-_PANEL: dict[int, Callable[..., None]] = {
-    1: lambda axes, picture: draw_spectra(axes, [picture]),
-    2: draw_map,
-}
+def _draw_panel(axes: Axes, picture: Picture) -> None:
+    """Draw one picture: a map, points that lie anywhere, or a curve."""
+    cloud = cloud_of(picture)
+    if cloud is not None:
+        draw_cloud(axes, picture, *cloud)
+    elif picture.data.ndim == 1:
+        draw_spectra(axes, [picture])
+    else:
+        draw_map(axes, picture)
 
 
 def _caption(picture: Picture, turned: bool) -> str:
