@@ -16,7 +16,8 @@ import h5py
 import numpy as np
 import pytest
 from bluesky import RunEngine
-from bluesky.plans import grid_scan
+from bluesky.plans import grid_scan, scan_nd
+from cycler import cycler
 
 from suitcase.nxstxm import NXstxmError, NXstxmWriter, Serializer, export_scan, finish_export
 from suitcase.nxstxm.documents import HeldFileError, read_archive
@@ -120,6 +121,26 @@ def test_a_step_scan_has_scalars_and_frames(scope: Scope, tmp_path: Path) -> Non
         np.testing.assert_array_equal(h5["entry0/det/data"], frames.sum(axis=(1, 2)).reshape(2, 3))
         name = next(n for n in h5["entry0/instrument"] if "channel_1" in n)
         np.testing.assert_array_equal(h5[f"entry0/instrument/{name}/data"], counts)
+
+
+def test_a_scan_nd_with_a_shape_has_its_frames_where_they_belong(
+    scope: Scope, tmp_path: Path
+) -> None:
+    """Diamond's step scans: motors in no order, a shape, and frames in the detector's file."""
+    ys, xs = [0.0] * 3 + [0.1] * 3, [0.0, 0.1, 0.2, 0.2, 0.1, 0.0]
+    walk = cycler(scope.stage.y, ys) + cycler(scope.stage.x, xs)
+    plan = scan_nd([scope.det], walk, md={"plan_name": "spec_scan", "shape": (2, 3)})
+    documents = scope.documents(plan)
+    path = export_scan(documents, tmp_path, devices=ROLES)
+    looked_at(path, documents)
+    sums = raw(scope.file).sum(axis=(1, 2)).reshape(2, 3)
+    sums[1] = sums[1, ::-1]
+    with h5py.File(path) as h5:
+        picture = h5["entry0/det"]
+        assert picture["stxm_scan_type"][0] == b"sample image"
+        np.testing.assert_array_equal(picture["data"], sums)
+        np.testing.assert_allclose(picture["sample_x"], [0.0, 100.0, 200.0])  # um; read in mm
+        np.testing.assert_allclose(picture["sample_y"], [0.0, 100.0])
 
 
 @pytest.mark.parametrize("journal", [True, False])

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ._arrange import as_list
 from ._metadata import texts
 from ._plan import Detector, Device, Role, ScanPlan
 from ._roles import READ_SUFFIXES, ROLE_UNITS, SET_SUFFIXES
@@ -27,10 +28,34 @@ def bind(plan: ScanPlan, descriptor: Mapping[str, Any]) -> ScanPlan:
     devices = {role: bind_one(device, keys) for role, device in plan.devices.items()}
     if plan.dialect == "plain":
         plan = with_scales(plan, devices)
+        if plan.told_shape and _reads_axes(plan, devices, descriptor):
+            plan = as_list(plan)
     if descriptor.get("name") == BASELINE:
         return replace(plan, devices=devices)
     detectors = _bind_detectors(plan, devices, keys, descriptor.get("hints"))
     return replace(plan, devices=devices, detectors=detectors)
+
+
+def _reads_axes(
+    plan: ScanPlan, devices: Mapping[str, Device], descriptor: Mapping[str, Any]
+) -> bool:
+    """Tell whether each event of a stream says where all axes of a grid are."""
+    axes = plan.entries[0].axes
+    keys = descriptor["data_keys"]
+    read = [keys.get(devices[axis.role].read_key) for axis in axes if axis.role in devices]
+    return (
+        len(axes) > 1
+        and len(read) == len(axes)
+        and descriptor.get("name") != BASELINE
+        and all(isinstance(declared, Mapping) and _is_single(declared) for declared in read)
+    )
+
+
+def _is_single(declared: Mapping[str, Any]) -> bool:
+    """Tell whether a data key declares one number a reading."""
+    shape = declared.get("shape")
+    sizes = shape if isinstance(shape, (list, tuple)) else ()
+    return declared.get("dtype") in ("number", "integer") and all(size == 1 for size in sizes)
 
 
 def _bind_device(device: Device, keys: Mapping[str, Any]) -> Device:

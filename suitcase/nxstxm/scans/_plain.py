@@ -9,6 +9,7 @@ from ._metadata import as_json, optional_number, text_or_none, texts
 from ._plan import Axis, Device, EntryPlan, Loop, ScanPlan
 from ._roles import ROLE_NAMES, ROLE_UNITS, axis_name, role_of
 from ._start import common_fields, run_uid
+from ._told_paths import SURE, in_plain_words, told_dwell
 from ._types import ScanType
 from ._with_roles import with_devices
 
@@ -39,6 +40,7 @@ def read(start: Mapping[str, Any]) -> ScanPlan:
         A generic scan along the dimensions that the hints name; along the points where they name
         none or where their number of dimensions does not make a grid.
     """
+    start, dwell = in_plain_words(start), told_dwell(start)
     dimensions = _dimensions(start)
     fields = [dimension[0] for dimension in dimensions]
     sizes = _grid(start, len(fields))
@@ -65,15 +67,17 @@ def read(start: Mapping[str, Any]) -> ScanPlan:
     loops = tuple(
         Loop(axis.name, axis.size, snake) for axis, snake in zip(axes, snaked, strict=True)
     )
+    dwells = () if dwell is None else (dwell,)
     plan = ScanPlan(
         run=run_uid(start),
         dialect="plain",
         scan_type=ScanType.GENERIC_SCAN,
-        entries=(EntryPlan(None, tuple(axes), (), (), tuple(positions)),),
+        entries=(EntryPlan(None, tuple(axes), (), dwells, tuple(positions)),),
         loops=loops,
         devices=devices,
         request=as_json({k: start[k] for k in ("plan_name", "plan_args", "motors") if k in start}),
         expected_runs=1,
+        told_shape=_told_shape(start, axes),
         **common_fields(start),
     )
     return with_devices(plan, _told_roles(start, dimensions))
@@ -134,6 +138,17 @@ def _grid(start: Mapping[str, Any], n: int) -> tuple[int, ...] | None:
     if any(size is None or size < 1 or size != int(size) for size in sizes):
         return None
     return tuple(int(size) for size in sizes if size is not None)
+
+
+def _told_shape(start: Mapping[str, Any], axes: list[Axis]) -> tuple[int, ...]:
+    """Give the shape of a grid of which nothing else is told; nothing of a path that is known."""
+    told = any(key in start for key in (*SURE, "plan_pattern"))
+    shape = start.get("shape")
+    n = len(shape) if isinstance(shape, (list, tuple)) else 0
+    is_list = [axis.name for axis in axes] == ["point"]
+    if told or n < 2 or not (is_list or n == len(axes)):
+        return ()
+    return _grid(start, n) or ()
 
 
 def _n_points(start: Mapping[str, Any]) -> int | None:

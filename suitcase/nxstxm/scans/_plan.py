@@ -264,6 +264,9 @@ class ScanPlan:
         How many runs the scan has, when the plan tells.
     stream : str or None
         The stream that holds the measurement, when the plan names it.
+    told_shape : tuple of int
+        Sizes of the loops, slowest first, where the plan tells no more of its path: not which
+        axis is which, nor whether it runs back and forth.
     messages : tuple of str
         What had to be guessed.
     """
@@ -289,6 +292,7 @@ class ScanPlan:
     signature: str = ""
     expected_runs: int | None = None
     stream: str | None = None
+    told_shape: tuple[int, ...] = ()
     messages: tuple[str, ...] = ()
 
     @property

@@ -15,6 +15,7 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
+from ._arrange import arranged
 from ._plan import Axis, Loop, ScanPlan
 from ._roles import ROLE_UNITS
 from ._types import LAYOUTS, ScanType
@@ -58,7 +59,8 @@ def may_be_raster(plan: ScanPlan) -> bool:
 def moving_keys(plan: ScanPlan) -> dict[str, str]:
     """Give the data keys of devices that may move, by role: of setpoints where there are some."""
     found = {}
-    for role in _MOVING:
+    told = [axis.role for axis in plan.entries[0].positions] if plan.told_shape else []
+    for role in dict.fromkeys((*_MOVING, *told)):
         device = plan.devices.get(role)
         key = None if device is None else device.set_key or device.read_key
         if key is not None:
@@ -82,6 +84,10 @@ def as_raster(plan: ScanPlan, readings: Mapping[str, Floats]) -> ScanPlan:
         With loops and axes; the plan itself where the points are no raster. The last step of the
         slowest loop may be incomplete.
     """
+    plan = arranged(plan, readings) or plan
+    if not may_be_raster(plan):
+        return plan
+    readings = {role: values for role, values in readings.items() if role in _MOVING}
     n = min((len(values) for values in readings.values()), default=0)
     if n < _LEAST:
         return plan
@@ -94,6 +100,10 @@ def as_raster(plan: ScanPlan, readings: Mapping[str, Floats]) -> ScanPlan:
         found = None if loops is None else _with_loops(plan, walks, loops)
         if found is not None and found.scan_type != ScanType.GENERIC_SCAN:
             return found
+    if plan.told_shape:
+        shape = " x ".join(map(str, plan.told_shape))
+        told = f"the plan tells a shape of {shape}, but not how it was walked, nor do the readings"
+        return replace(plan, messages=(*plan.messages, f"{told}: the points are a list"))
     return plan
 
 

@@ -39,10 +39,19 @@ def common_fields(start: Mapping[str, Any]) -> dict[str, Any]:
         "title": text_or_none(start.get("title")),
         "sample": _name(start.get("sample")) or _name(start.get("sample_name")),
         "user": _name(start.get("user")) or _name(start.get("user_name")),
-        "proposal": text_or_none(start.get("proposal")) or text_or_none(start.get("proposal_id")),
+        "proposal": _proposal(start),
         "group": scan_group(start.get("scan_group"), uid),
         "stream": named_stream(start),
     }
+
+
+def _proposal(start: Mapping[str, Any]) -> str | None:
+    """Give the proposal, under the names that facilities have for it, or for the visit."""
+    told = start.get("proposal")
+    if isinstance(told, Mapping):
+        told = told.get("proposal_id")
+    rest = (start.get(key) for key in ("proposal_id", "instrument_session", "data_session"))
+    return next(filter(None, map(text_or_none, (told, *rest))), None)
 
 
 def _name(value: Any) -> str | None:
