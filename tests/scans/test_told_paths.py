@@ -193,6 +193,10 @@ def test_a_plan_that_tells_its_path_is_believed() -> None:
     # where no event says where its point is, the shape is all there is to go by
     lines = {**declared["data_keys"], "sx": {"dtype": "array", "shape": [4]}}
     assert plan.bind({**declared, "data_keys": lines}).scan_type is ScanType.SAMPLE_IMAGE
+    lines = {**declared["data_keys"], "det": {"dtype": "array", "shape": [4]}}
+    assert plan.bind({**declared, "data_keys": lines}).scan_type is ScanType.SAMPLE_IMAGE
+    spectra = {**declared["data_keys"], "det": {"dtype": "array", "shape": [1024]}}
+    assert plan.bind({**declared, "data_keys": spectra}).scan_type is ScanType.GENERIC_SCAN
     assert plan.bind({**declared, "name": "baseline"}).scan_type is ScanType.SAMPLE_IMAGE
 
 

@@ -39,9 +39,12 @@ def bind(plan: ScanPlan, descriptor: Mapping[str, Any]) -> ScanPlan:
 def _reads_axes(
     plan: ScanPlan, devices: Mapping[str, Device], descriptor: Mapping[str, Any]
 ) -> bool:
-    """Tell whether each event of a stream says where all axes of a grid are."""
+    """Tell whether each event of a stream is a point, and says where all axes of a grid are."""
     axes = plan.entries[0].axes
     keys = descriptor["data_keys"]
+    ends = (plan.told_shape[0], plan.told_shape[-1])
+    if any(_is_line(declared, ends) for declared in keys.values()):
+        return False
     read = [keys.get(devices[axis.role].read_key) for axis in axes if axis.role in devices]
     return (
         len(axes) > 1
@@ -49,6 +52,13 @@ def _reads_axes(
         and descriptor.get("name") != BASELINE
         and all(isinstance(declared, Mapping) and _is_single(declared) for declared in read)
     )
+
+
+def _is_line(declared: Any, lengths: Collection[int]) -> bool:
+    """Tell whether a data key declares a list that is as long as a line."""
+    shape = declared.get("shape") if isinstance(declared, Mapping) else None
+    sizes = [n for n in shape if n != 1] if isinstance(shape, (list, tuple)) else []
+    return len(sizes) == 1 and sizes[0] in lengths
 
 
 def _is_single(declared: Mapping[str, Any]) -> bool:
