@@ -749,14 +749,19 @@ def test_a_process_that_ends_finishes_its_scans(end: str, tmp_path: Path) -> Non
 # -- recovering -----------------------------------------------------------------------------------
 
 
-def test_a_journal_that_is_cut_anywhere_gives_what_is_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("near", "far"), [(149, 2999), pytest.param(37, 997, marks=pytest.mark.slow)]
+)
+def test_a_journal_that_is_cut_anywhere_gives_what_is_whole(
+    near: int, far: int, tmp_path: Path
+) -> None:
     """After a power cut the disk has only the beginning of a file."""
     [run] = runs_of(LINES)
     journal = left_behind(tmp_path / "left", [run], 0.03)
     [path] = journal.glob("*.nxdocs")
     whole = path.read_bytes()
     last = whole.rfind(b"\xc1NXblock")
-    cuts = sorted({0, 3, 8, len(whole), *range(last, len(whole), 37), *range(0, last, 997)})
+    cuts = sorted({0, 3, 8, len(whole), *range(last, len(whole), near), *range(0, last, far)})
     found = set()
     for cut in cuts:
         folder = tmp_path / "cut"
