@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("extra_data")  # the processes make runs as its tests do
+
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
 
 BEGIN = """

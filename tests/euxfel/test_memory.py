@@ -10,14 +10,17 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("extra_data")  # the processes make runs as its tests do
+
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the peak of a process, as POSIX has it")
 
 BEGIN = """
-    import resource, sys
+    import sys
     from pathlib import Path
     import numpy as np
     from suitcase.nxstxm.euxfel import documents, export, validate
     from tests.euxfel.runs import array, number, run_of
+    from tests.memory import most_memory
 
     home, n = Path(sys.argv[1]), int(sys.argv[2])
 
@@ -32,8 +35,7 @@ BEGIN = """
         yield stop
 """
 END = """
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
+    print(most_memory())
 """
 #: Frames of 128 KiB and of 8 KiB, so many that they are n MiB.
 WRITING = """

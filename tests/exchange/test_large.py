@@ -156,16 +156,13 @@ def test_a_scan_of_many_small_runs_stays_small(tmp_path: Path) -> None:
 def peak(script: str, *arguments: str) -> float:
     """Run a script and give the most memory that it had, in MiB."""
     head = """
-        import resource, sys
+        import sys
         from pathlib import Path
         from suitcase.nxstxm import export, export_scan, finish_export
         from tests.exchange.documents import frames_run, plain_run
+        from tests.memory import most_memory
     """
-    tail = """
-        unit = 2**20 if sys.platform == "darwin" else 2**10
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
-    """
-    text = "".join(textwrap.dedent(part) for part in (head, script, tail))
+    text = "".join(textwrap.dedent(part) for part in (head, script, "\nprint(most_memory())\n"))
     done = subprocess.run(
         [sys.executable, "-c", text, *arguments],
         cwd=Path(__file__).parents[2],

@@ -21,6 +21,7 @@ from suitcase.nxstxm import sim
 from suitcase.nxstxm.documents import difference
 from suitcase.nxstxm.exchange import export, export_scan, finish_export
 from suitcase.nxstxm.nexus import read_documents, validate
+from suitcase.nxstxm.scans import read_plan
 from suitcase.nxstxm.sim import Polarization, Region, RequestError, ScanRequest, Span
 from suitcase.nxstxm.sim._expected import _event_of_pixel as event_of_pixel
 from suitcase.nxstxm.sim._expected import _place_in_event as place_in_event
@@ -278,6 +279,9 @@ def check(path: Path, told: Told) -> None:
     request = told.request
     expected = sim.expected(request)
     all_stopped = all(run[-1][0] == "stop" for run in told.runs)
+    # of a group that says how many runs it has; nobody knows where the others belong
+    group = read_plan(told.runs[0][0][1]).group
+    lacks_runs = group is not None and len(told.runs) < (group.total or 0)
     with h5py.File(path) as h5:
         assert set(h5) == set(expected)
         for entry in entries(request):
@@ -294,7 +298,7 @@ def check(path: Path, told: Told) -> None:
             check_surroundings(found, wanted, came, order)
             if found.attrs["complete"]:
                 assert came.all()
-            elif all_stopped:
+            elif all_stopped and not lacks_runs:
                 assert not came.all()
 
 

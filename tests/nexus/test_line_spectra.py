@@ -48,6 +48,13 @@ def test_the_spectra_of_a_line_become_those_of_its_points(
     assert difference(read_documents(path), documents) is None
 
 
+def test_a_list_of_spectra_of_one_channel_is_one_of_numbers(tmp_path: Path) -> None:
+    """An image with one column comes the same way."""
+    rows = [{"mca": each, "encoder": POINTS} for each in blocks(NX, 1)]
+    with h5py.File(exported(flown(rows, 2), tmp_path)) as h5:
+        assert h5["entry0/instrument/mca/data"].shape == (2 * NX,)
+
+
 def test_spectra_of_samples_are_binned_as_counts_are(tmp_path: Path) -> None:
     spectra = np.repeat(THERE[:, np.newaxis] + 1, 7, axis=1)
     rows = [{"mca": spectra, "counter": 7 * (THERE + 1), "encoder": THERE} for _ in range(2)]

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +71,13 @@ def processed(table: RunTable, place: Path, **how: Any) -> Processed:
     return done
 
 
+#: Whoever computes something of a EuXFEL run opens it with EXtra-data.
+opens_euxfel = pytest.mark.skipif(find_spec("extra_data") is None, reason="needs extra-data")
+
 # -- scans that grow -------------------------------------------------------------------------------
 
 
+@opens_euxfel
 def test_a_scan_of_several_euxfel_runs_grows(
     table: RunTable, stack: list[list[Any]], tmp_path: Path
 ) -> None:
@@ -94,6 +99,7 @@ def test_a_scan_of_several_euxfel_runs_grows(
     assert len(row.info.paths) == 3
 
 
+@opens_euxfel
 def test_a_proposal_that_moves_is_the_same(
     table: RunTable, stack: list[list[Any]], tmp_path: Path
 ) -> None:
@@ -193,7 +199,7 @@ def test_a_scan_that_is_gone_is_as_it_was(means: RunTable, file: Path) -> None:
 # -- one scan in two places ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("first", ["nxstxm", "euxfel", "both"])
+@pytest.mark.parametrize("first", ["nxstxm", pytest.param("euxfel", marks=opens_euxfel), "both"])
 def test_the_file_of_a_scan_is_read_whatever_came_last(
     table: RunTable, stack: list[list[Any]], tmp_path: Path, first: str
 ) -> None:
@@ -228,6 +234,7 @@ def test_the_file_of_a_scan_is_read_whatever_came_last(
     assert table.database.parts(done.uid) == ()
 
 
+@opens_euxfel
 def test_runs_of_which_only_some_are_named(
     table: RunTable, stack: list[list[Any]], tmp_path: Path
 ) -> None:
@@ -262,6 +269,7 @@ def test_tables_from_before_parts_were_known(tmp_path: Path) -> None:
 # -- numbers and rows ------------------------------------------------------------------------------
 
 
+@opens_euxfel
 def test_the_proposal_of_a_euxfel_run(table: RunTable, tmp_path: Path) -> None:
     """Its start document says none; that of the table is another."""
     export(documents("stxm-image")[0], tmp_path / "runs", proposal=900001)

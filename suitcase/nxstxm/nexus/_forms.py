@@ -140,7 +140,7 @@ def _each(came: Sequence[Piece], lengths: Collection[int]) -> Shape | None:
     most = shapes.most_common(1)[0][0] if shapes else ()
     if len(most) < 2 or most[0] not in lengths or prod(most[1:]) == 0:
         return None
-    return most[1:]
+    return most[1:] if prod(most[1:]) > 1 else ()  # one value, however many brackets it has
 
 
 def _usual(numbers: Sequence[tuple[int, int]]) -> int:
