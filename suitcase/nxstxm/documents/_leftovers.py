@@ -80,7 +80,8 @@ def recover_each(
                 paths.append(found)
             _removed(folder)
         except (NXstxmError, OSError) as error:
-            failures.append((path, error))
+            if path.exists():  # else whoever wrote it has made the file meanwhile, and removed it
+                failures.append((path, error))
     if failures:
         raise RecoverError(failures, paths)
     return paths
