@@ -147,7 +147,10 @@ def test_a_name_that_somebody_takes_meanwhile_leaves_the_scan_to_recover(
 
 @pytest.mark.parametrize(
     ("given", "told"),
-    [("a\0b", r"can not be the path of a file \(.*embedded null"), ("/".join(["d" * 100] * 45), "")],
+    [
+        ("a\0b", r"can not be the path of a file \(.*embedded null"),
+        ("/".join(["d" * 100] * 45), ""),
+    ],
 )
 def test_a_path_that_no_file_can_have_is_told(
     given: str, told: str, tmp_path: Path, writers: Any
