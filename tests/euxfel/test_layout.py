@@ -154,6 +154,21 @@ def test_what_monitors_saw_belongs_to_the_train_that_comes_after_it(home: Path) 
     assert list(both.train_ids) == [trains[i] for i in (1, 3, 4)]
 
 
+def test_the_stream_that_the_plan_names_is_the_measurement(home: Path) -> None:
+    """What came into another before it has trains of its own, and monitors go by the measured."""
+    run = run_of(
+        [{"a": 1.0}], {"a": number()}, hints={"dimensions": [[["x"], "lines"]]}, motors=["x"]
+    )
+    times = [1.7e9 + 1 + i for i in range(4)]
+    run = stream_of(run, "lines", [{"x": float(i)} for i in range(4)], times, x=number())
+    seen = [t + 0.5 for t in times[:-1]]
+    run = stream_of(run, "m_monitor", [{"m": float(i)} for i in range(3)], seen, m=number())
+    run_ = opened(written(run, home))
+    lines = list(run_["STXM/lines/x", "x.value"].drop_empty_trains().train_ids)
+    counts = run_["STXM/m_monitor/m:output", "data.m"].data_counts()
+    assert counts.loc[lines[1:]].tolist() == [1, 1, 1]
+
+
 def test_monitors_alone_have_trains_of_their_own(home: Path) -> None:
     times = [1.7e9 + i for i in range(4)]
     run = stream_of(run_of([], {}), "m", [{"m": i} for i in range(4)], times, m=number())

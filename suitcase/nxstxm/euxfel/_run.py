@@ -17,7 +17,7 @@ from ..documents import (
     shown,
     unpack_documents,
 )
-from ..scans import BASELINE, PRIMARY
+from ..scans import BASELINE, PRIMARY, named_stream
 from ._devices import Devices
 from ._external import ExternalRows, SomeTrains, measured, trains_of_files, trains_of_rows
 from ._file import SUFFIX, FileFacts, RunFacts, SequenceFile
@@ -94,6 +94,7 @@ class RunWriter:
         self._names = Names()
         self._of_descriptor: dict[str, tuple[str, StreamWriter, frozenset[str]]] = {}
         self._lines = Lines(start)
+        self._named = named_stream(start)
         self._assets = StreamAssets(direct=options.direct)
         self._last_time = _number(start.get("time"))
         self._stop: Mapping[str, Any] | None = None
@@ -234,12 +235,18 @@ class RunWriter:
 
     def _end_train(self, name: str, stream: StreamWriter, time: float) -> None:
         """End a train; that of the measurement has what monitors saw since the one before."""
-        if self._axis is None and name == (PRIMARY if PRIMARY in self._streams else name):
+        if self._axis is None and name == self._measurement(name):
             self._axis = stream if name != BASELINE else None
         if stream is not self._axis:
             stream.end_train(self._trains.next(name, time), self._trains.time(name, time))
             return
         self._end_together([stream, *self._monitors], time)
+
+    def _measurement(self, other: str) -> str:
+        """Give the stream that measures: the one that the plan names, ``primary``, or another."""
+        return next(
+            (n for n in (self._named, PRIMARY) if n is not None and n in self._streams), other
+        )
 
     def _end_open(self, name: str, stream: StreamWriter, time: float) -> None:
         """End a train that has many events, or for which none comes."""
@@ -304,7 +311,7 @@ class RunWriter:
         files += [*external, last]
         self.is_closed = self.is_complete = True
         named = [*((name, stream.aliases) for name, stream in self._streams.items()), *aliases]
-        named.sort(key=lambda each: each[0] != PRIMARY)
+        named.sort(key=lambda each: (each[0] != self._named, each[0] != PRIMARY))
         write_beside(self.place, files, named, self._trains.close)
         self.place.unmark()
 

@@ -34,7 +34,7 @@ from ._sampling import (
     without_brackets,
 )
 from ._start import run_uid
-from ._streams import BASELINE, PRIMARY, may_measure
+from ._streams import BASELINE, PRIMARY, may_measure, named_stream
 from ._types import (
     LAYOUTS,
     Layout,
@@ -109,6 +109,7 @@ __all__ = [
     "means_near",
     "moving_keys",
     "multi_entry_scans",
+    "named_stream",
     "place",
     "points_per_event",
     "polarization_from_code",
