@@ -175,8 +175,8 @@ def frames(n: int, rounds: int, missed: list[str]) -> None:
         for what, mine, other, target in (
             ("h5py, the same run", without_fsync(ours), without_fsync(whole), H5PY),
             ("h5py, the same run, both flushed", ours, whole, H5PY),
-            ("h5py, frames alone", without_fsync(ours), without_fsync(peer), None),
-            ("h5py, frames alone, both flushed", ours, peer, None),
+            ("h5py, frames alone", without_fsync(ours), without_fsync(peer), H5PY),
+            ("h5py, frames alone, both flushed", ours, peer, H5PY),
             ("EXtra-data's write", without_fsync(ours), copied, WRITE),
         ):
             found = pair(mine, other, rounds)
