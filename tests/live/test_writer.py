@@ -932,6 +932,24 @@ def test_a_folder_with_facts_and_nothing_else_goes(tmp_path: Path) -> None:
     assert files(tmp_path / "left") == []
 
 
+def test_a_journal_whose_writer_has_just_made_the_file_is_no_failure(tmp_path: Path) -> None:
+    from suitcase.nxstxm.documents import JournalFolder, ScanFacts, recover_each
+
+    folder = JournalFolder.make(tmp_path, ScanFacts("a.hdf5", "abc"))
+    folder.release()
+
+    def reads(claimed: JournalFolder) -> Path | None:
+        if is_gone:
+            shutil.rmtree(claimed.path)
+        raise FileNotFoundError("run.nxdocs")
+
+    is_gone = False
+    with pytest.raises(RecoverError, match=r"run\.nxdocs"):
+        recover_each(tmp_path, reads)
+    is_gone = True
+    assert recover_each(tmp_path, reads) == []
+
+
 def test_who_makes_a_folder_is_not_disturbed_by_who_recovers(tmp_path: Path) -> None:
     from suitcase.nxstxm.documents import JournalFolder, ScanFacts
 
