@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -92,11 +92,8 @@ def draw_map(axes: Axes, picture: Picture) -> None:
 
 def draw_cloud(axes: Axes, picture: Picture, across: Line, up: Line) -> None:
     """Draw points where they lie, each as a dot."""
-    from matplotlib import colormaps
-
     across, up = _in_micrometres(across), _in_micrometres(up)
     values = np.ma.masked_invalid(picture.data)
-    low, high = (values.min(), values.max()) if values.count() else (0.0, 1.0)
     missing = np.ma.getmaskarray(values)
     size = float(np.clip(2e4 / values.size, 4, 150))
     axes.scatter(across.values[missing], up.values[missing], s=size, color=_NOT_MEASURED)
@@ -107,10 +104,8 @@ def draw_cloud(axes: Axes, picture: Picture, across: Line, up: Line) -> None:
         s=size,
         edgecolors="0.4",
         linewidths=0.4,
-        cmap=colormaps[_CMAP],
-        vmin=float(low),
-        vmax=float(high) if high > low else float(low) + 1.0,
         rasterized=True,
+        **_greys(values),
     )
     axes.set_facecolor(_NO_POINT)
     _finish(axes, drawn, picture.data, across, up, _quantity(picture))
@@ -220,26 +215,24 @@ def _finish(
 
 def _cells(axes: Axes, data: Floats, across: Line, up: Line) -> ScalarMappable:
     """Draw each value as a cell around its position; positions may be uneven or descending."""
-    from matplotlib import colormaps
-
     x_order, x_edges = _edges(across.values, like=up.values)
     y_order, y_edges = _edges(up.values, like=across.values)
     cells = np.ma.masked_invalid(data[np.ix_(y_order, x_order)])
-    low, high = (cells.min(), cells.max()) if cells.count() else (0.0, 1.0)
-    drawn = axes.pcolormesh(
-        x_edges,
-        y_edges,
-        cells,
-        cmap=colormaps[_CMAP],
-        vmin=float(low),
-        # A constant image would have no grey scale at all.
-        vmax=float(high) if high > low else float(low) + 1.0,
-        rasterized=True,
-    )
+    drawn = axes.pcolormesh(x_edges, y_edges, cells, rasterized=True, **_greys(cells))
     axes.set_facecolor(_NOT_MEASURED)
     axes.set_xlim(x_edges[0], x_edges[-1])
     axes.set_ylim(y_edges[0], y_edges[-1])
     return drawn
+
+
+def _greys(values: np.ma.MaskedArray[Any, Any]) -> dict[str, Any]:
+    """Give the scale of greys that values are drawn in."""
+    from matplotlib import colormaps
+
+    low, high = (values.min(), values.max()) if values.count() else (0.0, 1.0)
+    # what is the same everywhere would have no scale at all
+    most = float(high) if high > low else float(low) + 1.0
+    return {"cmap": colormaps[_CMAP], "vmin": float(low), "vmax": most}
 
 
 def _edges(positions: Floats, like: Floats) -> tuple[npt.NDArray[np.intp], Floats]:

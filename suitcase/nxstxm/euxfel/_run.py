@@ -17,7 +17,7 @@ from ..documents import (
     shown,
     unpack_documents,
 )
-from ..scans import BASELINE, PRIMARY, named_stream
+from ..scans import BASELINE, PRIMARY, chosen_stream, named_stream
 from ._devices import Devices
 from ._external import ExternalRows, SomeTrains, measured, trains_of_files, trains_of_rows
 from ._file import SUFFIX, FileFacts, RunFacts, SequenceFile
@@ -235,18 +235,12 @@ class RunWriter:
 
     def _end_train(self, name: str, stream: StreamWriter, time: float) -> None:
         """End a train; that of the measurement has what monitors saw since the one before."""
-        if self._axis is None and name == self._measurement(name):
+        if self._axis is None and name == (chosen_stream(self._streams, self._named) or name):
             self._axis = stream if name != BASELINE else None
         if stream is not self._axis:
             stream.end_train(self._trains.next(name, time), self._trains.time(name, time))
             return
         self._end_together([stream, *self._monitors], time)
-
-    def _measurement(self, other: str) -> str:
-        """Give the stream that measures: the one that the plan names, ``primary``, or another."""
-        return next(
-            (n for n in (self._named, PRIMARY) if n is not None and n in self._streams), other
-        )
 
     def _end_open(self, name: str, stream: StreamWriter, time: float) -> None:
         """End a train that has many events, or for which none comes."""

@@ -34,7 +34,7 @@ from ._sampling import (
     without_brackets,
 )
 from ._start import run_uid
-from ._streams import BASELINE, PRIMARY, may_measure, named_stream
+from ._streams import BASELINE, PRIMARY, chosen_stream, may_measure, named_stream
 from ._types import (
     LAYOUTS,
     Layout,
@@ -92,6 +92,7 @@ __all__ = [
     "canonical",
     "check_group",
     "check_roles",
+    "chosen_stream",
     "detector_columns",
     "factor",
     "fastest_loop",

@@ -123,18 +123,24 @@ def _with_path(
     loops: Sequence[Loop],
     levels: Sequence[tuple[float, ...]],
 ) -> ScanPlan:
-    [entry] = plan.entries
     axes = []
     for role, loop, found in zip(roles, loops, levels, strict=True):
         setpoints = found if np.isfinite(found).all() else None
         axes.append(Axis(role, setpoints, plan.devices[role].units, loop.size, role=role))
     words = " x ".join(f"{axis.size} {axis.name}" for axis in axes)
     told = f"the plan tells a shape, and the readings that it is {words}"
+    named = [replace(loop, axis=role) for loop, role in zip(loops, roles, strict=True)]
+    return with_grid(plan, axes, named, told)
+
+
+def with_grid(plan: ScanPlan, axes: Sequence[Axis], loops: Sequence[Loop], told: str) -> ScanPlan:
+    """Give a list of points the grid that its readings tell, and say so."""
+    [entry] = plan.entries
     return typed(
         replace(
             plan,
             entries=(replace(entry, axes=tuple(axes), positions=()),),
-            loops=tuple(replace(loop, axis=role) for loop, role in zip(loops, roles, strict=True)),
+            loops=tuple(loops),
             messages=(*plan.messages, told),
         )
     )

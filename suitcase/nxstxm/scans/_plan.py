@@ -265,8 +265,8 @@ class ScanPlan:
     stream : str or None
         The stream that holds the measurement, when the plan names it.
     told_shape : tuple of int
-        Sizes of the loops, slowest first, where the plan tells no more of its path: not which
-        axis is which, nor whether it runs back and forth.
+        Sizes of the loops where the plan tells no more of its path: not which axis is which, nor
+        whether it runs back and forth. The slowest is first, or last.
     messages : tuple of str
         What had to be guessed.
     """

@@ -15,11 +15,10 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
-from ._arrange import arranged
+from ._arrange import arranged, with_grid
 from ._plan import Axis, Loop, ScanPlan
 from ._roles import ROLE_UNITS
 from ._types import LAYOUTS, ScanType
-from ._with_roles import typed
 
 Floats = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -141,17 +140,9 @@ def _with_loops(plan: ScanPlan, walks: Mapping[str, _Walk], loops: Sequence[Loop
         Axis(loop.axis, walks[loop.axis].levels, ROLE_UNITS.get(loop.axis, ""), role=loop.axis)
         for loop in loops
     )
-    [entry] = plan.entries
     words = " x ".join(f"{loop.size} {loop.axis}" for loop in loops)
     told = f"the plan tells no loops; the readings are those of a raster of {words}, and so it is"
-    return typed(
-        replace(
-            plan,
-            entries=(replace(entry, axes=axes, positions=()),),
-            loops=tuple(loops),
-            messages=(*plan.messages, told),
-        )
-    )
+    return with_grid(plan, axes, loops, told)
 
 
 def _loop(role: str, size: int, walked: Index, index: tuple[Index, ...], i: int) -> Loop | None:

@@ -35,6 +35,24 @@ def named_stream(start: Mapping[str, Any]) -> str | None:
     return names.pop() if len(names) == 1 and names.isdisjoint({"", BASELINE}) else None
 
 
+def chosen_stream(streams: Collection[str], named: str | None = None) -> str | None:
+    """Give the stream that is the measurement whatever others there are.
+
+    Parameters
+    ----------
+    streams : collection of str
+        All that are declared so far.
+    named : str, optional
+        The one that the plan names, `ScanPlan.stream`.
+
+    Returns
+    -------
+    str or None
+        The named stream, else ``primary``; None where neither is there.
+    """
+    return next((each for each in (named, PRIMARY) if each in streams), None)
+
+
 def may_measure(stream: str, streams: Collection[str], named: str | None = None) -> bool:
     """Tell whether a stream may be the measurement.
 
@@ -53,7 +71,7 @@ def may_measure(stream: str, streams: Collection[str], named: str | None = None)
         Of the named stream True, and of no other once it is there. Without it True of ``primary``;
         of another False once there is ``primary``, and always of the baseline and of monitors.
     """
-    for first in (named, PRIMARY):
-        if first in streams:
-            return stream == first
+    chosen = chosen_stream(streams, named)
+    if chosen is not None:
+        return stream == chosen
     return stream != BASELINE and not stream.endswith(_MONITOR)
