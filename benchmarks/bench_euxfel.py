@@ -48,7 +48,7 @@ from suitcase.nxstxm.euxfel import export
 
 #: 0.8 of the speed of h5py; faster than EXtra-data; milliseconds to open; growth of cost; memory.
 H5PY, WRITE, OPEN, GROWTH, MEMORY = 1.25, 1.0, 15.0, 1.20, 64 * 2**20
-SIZE, TOGETHER = 256, 128  # frames that are written together: 16 MiB
+SIZE, TOGETHER = 256, 64  # frames that are written together: 8 MiB
 N_FILES, N_SOURCES = 20, 200
 
 _OPEN = """

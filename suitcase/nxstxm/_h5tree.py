@@ -7,6 +7,7 @@ broken file can make HDF5 raise is met, and turned into a `Problem`, in this one
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -292,9 +293,11 @@ def touch_blocks(dataset: h5py.Dataset) -> None:
         return
     if dataset.chunks is not None:
         _check_slab(dataset, dataset.chunks)
-        for number in range(dataset.id.get_num_chunks()):
-            start = dataset.id.get_chunk_info(number).chunk_offset
-            block = zip(start, dataset.chunks, dataset.shape, strict=True)
+        # together: HDF5 looks through all chunks whenever it is asked for one
+        starts = array("Q")
+        dataset.id.chunk_iter(lambda chunk: starts.extend(chunk.chunk_offset))
+        for i in range(0, len(starts), dataset.ndim):
+            block = zip(starts[i : i + dataset.ndim], dataset.chunks, dataset.shape, strict=True)
             dataset[tuple(slice(at, min(at + size, end)) for at, size, end in block)]
         return
     if dataset.id.get_storage_size() < dataset.nbytes:

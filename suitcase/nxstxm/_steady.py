@@ -12,20 +12,27 @@ told of a failed write: the first error is noted, and raised at the end.
 from __future__ import annotations
 
 import io
+import os
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ._gathered import Gathered
 from ._kept_free import KeptFree
 
 PAGE = 4096
 #: What HDF5 may read again of what could not be written: its books, in small pieces. Bytes.
 SMALL, HELD = 2**18, 2**26
+#: Pieces up to this size wait for others, until there are so many bytes of them.
+TINY, GATHERED = 2**13, 2**19
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 #: Where a superblock says where the file ends, by its version: place, with 8 bytes for a number.
 _END_AT = {0: 40, 1: 44, 2: 28, 3: 28}
+#: Writes at a place; Windows has no such function.
+_PWRITE: Callable[[int, Any, int], int] | None = getattr(os, "pwrite", None)
 
 
 class SteadyFile:
@@ -53,7 +60,9 @@ class SteadyFile:
         self._kept_free = kept_free or KeptFree()
         self.error: OSError | None = None
         self._file: Any = path.open(mode, buffering=0)
+        self._descriptor: int = self._file.fileno()
         self._pages: dict[int, bytearray] = {}
+        self._gathered = Gathered()  # new data
         self._at = 0
         self._size = self._end()
         self._old = -(-self._size // PAGE) * PAGE  # what is behind it is new
@@ -87,6 +96,7 @@ class SteadyFile:
             else:
                 with suppress(OSError):
                     self._file.truncate(self._old)
+            self._descriptor = -1  # it may soon be that of another file
         if self.error is not None and (error is None or isinstance(error, Exception)):
             raise self.error
 
@@ -122,6 +132,9 @@ class SteadyFile:
 
     def _commit(self) -> None:
         """Write the changes of old places, from the end on: only the end may need new space."""
+        self._put_gathered()
+        if self.error is not None:
+            return
         try:
             pages = sorted(self._pages)
             runs = [
@@ -157,6 +170,8 @@ class SteadyFile:
         """Fill a buffer, beyond the end with zeros as HDF5 wants it."""
         view = memoryview(buffer).cast("B")
         at, end = self._at, self._at + len(view)
+        if self._gathered.meets(at, end):
+            self._put_gathered()
         self._read(at, view)
         if self._pages:
             for page in range(at // PAGE, -(-end // PAGE)):
@@ -172,19 +187,45 @@ class SteadyFile:
     def write(self, data: Any) -> int:
         """Append what is new; hold what changes an old place, and all that is small on an error."""
         view = memoryview(data).cast("B")
-        n_old = min(max(self._old - self._at, 0), len(view))
-        self._hold(self._at, view[:n_old])
-        at, new = self._at + n_old, view[n_old:]
+        at, size = self._at, len(view)
+        if at < self._old:
+            n_old = min(self._old - at, size)
+            self._hold(at, view[:n_old])
+            at, view = at + n_old, view[n_old:]
+        if len(view) <= TINY and self.error is None:
+            self._gathered.add(at, bytes(view))
+            if self._gathered.n_bytes >= GATHERED:
+                self._put_gathered()
+        else:
+            if self._gathered.meets(at, at + len(view)):
+                self._put_gathered()
+            self._append(at, view)
+        self._at += size
+        self._size = max(self._size, self._at)
+        return size
+
+    def _put_gathered(self) -> None:
+        """Append the small pieces that wait."""
+        gathered, self._gathered = self._gathered, Gathered()
         if self.error is None:
             try:
-                self._put(at, new)
+                for at, data in gathered.joined(self._on_disk):
+                    self._put(at, memoryview(data))
             except OSError as error:
                 self.error = error
-        if self.error is not None and len(new) <= SMALL and len(self._pages) * PAGE < HELD:
-            self._hold(at, new)
-        self._at += len(view)
-        self._size = max(self._size, self._at)
-        return len(view)
+        if self.error is not None:
+            for at, piece in gathered:
+                self._append(at, memoryview(piece))
+
+    def _append(self, at: int, view: memoryview) -> None:
+        """Write new data; after an error hold what is small."""
+        if self.error is None:
+            try:
+                self._put(at, view)
+            except OSError as error:
+                self.error = error
+        if self.error is not None and len(view) <= SMALL and len(self._pages) * PAGE < HELD:
+            self._hold(at, view)
 
     def write_through(self, at: int, data: Any) -> None:
         """Write where HDF5 does not: at a place that is kept free.
@@ -206,6 +247,11 @@ class SteadyFile:
 
     # -- disk and memory ------------------------------------------------------------------------
 
+    def _on_disk(self, at: int, size: int) -> bytearray:
+        found = bytearray(size)
+        self._read(at, memoryview(found))
+        return found
+
     def _read(self, at: int, view: memoryview) -> None:
         done = 0
         self._file.seek(at)
@@ -217,10 +263,14 @@ class SteadyFile:
             done += n
 
     def _put(self, at: int, view: memoryview) -> None:
-        done = 0
-        self._file.seek(at)
-        while done < len(view):
-            done += self._file.write(view[done:])
+        if _PWRITE is None:
+            self._file.seek(at)
+            while view:
+                view = view[self._file.write(view) :]
+            return
+        while view:
+            n = _PWRITE(self._descriptor, view, at)
+            view, at = view[n:], at + n
 
     def _hold(self, at: int, view: memoryview) -> None:
         end = at + len(view)

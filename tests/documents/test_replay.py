@@ -429,11 +429,14 @@ def test_a_run_whose_file_is_gone_says_so(tmp_path, scanned):
 
 
 @pytest.mark.parametrize("pack", STREAMS)
-@pytest.mark.parametrize("compress", [bytes, gzip.compress], ids=["plain", "gzip"])
-def test_a_cut_file_is_an_error_or_gives_what_is_whole(tmp_path, scanned, pack, compress):
+@pytest.mark.parametrize(
+    # the last 8 bytes of gzip are no data; few of those before them are many of an archive's end
+    ("compress", "cut"), [(bytes, 25), (gzip.compress, 12)], ids=["plain", "gzip"]
+)  # fmt: skip
+def test_a_cut_file_is_an_error_or_gives_what_is_whole(tmp_path, scanned, pack, compress, cut):
     path = tmp_path / "docs"
     whole = compress(pack(scanned))
-    path.write_bytes(whole[: len(whole) - 25])
+    path.write_bytes(whole[: len(whole) - cut])
     with pytest.raises(NXstxmValueError):
         stored_runs(path)
     damage = []

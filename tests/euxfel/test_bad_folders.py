@@ -113,7 +113,7 @@ def test_what_disappears_does_not_end_a_measurement(
 # -- a folder that is closed ----------------------------------------------------------------------
 
 CLOSED = """
-    import os, sys
+    import os, sys, time
     from pathlib import Path
     from suitcase.nxstxm import NXstxmError
     from suitcase.nxstxm.documents import difference
@@ -155,10 +155,12 @@ LATER = """
     serializer = Serializer(later, trains_per_file=2)
     for i, (name, doc) in enumerate(run):
         if i == 5:
+            while (serializer.folder / "RAW-R0001-DA01-S00000.tmp").exists():  # it gets its name
+                time.sleep(0.001)
             serializer.folder.chmod(0o555)
-        if i < 5:
+        if i < 6:
             serializer(name, doc)
-        else:
+        elif i > 7:  # files get their names while the next one is written
             assert "RAW-R0001-DA01-S00001" in refused(lambda: serializer(name, doc))
     serializer.folder.chmod(0o777)
     refused(serializer.close)  # what was not written is missing

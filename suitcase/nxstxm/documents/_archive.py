@@ -26,13 +26,13 @@ inside the msgpack are in ``_packing``.
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from suitcase.nxstxm._beside import Beside
 from suitcase.nxstxm._errors import NXstxmStateError, NXstxmValueError
+from suitcase.nxstxm._zlib import compress, crc32
 from suitcase.nxstxm.documents._packing import (
     PACKING_ERRORS,
     ArrayRef,
@@ -69,7 +69,7 @@ class Header(NamedTuple):
 def pack_header(header: Header) -> bytes:
     """Give the bytes of a header, its own checksum with them."""
     data = _HEADER.pack(MARK, *header, 0)[:-4]
-    return data + zlib.crc32(data).to_bytes(4, "little")
+    return data + crc32(data).to_bytes(4, "little")
 
 
 def parse_header(data: bytes) -> Header | None:
@@ -77,7 +77,7 @@ def parse_header(data: bytes) -> Header | None:
     if len(data) < HEADER_SIZE or not data.startswith(MARK):
         return None
     *fields, crc = _HEADER.unpack_from(data)
-    if zlib.crc32(data[: HEADER_SIZE - 4]) != crc:
+    if crc32(data[: HEADER_SIZE - 4]) != crc:
         return None
     header = Header(*fields[1:])
     return header if header.compression in (STORED, DEFLATED) else None
@@ -250,7 +250,7 @@ class ArchiveWriter:
         block = self._block
         if block is not None and self._level:
             level = self._level
-            block.deflated = Beside(lambda: zlib.compress(block.raw, level))
+            block.deflated = Beside(lambda: compress(block.raw, level))
 
     def _begin_block(self) -> None:
         self._block = _Block(b"".join(self._pending), len(self._pending))
@@ -264,7 +264,7 @@ class ArchiveWriter:
         stored, code = block.raw, STORED
         if self._level:
             deflated = block.deflated
-            compressed = deflated.result() if deflated else zlib.compress(block.raw, self._level)
+            compressed = deflated.result() if deflated else compress(block.raw, self._level)
             if len(compressed) < len(block.raw):
                 stored, code = compressed, DEFLATED
         self._put_block(code, block.n_records, stored, len(block.raw))
@@ -280,7 +280,7 @@ class ArchiveWriter:
 
     def _put_block(self, compression: int, records: int, stored: bytes, raw_length: int) -> None:
         header = Header(
-            self._next_block, compression, records, len(stored), raw_length, zlib.crc32(stored)
+            self._next_block, compression, records, len(stored), raw_length, crc32(stored)
         )
         self._put(pack_header(header) + stored)
         self._next_block += 1

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from suitcase.nxstxm._errors import NXstxmError, NXstxmValueError
+from suitcase.nxstxm._zlib import crc32
 from suitcase.nxstxm.documents._archive import (
     HEADER_SIZE,
     MAGIC,
@@ -125,7 +126,7 @@ def unpack_blocks(data: bytes, what: str) -> Iterator[tuple[str, dict[str, Any]]
         if header is None:
             raise ArchiveError(f"{what}: the header of the block at byte {at} is broken")
         payload = data[at + HEADER_SIZE : at + HEADER_SIZE + header.stored]
-        if zlib.crc32(payload) != header.crc:
+        if crc32(payload) != header.crc:
             raise ArchiveError(f"{what}: the checksum of block {header.number} is wrong")
         try:
             yield from unpack_records(_decompressed(header, payload), header.records, Decoder())
@@ -167,7 +168,7 @@ def _blocks(
             if partial:
                 return
             report(f"{where} is cut short: {len(payload)} of {header.stored} bytes are there")
-        elif zlib.crc32(payload) != header.crc:
+        elif crc32(payload) != header.crc:
             report(f"the content of {where} is damaged: its checksum is wrong")
         else:
             window.skip(HEADER_SIZE + header.stored)

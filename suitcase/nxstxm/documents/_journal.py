@@ -6,7 +6,6 @@ that could not be written, because the disk is full, is taken back and written a
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .._errors import NXstxmOSError
+from .._zlib import crc32
 from ._archive import MAGIC, STORED, Header, pack_header
 from ._archive_reader import unpack_blocks
 from ._columns import LARGE_BYTES
@@ -151,7 +151,7 @@ class Journal:
             n_bytes, crc = 0, 0
             for part in parts:
                 n_bytes += len(part)
-                crc = zlib.crc32(part, crc)
+                crc = crc32(part, crc)
             header = Header(self._next_block, STORED, self._n_records, n_bytes, n_bytes, crc)
             self._write([pack_header(header), *parts])
             self._parts, self._n_records = [], 0
@@ -339,6 +339,8 @@ def _put_back(doc: dict[str, Any], frames: FrameFile) -> Placed:
 
 def _joined(parts: Sequence[Part]) -> list[Part]:
     """Join parts that are short: a call of the system for each of them would cost more."""
+    if all(n < LARGE_BYTES for n in set(map(len, parts))):
+        return [b"".join(parts)]
     joined: list[Part] = []
     short: list[Part] = []
     for part in parts:

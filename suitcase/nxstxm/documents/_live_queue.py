@@ -152,11 +152,13 @@ class LiveQueue:
         runs: dict[str, list[Segment]] = {}
         first = self._bytes_out
         latest, its = None, None  # most events are of the stream that the one before is of
+        take = self._queue.popleft
         for _ in range(min(len(self._queue), _SLICE)):
-            name, item, n_bytes = self._queue.popleft()
+            name, item, n_bytes = take()
             if name == "event":
-                if item.get("descriptor") != latest or its is None:
-                    latest, its = item.get("descriptor"), self._list_of(item, runs)
+                descriptor = item.get("descriptor")
+                if descriptor != latest or its is None:
+                    latest, its = descriptor, self._list_of(item, runs)
                 if its is not None:
                     its.append(item)
                 if n_bytes:

@@ -186,6 +186,8 @@ class _Encoder:
         plain = _PLAIN_SCALARS.get(type(value))
         if plain is not None:
             return plain(value)
+        if type(value) is ArrayRef:
+            return array_extension(value)  # one for each frame
         for kind, encode in _ENCODERS:
             if isinstance(value, kind):
                 return encode(self, value)

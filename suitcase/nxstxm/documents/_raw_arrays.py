@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 import re
-import zlib
 from typing import Any
 
 import msgpack
 import numpy as np
+
+from .._zlib import crc32
 
 # numpy's array protocol strings of values without pointers.
 _DTYPE = re.compile(r"[<>|=]?[biufcSUVMm][0-9]+(\[[0-9]*[A-Za-zμ]+\])?")
@@ -112,7 +113,7 @@ def object_array(spec: object, shape: object, content: list[Any]) -> np.ndarray:
 
 def array_crc32(array: np.ndarray) -> int:
     """Give the CRC-32 of an array's elements in C order: what an `ArrayRef` notes."""
-    return zlib.crc32(elements_of(np.asarray(array)))
+    return crc32(elements_of(np.asarray(array)))
 
 
 def dtype_spec(dtype: np.dtype[Any]) -> str | list[Any]:

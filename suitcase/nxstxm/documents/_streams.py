@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -137,12 +138,15 @@ class RunStreams:
         """
         try:
             stream = self._by_descriptor[docs[0]["descriptor"]]
-            readings = [doc["data"] for doc in docs]
+            readings = list(map(itemgetter("data"), docs))
             keys = readings[0].keys()
-            if not all(data.keys() == keys for data in readings):
+            # other kinds of mappings may make up what they have not got
+            if set(map(type, readings)) != {dict} or set(map(len, readings)) != {len(keys)}:
                 return False
-            columns = {key: [data[key] for data in readings] for key in keys}
-            seq_nums, times = [doc["seq_num"] for doc in docs], [doc["time"] for doc in docs]
+            # with their number this shows that each has these keys and no others
+            columns = {key: list(map(itemgetter(key), readings)) for key in keys}
+            seq_nums = list(map(itemgetter("seq_num"), docs))
+            times = list(map(itemgetter("time"), docs))
         except (KeyError, TypeError, AttributeError):
             return False
         known = set(map(type, seq_nums)) == {int} and set(map(type, times)) == {float}

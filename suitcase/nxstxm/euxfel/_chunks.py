@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
+from .._h5write import row_places
 from ._columns import AnyArray
 
 #: Writes several pieces one after the other; Windows has no such function.
@@ -83,16 +84,15 @@ def placed_chunks(
     list of Run
         What is to be written, before the file is closed.
     """
-    rest = (0,) * (dataset.ndim - 1)
     if _PWRITEV is None:
+        rest = (0,) * (dataset.ndim - 1)
         for number, row in enumerate(rows, first):
             dataset.id.write_direct_chunk((number, *rest), np.ascontiguousarray(row))
         return []
-    place_of = dataset.id.get_chunk_info_by_coord
     runs: list[Run] = []
     end = -1
-    for number, row in enumerate(rows, first):
-        place = place_of((number, *rest)).byte_offset
+    places = row_places(dataset, first, first + len(rows))
+    for place, row in zip(places, rows, strict=True):
         if place != end or len(runs[-1].pieces) == _MOST_PIECES:
             runs.append(Run(descriptor, place, []))
         data = np.ascontiguousarray(row).reshape(-1).view(np.uint8).data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,8 +26,8 @@ from ._options import Version
 
 #: Instead of ``.h5``: programs take what has that in its name for a file, whatever is behind it.
 SUFFIX = ".tmp"
-#: Bytes of frames that are written together.
-HELD_BYTES = 16 * 2**20
+#: Bytes of frames that are written together; and how many such lots may wait to be.
+HELD_BYTES, WAITING = 8 * 2**20, 3
 #: Frames of this size (bytes) are chunks that are written as they are.
 DIRECT_BYTES = 64 * 1024
 
@@ -102,7 +103,7 @@ class SequenceFile:
         self._n_held = 0
         self._held: dict[tuple[str, str], list[AnyArray]] = {}
         self._datasets: dict[str, h5py.Dataset] = {}
-        self._writing: Beside[None] | None = None
+        self._writing: deque[Beside[None]] = deque()
         try:
             self._disk = SteadyFile(self.temporary, "w+b" if facts.overwrite else "x+b")
             self.h5 = h5py.File(self._disk, "w")
@@ -155,22 +156,26 @@ class SequenceFile:
                 new = np.concatenate(held) if len(held) > 1 else held[0]
                 dataset[n:] = as_text(new) if new.dtype.kind == "O" else new
         self._held, self._n_held = {}, 0
-        self.wait()
+        self.wait(WAITING - 1)
         if runs:
-            self._writing = Beside(partial(_write, self._disk, runs))
+            self._writing.append(Beside(partial(_write, self._disk, runs)))
 
-    def wait(self) -> None:
+    def wait(self, most: int = 0) -> None:
         """Wait until frames that are being written are in the file.
+
+        Parameters
+        ----------
+        most : int
+            So many lots of them may not be.
 
         Raises
         ------
         OSError
             Something could not be written.
         """
-        writing, self._writing = self._writing, None
-        if writing is not None:
+        while len(self._writing) > most:
             try:
-                writing.result()
+                self._writing.popleft().result()
             except OSError as error:
                 self._disk.error = error  # so that nobody can complete it
         if self._disk.error is not None:
@@ -295,6 +300,18 @@ class SequenceFile:
         NXstxmOSError
             It can not be written, or the name is taken.
         """
+        facts = self.complete(train_ids, times)
+        self.publish()
+        return facts
+
+    def complete(self, train_ids: AnyArray, times: AnyArray) -> FileFacts:
+        """Complete the file, all but its name; tell what it has.
+
+        Raises
+        ------
+        NXstxmOSError
+            It can not be written.
+        """
         try:
             self.write_rows()
             self._hold_run_values(len(train_ids))
@@ -302,14 +319,26 @@ class SequenceFile:
             self.wait()
             self.h5.close()
             self._disk.close()
-            publish(self.temporary, self.final, overwrite=self._facts.overwrite)
-        except FileExistsError as error:
-            raise NXstxmFileExistsError(f"{self.final} is there already") from error
         except OSError as error:
             raise NXstxmOSError(f"{self.final} could not be written ({error})") from error
         finally:
             self.abandon()
         return FileFacts(self.final, tuple(self._sources), self._legacy)
+
+    def publish(self) -> None:
+        """Give the complete file its name; any thread may.
+
+        Raises
+        ------
+        NXstxmOSError
+            The disk does not take it, or the name is taken.
+        """
+        try:
+            publish(self.temporary, self.final, overwrite=self._facts.overwrite)
+        except FileExistsError as error:
+            raise NXstxmFileExistsError(f"{self.final} is there already") from error
+        except OSError as error:
+            raise NXstxmOSError(f"{self.final} could not be written ({error})") from error
 
     def _complete(self, train_ids: AnyArray, times: AnyArray) -> None:
         n = len(train_ids)

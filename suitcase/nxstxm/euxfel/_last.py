@@ -81,7 +81,6 @@ class LastFile:
         with_start : bool
             Whether it has what the start document says: no other file does.
         """
-        self.booking.flush()
         self._archive.close()
         stop = stop or {"exit_status": "incomplete"}
         time = nanoseconds(stop.get("time", self._start.get("time")))

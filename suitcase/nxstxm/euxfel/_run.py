@@ -120,7 +120,8 @@ class RunWriter:
         """
         if self.is_closed:
             raise NXstxmStateError(f"a {name} document came after run {self.uid:.8} was closed")
-        self._check()
+        if self._failed:
+            self._check()
         try:
             if name == "event":
                 self._take_event(doc)
@@ -217,7 +218,9 @@ class RunWriter:
             ) from error
         if self._assets.has_datums:
             self._assets.take("event", doc)
-        left = frozenset(key for key in external if isinstance(data.get(key), str))
+        left = external
+        if external:
+            left = frozenset(key for key in external if isinstance(data.get(key), str))
         if stream.has_rows and stream not in self._monitors:
             self._end_pulses(name, stream, time)
         written = stream.add(doc, left)
@@ -319,6 +322,8 @@ class RunWriter:
             stream.close_file()
             for message in stream.messages:
                 self.note(message)
+        for stream in self._streams.values():
+            stream.settle()
 
     def _write_external(self) -> tuple[list[FileFacts], list[tuple[str, Aliases]]]:
         """Write what lies in files of detectors, each stream's into files of their own."""

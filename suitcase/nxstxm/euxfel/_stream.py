@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from .._beside import Beside
 from .._errors import NXstxmError, NXstxmOSError
 from .._log import logger
 from ..documents import cast_exactly
@@ -34,6 +36,8 @@ _OF_REGION = "-spid-"
 MOST_IN_TRAIN = 10_000
 
 
+#: Kinds of most readings, none of which has channels.
+_PLAIN = frozenset((np.ndarray, float, int, str, bool, list))
 #: Source, key, reading and attributes of a value of the run.
 RunValue = tuple[str, str, Reading, Mapping[str, Any]]
 
@@ -65,7 +69,7 @@ class StreamWriter:
     Attributes
     ----------
     files : list of FileFacts
-        The files that are complete.
+        The files that are complete; all have their names after `settle`.
     n_trains : int
         Trains so far.
     n_open, first_time : int, float
@@ -98,6 +102,7 @@ class StreamWriter:
         self._rows: dict[str, RowColumn] = {}
         self._told: set[str] = set()
         self._file: SequenceFile | None = None
+        self._naming: Beside[None] | None = None
         self._trains: list[int] = []
         self._times: list[int] = []
 
@@ -113,6 +118,8 @@ class StreamWriter:
         left : frozenset of str
             Data keys whose readings are in files that are read later.
         """
+        if self._naming is not None and self._naming.is_done:
+            self.settle()
         file = self._file
         if file is None:
             file = self._file = self._new_file(len(self.files))
@@ -150,7 +157,9 @@ class StreamWriter:
 
     def _parts(self, data: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
         """Give the readings of an event; one with several channels as so many."""
-        if any(type(value) is dict or isinstance(value, Mapping) for value in data.values()):
+        if not _PLAIN.issuperset(map(type, data.values())) and any(
+            isinstance(value, Mapping) for value in data.values()
+        ):
             return self._channels(data)
         return data.items()
 
@@ -297,18 +306,22 @@ class StreamWriter:
     # -- files ------------------------------------------------------------------------------------
 
     def close_file(self) -> None:
-        """Complete the file and give it its name; a train that is open must have been ended.
+        """Complete the file; a train that is open must have been ended.
+
+        It gets its name beside, while the disk takes it and events of the next one come.
 
         Raises
         ------
         NXstxmOSError
-            Its trains are lost.
+            Its trains are lost, or those of the file before it.
         """
+        self.settle()
         file, self._file = self._file, None
         if file is None:
             return
         try:
             self._complete(file)
+            self._naming = Beside(file.publish)
         except NXstxmError:
             raise
         except Exception as error:
@@ -339,11 +352,25 @@ class StreamWriter:
         for source, name, reading, facts in (*known, *self.once):
             file.add_run(source, name, reading, facts)
         self.once = []
-        self.files.append(file.finish(trains, times))
+        self.files.append(file.complete(trains, times))
         self._trains, self._times = [], []
+
+    def settle(self) -> None:
+        """Wait until all files that are complete have their names.
+
+        Raises
+        ------
+        NXstxmOSError
+            One can not have it.
+        """
+        naming, self._naming = self._naming, None
+        if naming is not None:
+            naming.result()
 
     def abandon(self) -> None:
         """Let go of a file that is not complete."""
+        with suppress(Exception):
+            self.settle()
         if self._file is not None:
             self._file.abandon()
             self._file = None

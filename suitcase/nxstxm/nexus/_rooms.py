@@ -9,10 +9,13 @@ from typing import Any
 import h5py
 import numpy as np
 
+from .._h5write import row_places
+
 #: Bytes that are reserved at a time: what a scan does not use of them is a hole in its file.
 ROOM_BYTES = 32 * 2**20
-#: Rows that are reserved at least, however large they are.
-LEAST_ROWS = 4
+#: Rows that are reserved at least, however large they are; and one for so many that there are:
+#: HDF5 looks through all of them each time.
+LEAST_ROWS, GROWTH = 4, 8
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ class FrameRoom:
         expected : int or None
             As many rows are expected in all.
         """
-        last = first + max(ROOM_BYTES // max(self.row_bytes, 1), LEAST_ROWS)
+        least = max(LEAST_ROWS, first // GROWTH)
+        last = first + max(ROOM_BYTES // max(self.row_bytes, 1), least)
         return last if expected is None or expected <= first else min(last, expected)
 
     def reserve(self, h5: h5py.File, first: int, last: int) -> list[int]:
@@ -58,7 +62,7 @@ class FrameRoom:
         dataset = h5[self.path] if self.path in h5 else self._create(h5, last)
         if len(dataset) < last:
             dataset.resize(last, 0)
-        return places(dataset, first, last)
+        return row_places(dataset, first, last)
 
     def _create(self, h5: h5py.File, n: int) -> h5py.Dataset:
         properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
@@ -71,13 +75,3 @@ class FrameRoom:
         kind = h5py.h5t.py_create(self.dtype, logical=True)
         h5py.h5d.create(h5[home].id, name.encode(), kind, space, properties)
         return h5[self.path]
-
-
-def places(dataset: h5py.Dataset, first: int, last: int) -> list[int]:
-    """Give the byte of the file at which each of some rows begins; a row is a chunk."""
-    rest = (0,) * (dataset.ndim - 1)
-    found = []
-    for row in range(first, last):
-        info = dataset.id.get_chunk_info_by_coord((row, *rest))
-        found.append(int(info.byte_offset))
-    return found

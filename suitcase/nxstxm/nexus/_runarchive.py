@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -57,11 +57,10 @@ class RunArchive:
 
     def take_events(self, docs: Sequence[Mapping[str, Any]], packed: Sequence[Packed]) -> None:
         """Archive events that are plain; those that are packed all at once."""
-        known = [record for record in packed if isinstance(record, bytes)]
-        if len(known) == len(docs):
-            self._writer.extend(known)
-            return
-        self._writer.append_events(docs)
+        if len(packed) == len(docs) and set(map(type, packed)) == {bytes}:
+            self._writer.extend(cast(Sequence[bytes], packed))
+        else:
+            self._writer.append_events(docs)
 
     def checksums(self) -> list[int]:
         """Take the checksums of these arrays, for `note`; any thread may."""

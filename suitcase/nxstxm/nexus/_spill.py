@@ -13,11 +13,12 @@ from typing import Any
 import h5py
 import numpy as np
 
+from .._h5write import row_places
 from ..documents import FileRows
 from ._encoding import chunk_shape, open_shape
 from ._filters import filters
 from ._record import Piece
-from ._rooms import FrameRoom, places
+from ._rooms import FrameRoom
 from ._rows import append
 
 #: Arrays of at least this size are stored once: the archive refers to them.
@@ -145,7 +146,7 @@ def _into_room(h5: h5py.File, room: FrameRoom, pieces: Sequence[Piece], put: Put
         dataset, last = h5[room.path], piece.row + piece.n
         if len(dataset) < last:
             dataset.resize(last, 0)
-        for at, frame in zip(places(dataset, piece.row, last), piece.values, strict=True):
+        for at, frame in zip(row_places(dataset, piece.row, last), piece.values, strict=True):
             put(at, np.ascontiguousarray(frame))
         out.append(Piece(piece.row, piece.n, room.path, piece.row, piece.shape, piece.dtype))
     return out

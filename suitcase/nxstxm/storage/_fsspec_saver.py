@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
 from .._errors import NXstxmError
 from .._log import logger
+from .._zlib import crc32
 from ._dtypes import AnyArray
 from ._errors import DataLockedError, SaverError
 from ._fsspec_backend import FsspecBackend
@@ -97,7 +97,7 @@ class FsspecSaver(PieceSaver):
                 f"it is written by {writer}"
             )
         name, raw = self._named(LOG), self._log()
-        log: dict[str, Any] = {"size": len(raw), "crc": zlib.crc32(raw)}
+        log: dict[str, Any] = {"size": len(raw), "crc": crc32(raw)}
         if name != LOG:
             log["file"] = name
         self.metadata = self.metadata.with_(place={"log": log})

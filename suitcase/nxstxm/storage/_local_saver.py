@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import zlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -16,6 +15,7 @@ from .._beside import Beside
 from .._disk import sync
 from .._errors import NXstxmKeyError, NXstxmOSError
 from .._log import logger
+from .._zlib import crc32
 from ._checks import check_options
 from ._dtypes import AnyArray
 from ._errors import FormatError, SaverError
@@ -194,7 +194,7 @@ class LocalSaver(PieceSaver):
             with contextlib.suppress(OSError):
                 self._log.truncate(self._log_size)
             raise NXstxmOSError(f"{self._log.name} can not be written ({error})") from error
-        self._log_crc = zlib.crc32(made, self._log_crc)
+        self._log_crc = crc32(made, self._log_crc)
         self._log_size += len(made)
 
     def _note(self) -> None:
@@ -299,7 +299,7 @@ class LocalSaver(PieceSaver):
         if self.backend.durable:
             sync(merged)
         merged.replace(self._folder / LOG)
-        self._log_crc, self._log_size = zlib.crc32(raw), len(raw)
+        self._log_crc, self._log_size = crc32(raw), len(raw)
         for path in others:
             path.unlink()
         for info in shared[1:]:

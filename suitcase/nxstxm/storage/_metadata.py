@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .._zlib import crc32
 from ._attributes import of_json, to_json
 from ._canonical import as_text
 from ._errors import DataCorrupted, NewerFormatError
@@ -235,7 +235,7 @@ def unsealed_run(raw: bytes, what: str) -> Mapping[str, Any]:
 def line(info: ChunkInfo) -> bytes:
     """Write a line of a log of chunks, with its checksum."""
     text = as_text(info.as_json()).encode("ascii")
-    return b"%s\t%08x\n" % (text, zlib.crc32(text))
+    return b"%s\t%08x\n" % (text, crc32(text))
 
 
 def lines(raw: bytes, what: str, *, torn: bool = False) -> list[ChunkInfo]:
@@ -258,7 +258,7 @@ def lines(raw: bytes, what: str, *, torn: bool = False) -> list[ChunkInfo]:
     found = []
     for number, each in enumerate(raw.splitlines(keepends=True)):
         text, _, seal = each.rstrip(b"\n").rpartition(b"\t")
-        if not each.endswith(b"\n") or b"%08x" % zlib.crc32(text) != seal:
+        if not each.endswith(b"\n") or b"%08x" % crc32(text) != seal:
             if torn:
                 break
             raise DataCorrupted(f"line {number + 1} of {what} is not what was written")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import zlib
 from abc import abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Executor
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .._errors import NXstxmError
+from .._zlib import crc32
 from ._backend import StorageBackend
 from ._dtypes import AnyArray, concatenated
 from ._errors import DataCorrupted
@@ -133,7 +133,7 @@ def log_of(metadata: StoredMetadata) -> str:
 
 def _check_log(raw: bytes, metadata: StoredMetadata, what: str) -> None:
     noted = metadata.place.get("log")
-    if not isinstance(noted, dict) or [len(raw), zlib.crc32(raw)] != [noted["size"], noted["crc"]]:
+    if not isinstance(noted, dict) or [len(raw), crc32(raw)] != [noted["size"], noted["crc"]]:
         raise DataCorrupted(f"{what} is not what was written: its size or checksum is wrong")
 
 

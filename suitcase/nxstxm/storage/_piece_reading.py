@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 
 import numpy as np
 from numcodecs import Blosc
 
+from .._zlib import crc32
 from ._dtypes import AnyArray, from_bytes
 from ._errors import DataCorrupted
 from ._pieces import Block, Stored, each, spans
@@ -70,10 +70,10 @@ def read(
     def work(item: tuple[Block, int, int]) -> None:
         block, begin, size = item
         data = fetch(block.offset, block.size)
-        if len(data) != block.size or zlib.crc32(data) != block.crc:
+        if len(data) != block.size or crc32(data) != block.crc:
             raise DataCorrupted(
                 f"{what}: {block.size} bytes at {block.offset} are not those that were written"
-                f" (checksum {zlib.crc32(data):08x} instead of {block.crc:08x})"
+                f" (checksum {crc32(data):08x} instead of {block.crc:08x})"
             )
         low, high = max(begin, first), min(begin + size, first + flat.nbytes)
         into = flat[low - first : high - first]
@@ -100,7 +100,7 @@ def check(fetch: Fetch, stored: Iterable[Stored], what: str) -> int:
     for array in stored:
         for block in array.blocks:
             data = fetch(block.offset, block.size)
-            if len(data) != block.size or zlib.crc32(data) != block.crc:
+            if len(data) != block.size or crc32(data) != block.crc:
                 raise DataCorrupted(
                     f"{what}: {block.size} bytes at {block.offset} are not those that were written"
                 )

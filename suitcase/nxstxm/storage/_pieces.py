@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import os
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ import numpy as np
 from numcodecs import Blosc
 
 from .._beside import Beside
+from .._zlib import crc32
 from ._dtypes import AnyArray, ArrayType, to_bytes
 
 #: What one block holds before it is compressed: more than one thread has to do, less than memory.
@@ -150,7 +150,7 @@ def _encoded(name: str, given: AnyArray, compression: str, pool: Executor | None
     step = math.prod(block) * itemsize
     parts = [flat[begin : begin + step] for begin, step in spans(shape, block, itemsize)]
     if not compressed:
-        sums = tuple(each(pool, zlib.crc32, parts))
+        sums = tuple(each(pool, crc32, parts))
         return Encoded(kind, array.dtype, shape, block, False, tuple(parts), sums, flat)
     # Blosc shuffles by the width of an element, which it keeps in one byte
     unit = np.dtype(f"V{itemsize}" if itemsize < 256 else "u1")
@@ -162,7 +162,7 @@ def _encoded(name: str, given: AnyArray, compression: str, pool: Executor | None
         if part.nbytes < step:  # HDF5 has chunks of one size
             part = np.concatenate([part, np.zeros(step - part.nbytes, np.uint8)])
         made = codec.encode(part.view(unit))
-        return made, zlib.crc32(made)
+        return made, crc32(made)
 
     if small:
         done = [work(part) for part in parts]
