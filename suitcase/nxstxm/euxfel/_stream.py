@@ -120,9 +120,7 @@ class StreamWriter:
         """
         if self._naming is not None and self._naming.is_done:
             self.settle()
-        file = self._file
-        if file is None:
-            file = self._file = self._new_file(len(self.files))
+        file = self._file or self._next_file()
         time = event["time"]
         if not self.n_open:
             self.first_time = float(time)
@@ -289,8 +287,7 @@ class StreamWriter:
 
     def end_train(self, train: int, time: int) -> None:
         """End the train that is open, which has this id and time."""
-        if self._file is None:
-            self._file = self._new_file(len(self.files))
+        file = self._file or self._next_file()
         self.n_open = 0
         self.n_trains += 1
         self._trains.append(train)
@@ -300,10 +297,18 @@ class StreamWriter:
         for rows in self._rows.values():
             rows.end_train()
         full = len(self._trains) >= self._options.trains_per_file
-        if full or self._file.n_bytes >= self._options.bytes_per_file:
+        if full or file.n_bytes >= self._options.bytes_per_file:
             self.close_file()
 
     # -- files ------------------------------------------------------------------------------------
+
+    def _next_file(self) -> SequenceFile:
+        try:
+            self._file = self._new_file(len(self.files))
+        except NXstxmError:
+            self.settle()  # what went wrong with the one before is told first
+            raise
+        return self._file
 
     def close_file(self) -> None:
         """Complete the file; a train that is open must have been ended.
