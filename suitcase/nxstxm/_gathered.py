@@ -30,9 +30,21 @@ class Gathered:
         self._pieces.append((at, piece))
         self.n_bytes += len(piece)
 
+    def __len__(self) -> int:
+        """Count the pieces."""
+        return len(self._pieces)
+
     def meets(self, first: int, last: int) -> bool:
         """Tell whether a piece lies in the range from one byte until another."""
         return any(at < last and first < at + len(piece) for at, piece in self._pieces)
+
+    def lay_over(self, first: int, view: memoryview) -> None:
+        """Put what lies in a range that was read, which begins at one byte, over it."""
+        last = first + len(view)
+        for at, piece in self._pieces:
+            if at < last and first < at + len(piece):
+                begin, end = max(at, first), min(at + len(piece), last)
+                view[begin - first : end - first] = piece[begin - at : end - at]
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
         """Give the pieces as they came."""

@@ -26,8 +26,8 @@ from ._kept_free import KeptFree
 PAGE = 4096
 #: What HDF5 may read again of what could not be written: its books, in small pieces. Bytes.
 SMALL, HELD = 2**18, 2**26
-#: Pieces up to this size wait for others, until there are so many bytes of them.
-TINY, GATHERED = 2**13, 2**19
+#: Pieces up to this size wait for others, until there are so many bytes or so many of them.
+TINY, GATHERED, PIECES = 2**13, 2**19, 2**9
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 #: Where a superblock says where the file ends, by its version: place, with 8 bytes for a number.
 _END_AT = {0: 40, 1: 44, 2: 28, 3: 28}
@@ -170,9 +170,8 @@ class SteadyFile:
         """Fill a buffer, beyond the end with zeros as HDF5 wants it."""
         view = memoryview(buffer).cast("B")
         at, end = self._at, self._at + len(view)
-        if self._gathered.meets(at, end):
-            self._put_gathered()
         self._read(at, view)
+        self._gathered.lay_over(at, view)
         if self._pages:
             for page in range(at // PAGE, -(-end // PAGE)):
                 held = self._pages.get(page)
@@ -194,7 +193,7 @@ class SteadyFile:
             at, view = at + n_old, view[n_old:]
         if len(view) <= TINY and self.error is None:
             self._gathered.add(at, bytes(view))
-            if self._gathered.n_bytes >= GATHERED:
+            if self._gathered.n_bytes >= GATHERED or len(self._gathered) >= PIECES:
                 self._put_gathered()
         else:
             if self._gathered.meets(at, at + len(view)):

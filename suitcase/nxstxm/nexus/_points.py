@@ -48,6 +48,7 @@ class Points:
         self.per_row = {id(part.record): self._points_per_row(part.record) for part in job.parts}
         self.samples.per_row = self.per_row
         self.messages: list[str] = []
+        self._latest: tuple[tuple[int, int, int], PointBlock] | None = None
         self._readings = PointReadings(job, h5, self.samples, self.messages)
         self._orders = {id(p.record): self._order(p.record) for p in job.parts}
         self.shape = self._shape()
@@ -192,10 +193,21 @@ class Points:
             n = record.n_rows[stream] if order is None else len(order)
             step = max(1, min(POINTS // per_row, frame_rows))
             for at in range(0, n, step):
-                rows = np.arange(at, min(at + step, n)) if order is None else order[at : at + step]
-                block = self.block_of(part, rows)
+                block = self._block(part, at, min(at + step, n))
                 if len(block):
                     yield block
+
+    def _block(self, part: Part, first: int, last: int) -> PointBlock:
+        """Give the points of consecutive rows; those that were asked for last are at hand.
+
+        A scan that is one block is walked through half a dozen times.
+        """
+        asked = id(part), first, last
+        if self._latest is None or self._latest[0] != asked:
+            order = self._orders[id(part.record)]
+            rows = np.arange(first, last) if order is None else order[first:last]
+            self._latest = asked, self.block_of(part, rows)
+        return self._latest[1]
 
     def block_of(self, part: Part, rows: Index) -> PointBlock:
         """Give the points of some rows of a run, at least one."""
