@@ -46,6 +46,9 @@ def one(kind: str, n: int, rate: float | None) -> dict[str, float]:
     from suitcase.nxstxm import NXstxmWriter
 
     def documents(n: int) -> Any:
+        if kind == "stack":
+            frame = np.zeros((64, 128))  # one for all: only the writer's memory counts
+            return run(n, {"camera": frame.shape}, lambda _i, _key: frame)
         return scalars(n) if kind == "events" else frames(n, rate)
 
     def write(n: int, folder: str) -> None:
@@ -63,7 +66,7 @@ def one(kind: str, n: int, rate: float | None) -> dict[str, float]:
         size = next(Path(folder).iterdir()).stat().st_size
     peak = peak_bytes()
     making = 0.0
-    if kind == "events":
+    if kind != "frames":
         begin = time.process_time()
         deque[Document](documents(n), maxlen=1)
         making = time.process_time() - begin
@@ -92,12 +95,22 @@ def main() -> int:
         print("skipped: Windows does not tell the peak memory of a process this way")
         return 0
     machine()
-    lengths = (10_000, 30_000, 100_000) if options.quick else (10_000, 100_000, 1_000_000)
     rounds = options.rounds or (1 if options.quick else 3)
-    rows, missed = [], []
-    found = [[measured("events", n) for n in lengths] for _ in range(rounds)]
+    missed: list[str] = []
+    few = (10_000, 30_000, 100_000)
+    growth("events", few if options.quick else (10_000, 100_000, 1_000_000), rounds, missed)
+    growth("stack", (500, 1000, 2000) if options.quick else (1000, 8000, 32_000), rounds, missed)
+    large_frames(125 if options.quick else 2500, missed)
+    return leave(missed, options.check)
+
+
+def growth(kind: str, lengths: tuple[int, ...], rounds: int, missed: list[str]) -> None:
+    """Compare the cost of an event, and the memory, in short and long runs."""
+    rows = []
+    found = [[measured(kind, n) for n in lengths] for _ in range(rounds)]
     # the buffers of a long run are full by then
     full = max(each[1]["peak"] for each in found)
+    what = {"events": "events", "stack": "frames of 64 KiB"}[kind]
     for i, n in enumerate(lengths):
         cost = median(each[i]["cpu"] / n for each in found)
         ratio = median(each[i]["cpu"] / n / (each[0]["cpu"] / lengths[0]) for each in found)
@@ -111,17 +124,19 @@ def main() -> int:
              f"{more / 2**20:+.0f}" if i > 1 else "", f"{MEMORY / 2**20:.0f}" if i > 1 else "", met]
         )  # fmt: skip
         if i and ratio > GROWTH:
-            missed.append(f"{n:,} events: {ratio:.2f} > {GROWTH:g}")
+            missed.append(f"{n:,} {what}: {ratio:.2f} > {GROWTH:g}")
         if i and more > MEMORY:
-            missed.append(f"memory of {n:,} events: {more / 2**20:+.0f} MiB")
-    headings = (
-        "events", "us/event (CPU)", "wall s", "ratio", "target", "peak MiB", "more", "target", "met"
-    )  # fmt: skip
+            missed.append(f"memory of {n:,} {what}: {more / 2**20:+.0f} MiB")
+    headings = (what, "us each (CPU)", "wall s", "ratio", "target", "peak MiB", "more", "target",
+                "met")  # fmt: skip
     table(headings, rows)
     print()
+
+
+def large_frames(long: int, missed: list[str]) -> None:
+    """Tell the memory that frames of a camera take."""
     rows = []
-    short, long = (10, 125) if options.quick else (10, 2500)
-    small = measured("frames", short, RATE)
+    small = measured("frames", 10, RATE)
     for what, rate in ((f"{RATE:g} a second", RATE), ("as fast as they are taken", None)):
         large = measured("frames", long, rate)
         more = large["peak"] - small["peak"]
@@ -136,7 +151,6 @@ def main() -> int:
             missed.append(f"memory of {long} frames: {more / 2**20:+.0f} MiB")
     headings = ("frames", "wall s", "small run's peak MiB", "peak MiB", "more", "target", "met")
     table(headings, rows)
-    return leave(missed, options.check)
 
 
 if __name__ == "__main__":

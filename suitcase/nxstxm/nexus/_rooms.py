@@ -15,7 +15,7 @@ from .._h5write import row_places
 ROOM_BYTES = 32 * 2**20
 #: Rows that are reserved at least, however large they are; and one for so many that there are:
 #: HDF5 looks through all of them each time.
-LEAST_ROWS, GROWTH = 4, 8
+LEAST_ROWS, GROWTH = 4, 16
 
 
 @dataclass(frozen=True)
