@@ -18,6 +18,7 @@ from _pairs import HEADINGS, Work, arguments, leave, machine, pair, table, witho
 from _trees import Node, check_same, read_tree, with_data, write_tree
 
 from suitcase.nxstxm import export_scan
+from suitcase.nxstxm.documents import segments
 from suitcase.nxstxm.nexus import RunStage, WriterOptions, finish_file, new_temporary_file
 
 #: What is exported, with the archive or without, and the ratio that is wanted.
@@ -37,8 +38,11 @@ def without_archive(docs: list[Document], folder: Path) -> Path:
     start, options = docs[0][1], WriterOptions.of()
     stage = RunStage(start, options, archive=False)
     stage.file = file = new_temporary_file(folder, "ours", start["uid"])
-    for name, doc in docs[1:]:
-        stage.take(name, doc)
+    for name, some, _ in segments(docs[1:]):
+        if name == "event":
+            stage.take_events(some)
+        else:
+            stage.take(name, some[0])
     return finish_file(file, [stage.finish()], "ours", options)
 
 

@@ -5,7 +5,7 @@ from ._archive_file import SUFFIX as JOURNAL_SUFFIX
 from ._archive_file import write_archive
 from ._archive_reader import ArchiveError, read_archive
 from ._backlog import Backlog
-from ._batch import Batch, Closed, Pending, Segment, copied
+from ._batch import Batch, Closed, Pending, Segment, copied, segments
 from ._columns import Chunk, cast_exactly
 from ._equal import difference, documents_equal, shown, values_equal
 from ._file_kinds import open_hdf5, open_rows
@@ -84,6 +84,7 @@ __all__ = [
     "relative_name",
     "replay",
     "resource_path",
+    "segments",
     "shown",
     "stored_runs",
     "unpack_documents",

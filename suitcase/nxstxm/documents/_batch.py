@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._journal import Extent, Journal, Packed
+from ._journal import Extent, Journal, Packed, has_arrays
 
 Document = Mapping[str, Any]
 #: What a document without arrays takes in memory, roughly: ten times of what it takes packed.
 _DOCUMENT_BYTES = 1024
 #: What nobody can change.
 _FIXED = frozenset((bool, int, float, complex, str, bytes, type(None)))
-#: Events that are read from a journal together.
+#: Events that are read together, from a journal or from whoever has them.
 _TOGETHER = 1000
 
 
@@ -106,6 +106,39 @@ def _segments(read: Iterator[tuple[str, dict[str, Any], Packed]]) -> Iterator[Se
         segment = Segment(name, [doc], [packed])
     if segment is not None:
         yield segment
+
+
+def segments(documents: Iterable[tuple[str, Document]]) -> Iterator[Segment]:
+    """Bring events of one descriptor together that come one after the other and have no arrays.
+
+    Whatever the source raises comes behind all that it gave before.
+    """
+    plain: set[Any] = set()
+    events: list[Document] = []
+    failed: BaseException | None = None
+    source = iter(documents)
+    while True:
+        try:
+            name, doc = next(source)
+        except StopIteration:
+            break
+        except BaseException as error:  # noqa: BLE001 - raised below
+            failed = error
+            break
+        descriptor = doc.get("descriptor") if name == "event" and type(doc) is dict else None
+        if events and (descriptor != events[0]["descriptor"] or len(events) == _TOGETHER):
+            yield Segment("event", events)
+            events = []
+        if type(descriptor) is str and descriptor in plain:
+            events.append(doc)
+            continue
+        if name == "descriptor" and isinstance(doc, Mapping) and not has_arrays(doc):
+            plain.add(doc.get("uid") if isinstance(doc.get("uid"), str) else None)
+        yield Segment(name, [doc])
+    if events:
+        yield Segment("event", events)
+    if failed is not None:
+        raise failed
 
 
 def goes_on(segment: Segment, name: str, doc: Document, most: int) -> bool:

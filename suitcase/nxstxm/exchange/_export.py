@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..documents import segments
 from ..nexus import WriterOptions, existing_file, finish_staged
 from ._names import resolve_prefix
 from ._run_export import RunExport
@@ -54,8 +55,8 @@ def export(
     """
     run = RunExport(directory, file_prefix, first_uid=first_uid, **options)
     try:
-        for name, doc in gen:
-            run.take(name, doc)
+        for name, docs, _ in segments(gen):
+            run.take_all(name, docs)
     except BaseException as error:
         run.leave(error)
         raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,19 @@ class RunExport:
         file = self._scan.file if self._scan is not None else self._file
         return file.path if file is not None else None
 
+    def take_all(self, name: str, docs: Sequence[Mapping[str, Any]]) -> None:
+        """Take a document, or events of one descriptor, which costs less than one by one."""
+        together = len(docs) > 1 and self._filling.is_idle and self._beside is None
+        if not together or self._stage is None or self._closed:
+            for doc in docs:
+                self.take(name, doc)
+            return
+        try:
+            self._stage.take_events(docs)
+        except Exception as error:
+            self._tell(error)
+            raise
+
     def take(self, name: str, doc: Mapping[str, Any]) -> None:
         """Take one document."""
         if name == "start":
@@ -113,12 +126,16 @@ class RunExport:
             if name == "stop":
                 self._finish()
         except Exception as error:
-            if self._final is None:  # else a processor failed, and the file is there
-                if self._scan is not None:
-                    self._scan.file.share()
-                if isinstance(error, NXstxmError) and self._temporary is not None:
-                    tell_where(error, self._temporary)
+            self._tell(error)
             raise
+
+    def _tell(self, error: Exception) -> None:
+        """Say where what came is; a processor may have failed when the file is there."""
+        if self._final is None:
+            if self._scan is not None:
+                self._scan.file.share()
+            if isinstance(error, NXstxmError) and self._temporary is not None:
+                tell_where(error, self._temporary)
 
     def _begin(self, doc: Mapping[str, Any]) -> None:
         if self._stage is not None:

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import closing
 from functools import partial
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from pickle import PicklingError
 from typing import Any
 
 from .._errors import NXstxmError, tell_where
+from ..documents import segments
 from ..nexus import WriterOptions
 from ..scans import read_plan, run_uid
 from ._beside import RunsBeside
@@ -106,14 +108,17 @@ def export_scan(
             stage.files.roots.update(run.roots)
             beside = runs_beside.run(run.start, run.roots)
             with closing(chosen.filling().knowing(run.handlers, run.roots)) as filling:
-                for name, doc in run.documents:
-                    if name != "start":
-                        for each in filling(name, doc):
+                for name, docs, _ in segments(run.documents):
+                    if name == "start":
+                        if not _is(docs[0].get("uid"), run.start.get("uid")):
+                            stage.streams.take_start(docs[0])
+                    elif len(docs) > 1 and filling.is_idle and beside is None:
+                        stage.take_events(docs)
+                    else:
+                        for each in chain.from_iterable(filling(name, doc) for doc in docs):
                             stage.take(*each)
                             if beside is not None:
                                 beside.take(*each)
-                    elif not _is(doc.get("uid"), run.start.get("uid")):
-                        stage.streams.take_start(doc)
                 for message in filling.messages:
                     stage.note(message)
                 if beside is not None:
