@@ -155,3 +155,21 @@ def test_runs_keep_documents_with_odd_values(tmp_path: Path) -> None:
             for name, doc in odd_run(where, Sample("Fe")):
                 writer(name, doc)
             assert len(writer.finish()) == 1
+
+
+@pytest.mark.parametrize("dtype", ["f8", [("a", "u1")]])
+@pytest.mark.parametrize("journal", [True, False])
+def test_an_event_of_no_descriptor_costs_no_other_event(
+    dtype: Any, journal: bool, tmp_path: Path, writers: Any
+) -> None:
+    """Arrays can not even be compared with the descriptor of the event before."""
+    run = odd_run("nowhere", None)
+    [*first, last] = [i for i, (name, _) in enumerate(run) if name == "event"]
+    odd = ("event", {**run[last][1], "uid": "odd", "descriptor": np.zeros(3, dtype)})
+    writer = writers(tmp_path, journal=journal)
+    for name, doc in [*run[:last], odd, odd, *run[last:]]:
+        writer(name, doc)
+    writer.close()
+    [path] = writer.paths
+    assert difference(run, list(read_documents(path))) is None
+    assert len(first) == 4

@@ -126,10 +126,12 @@ def segments(documents: Iterable[tuple[str, Document]]) -> Iterator[Segment]:
             failed = error
             break
         descriptor = doc.get("descriptor") if name == "event" and type(doc) is dict else None
-        if events and (descriptor != events[0]["descriptor"] or len(events) == _TOGETHER):
+        is_plain = type(descriptor) is str and descriptor in plain
+        full = len(events) == _TOGETHER
+        if events and (full or not is_plain or descriptor != events[0]["descriptor"]):
             yield Segment("event", events)
             events = []
-        if type(descriptor) is str and descriptor in plain:
+        if is_plain:
             events.append(doc)
             continue
         if name == "descriptor" and isinstance(doc, Mapping) and not has_arrays(doc):

@@ -157,7 +157,8 @@ class LiveQueue:
             name, item, n_bytes = take()
             if name == "event":
                 descriptor = item.get("descriptor")
-                if descriptor != latest or its is None:
+                # what is no text may not even be compared
+                if its is None or type(descriptor) is not str or descriptor != latest:
                     latest, its = descriptor, self._list_of(item, runs)
                 if its is not None:
                     its.append(item)
