@@ -25,6 +25,7 @@ ANY = st.sampled_from(
         ("descriptor", NUMBERS),
         ("descriptor", ARRAYS),
         ("descriptor", {"uid": [1], "data_keys": {}}),
+        ("descriptor", {"uid": "odd", "data_keys": {"x": {"dtype": np.zeros(0)}}}),
         ("stop", {"uid": "s"}),
         ("event_page", {"descriptor": "numbers"}),
         *(event(each) for each in ("numbers", "arrays", "unknown", None, 3, ["x"])),

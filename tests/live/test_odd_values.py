@@ -173,3 +173,20 @@ def test_an_event_of_no_descriptor_costs_no_other_event(
     [path] = writer.paths
     assert difference(run, list(read_documents(path))) is None
     assert len(first) == 4
+
+
+@pytest.mark.parametrize("what", ["dtype", "shape", "dtype_numpy"])
+@pytest.mark.parametrize("odd", [np.zeros(0), np.zeros(3), 7, ["array"], [np.zeros(3)]])
+def test_a_declaration_that_makes_no_sense_costs_no_event(
+    what: str, odd: Any, tmp_path: Path, writers: Any
+) -> None:
+    run = odd_run("nowhere", None)
+    [descriptor] = [doc for name, doc in run if name == "descriptor"]
+    descriptor["data_keys"]["a"][what] = odd
+    writer = writers(tmp_path)
+    for name, doc in run:
+        writer(name, doc)
+    [path] = writer.finish()
+    assert difference(run, list(read_documents(path))) is None
+    exported = export_scan([run], tmp_path / "exported")
+    assert difference(run, list(read_documents(exported))) is None

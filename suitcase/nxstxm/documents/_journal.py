@@ -309,9 +309,14 @@ def has_arrays(descriptor: Mapping[str, Any]) -> bool:
     """Tell whether the readings of a stream may be arrays, as far as its descriptor tells."""
     data_keys = descriptor.get("data_keys")
     return not isinstance(data_keys, Mapping) or any(
-        not isinstance(declared, Mapping) or declared.get("dtype") == "array"
+        not isinstance(declared, Mapping) or _may_be_array(declared.get("dtype"))
         for declared in data_keys.values()
     )
+
+
+def _may_be_array(dtype: Any) -> bool:
+    """Tell whether readings of a declared dtype may be arrays; one that is no text may be any."""
+    return dtype is not None and (not isinstance(dtype, str) or dtype == "array")
 
 
 def _is_list(value: object) -> bool:

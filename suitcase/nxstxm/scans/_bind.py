@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 from ._arrange import as_list
@@ -56,16 +57,26 @@ def _reads_axes(
 
 def _is_line(declared: Any, lengths: Collection[int]) -> bool:
     """Tell whether a data key declares a list that is as long as a line."""
-    shape = declared.get("shape") if isinstance(declared, Mapping) else None
-    sizes = [n for n in shape if n != 1] if isinstance(shape, (list, tuple)) else []
+    sizes = [n for n in _shape(declared) if n != 1]
     return len(sizes) == 1 and sizes[0] in lengths
 
 
 def _is_single(declared: Mapping[str, Any]) -> bool:
     """Tell whether a data key declares one number a reading."""
-    shape = declared.get("shape")
+    is_one = all(size == 1 for size in _shape(declared))
+    return is_one and _word(declared.get("dtype")) in ("number", "integer")
+
+
+def _shape(declared: Any) -> list[int]:
+    """Give the shape that a data key declares; of what is no number of elements -1."""
+    shape = declared.get("shape") if isinstance(declared, Mapping) else None
     sizes = shape if isinstance(shape, (list, tuple)) else ()
-    return declared.get("dtype") in ("number", "integer") and all(size == 1 for size in sizes)
+    return [int(size) if isinstance(size, Integral) else -1 for size in sizes]
+
+
+def _word(value: Any) -> str:
+    """Give text; of anything else, which may not even be compared with it, none."""
+    return value if isinstance(value, str) else ""
 
 
 def _bind_device(device: Device, keys: Mapping[str, Any]) -> Device:
@@ -146,7 +157,7 @@ def _matches(detector: Detector, keys: Mapping[str, Any], taken: set[str]) -> li
 
 
 def _is_numeric(declared: Any) -> bool:
-    return isinstance(declared, Mapping) and declared.get("dtype", "number") in _NUMERIC
+    return isinstance(declared, Mapping) and _word(declared.get("dtype", "number")) in _NUMERIC
 
 
 def _hinted(hints: Any) -> set[str] | None:
