@@ -47,6 +47,9 @@ class RunWriter:
         How.
     place : RunPlace, optional
         The folder, if it was made before.
+    names_beside : bool
+        The disk takes a file while the next one is written. Not while a journal is: a disk that
+        has two things to do keeps it waiting.
 
     Attributes
     ----------
@@ -66,6 +69,8 @@ class RunWriter:
         start: Mapping[str, Any],
         options: RunOptions,
         place: RunPlace | None = None,
+        *,
+        names_beside: bool = False,
     ) -> None:
         check_start(start)
         self.uid: str = start["uid"]
@@ -75,7 +80,7 @@ class RunWriter:
         self.messages: list[str] = []
         self.is_closed = self.is_complete = False
         self.leaves_out_held = False
-        self._options = options
+        self._options, self._names_beside = options, names_beside
         self._domain = safe(options.domain)
         self._trains = Trains(self.place.folder.parent, self.place.before, options.train_ids)
         about = {
@@ -176,6 +181,7 @@ class RunWriter:
                 self._options,
                 rows=is_monitor or (self._options.events == "pulse" and stream != BASELINE),
                 is_line=self._lines,
+                names_beside=self._names_beside,
             )
             if not self._streams:
                 writer.once = list(start_values(self.start))

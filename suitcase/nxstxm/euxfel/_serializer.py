@@ -75,7 +75,7 @@ class Serializer:
         if name == "start":
             if self._run is not None:
                 raise NXstxmStateError("two start documents; use one Serializer for each run")
-            self._run = RunWriter(self._directory, doc, self._options)
+            self._run = RunWriter(self._directory, doc, self._options, names_beside=True)
             return
         if self._run is None:
             raise NXstxmStateError(f"a {name} document came before the start document of its run")

@@ -65,6 +65,8 @@ class StreamWriter:
         Whether each reading is a row, of which a train has any number; else it has one event.
     is_line : callable
         Tells of an array whether its values are those of the pixels of a line.
+    names_beside : bool
+        See `RunWriter`.
 
     Attributes
     ----------
@@ -88,6 +90,7 @@ class StreamWriter:
         *,
         rows: bool,
         is_line: Callable[[str, AnyArray], bool],
+        names_beside: bool = False,
     ) -> None:
         self.files: list[FileFacts] = []
         self.n_open = 0
@@ -98,6 +101,7 @@ class StreamWriter:
         self.devices = devices
         self.has_rows = rows
         self._new_file, self._options, self._is_line = new_file, options, is_line
+        self._names_beside = names_beside
         self._control: dict[str, ControlColumn] = {}
         self._rows: dict[str, RowColumn] = {}
         self._told: set[str] = set()
@@ -313,7 +317,7 @@ class StreamWriter:
     def close_file(self) -> None:
         """Complete the file; a train that is open must have been ended.
 
-        It gets its name beside, while the disk takes it and events of the next one come.
+        It may get its name beside, while the disk takes it and events of the next one come.
 
         Raises
         ------
@@ -326,7 +330,10 @@ class StreamWriter:
             return
         try:
             self._complete(file)
-            self._naming = Beside(file.publish)
+            if self._names_beside:
+                self._naming = Beside(file.publish)
+            else:
+                file.publish()
         except NXstxmError:
             raise
         except Exception as error:
