@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import h5py
 import pytest
 
 from ..exchange.documents import ONE, scan
@@ -64,6 +65,8 @@ THROWN_AWAY = """
 @pytest.mark.parametrize("how", ["at once", "fork"])
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
 def test_a_writer_that_is_thrown_away_holds_nothing_up(how: str, tmp_path: Path) -> None:
+    if how == "fork" and not hasattr(h5py._objects, "_phil_before_fork"):
+        pytest.skip("the child of a process whose threads use this h5py may wait for its lock")
     [one] = scan(ONE)
     left_behind(tmp_path / "data", [one])
     done = subprocess.run(
