@@ -61,7 +61,7 @@ class Gathered:
         for members in self._neighbours():
             pieces = [self._pieces[i] for i in members]
             first, last = pieces[0][0], max(at + len(piece) for at, piece in pieces)
-            if sum(len(piece) for _, piece in pieces) == last - first and _follow(pieces):
+            if _follow(pieces):
                 yield first, b"".join(piece for _, piece in pieces)
                 continue
             made = read(first, last - first)

@@ -1,4 +1,4 @@
-"""Single values in HDF5 files, past h5py's convenience; and where chunks lie.
+"""Single values in HDF5 files, past h5py's convenience.
 
 A file has hundreds of them. What h5py would find out anew for each, types, spaces and property
 lists, is made once.
@@ -19,8 +19,6 @@ _SCALAR = h5s.create(h5s.SCALAR)
 _WITHOUT_TIMES = h5p.create(h5p.DATASET_CREATE)
 _WITHOUT_TIMES.set_obj_track_times(False)
 _KINDS: dict[np.dtype[Any], Any] = {}
-#: Chunks that are asked for one by one: Python sees none but these, which is eighty times as quick.
-_FEW = 32
 
 
 def clean(text: str) -> str:
@@ -55,31 +53,3 @@ def mark_id(item: h5py.h5g.GroupID | h5d.DatasetID, name: str, value: str) -> No
     """Write an attribute as `mark` does, of what is known by its id alone."""
     place = h5a.create(item, name.encode(), _TEXT_IN_FILE, _SCALAR)
     place.write(np.array(clean(value), _TEXT), _TEXT_IN_MEMORY)
-
-
-def row_places(dataset: h5py.Dataset, first: int, last: int) -> list[int]:
-    """Give the byte of the file at which each of some rows begins, each of which is a chunk.
-
-    HDF5 looks through all chunks for one of them, so that asking for each of many would take longer
-    with each row: then all of them are looked through once.
-
-    Raises
-    ------
-    ValueError
-        One of them has no place.
-    """
-    if last - first <= _FEW:
-        rest = (0,) * (dataset.ndim - 1)
-        info = dataset.id.get_chunk_info_by_coord
-        return [int(info((row, *rest)).byte_offset) for row in range(first, last)]
-    found = [-1] * (last - first)
-
-    def note(chunk: Any) -> None:
-        row = chunk.chunk_offset[0]
-        if first <= row < last:
-            found[row - first] = chunk.byte_offset
-
-    dataset.id.chunk_iter(note)
-    if -1 in found:
-        raise ValueError(f"row {first + found.index(-1)} of {dataset.name} has no place")
-    return found

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
-from .._h5write import row_places
+from .._h5chunks import row_places
 from ._columns import AnyArray
 
 #: Writes several pieces one after the other; Windows has no such function.

@@ -26,7 +26,8 @@ from ._columns import AnyArray, nanoseconds, set_attributes
 from ._devices import Devices
 from ._file import FileFacts, SequenceFile
 from ._options import RunOptions
-from ._stream import SEQ_NUM, link_legacy, write_rows_index
+from ._rows import link_legacy, write_rows_index
+from ._stream import SEQ_NUM
 
 #: Bytes that are read at a time.
 BLOCK_BYTES = 8 * 2**20

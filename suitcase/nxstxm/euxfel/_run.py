@@ -125,8 +125,7 @@ class RunWriter:
         """
         if self.is_closed:
             raise NXstxmStateError(f"a {name} document came after run {self.uid:.8} was closed")
-        if self._failed:
-            self._check()
+        self._check()
         try:
             if name == "event":
                 self._take_event(doc)

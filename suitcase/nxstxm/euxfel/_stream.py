@@ -27,6 +27,7 @@ from ._columns import (
 from ._devices import CHANNEL, OF_EVENT, SPLIT, TIME_OF, Devices, data_key, shown
 from ._file import DIRECT_BYTES, FileFacts, SequenceFile
 from ._options import RunOptions
+from ._rows import link_legacy, write_rows_index
 
 #: What is known of each event and is no reading.
 SEQ_NUM, TIME, REGION = (f"{OF_EVENT}{name}" for name in ("seq_num", "time", "region"))
@@ -400,21 +401,3 @@ class StreamWriter:
                 source, group = rows.source.rsplit("/", 1)
                 found[shown(key)] = source, f"{group}.{rows.key}"
         return found
-
-
-def link_legacy(file: SequenceFile, options: RunOptions, key: str, source: str) -> None:
-    """Let a source be found by the older names that it has."""
-    for old, wanted in options.legacy.items():
-        if wanted == data_key(key):
-            file.add_legacy(old, source)
-
-
-def write_rows_index(group: Any, trains: AnyArray, counts: AnyArray, *, pulses: bool) -> None:
-    """Write of which train each row is, and which of its rows."""
-    counts = counts.astype(np.int64)
-    write_column(group, "trainId", np.repeat(trains, counts))
-    if pulses:
-        first = np.cumsum(counts) - counts
-        n = int(counts.sum())
-        number = np.arange(n) - np.repeat(first, counts)
-        write_column(group, "pulseId", number.astype(np.uint64))

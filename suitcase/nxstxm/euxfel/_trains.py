@@ -170,10 +170,6 @@ class Trains:
 
     def _own(self, wanted: int) -> int:
         """Give the first id from one on that is this run's; take more where it has none."""
-        first, last = self._blocks[-1] if len(self._blocks) == 1 else (1, 0)
-        if first <= wanted <= last:
-            self._used = max(self._used, wanted)
-            return wanted
         ours = [max(first, wanted) for first, last in self._blocks if last >= wanted]
         found = min(ours) if ours else self._take(wanted)
         first, last = self._blocks[-1]

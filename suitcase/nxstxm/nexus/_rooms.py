@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from .._h5write import row_places
+from .._h5chunks import row_places
 
 #: Bytes that are reserved at a time: what a scan does not use of them is a hole in its file.
 ROOM_BYTES = 32 * 2**20

@@ -13,7 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from .._h5write import row_places
+from .._h5chunks import row_places
 from ..documents import FileRows
 from ._encoding import chunk_shape, open_shape
 from ._filters import filters

@@ -13,6 +13,7 @@ from h5py import h5d, h5p, h5s, h5t
 from h5py._objects import phil
 from numcodecs import Blosc
 
+from .._h5chunks import places
 from .._steady import SteadyFile
 from ._pieces import Block, Encoded, Stored, spans
 
@@ -100,7 +101,7 @@ def _write_chunks(
         corners = [(*corner, first) for corner in corners for first in axis]  # type: ignore[misc]
     for corner, buffer in zip(corners, array.buffers, strict=True):
         dataset.write_direct_chunk(corner, buffer)
-    return [dataset.get_chunk_info_by_coord(corner).byte_offset for corner in corners]
+    return places(dataset, corners)
 
 
 def _write_whole(dataset: Any, array: Encoded) -> list[int]:
