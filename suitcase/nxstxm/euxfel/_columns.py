@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 import numpy.typing as npt
+from h5py import h5d, h5p, h5s
 
+from .._h5write import TEXT_IN_FILE, TEXT_IN_MEMORY, kind_of, mark, mark_number
 from ..documents import cast_exactly
 
 AnyArray = npt.NDArray[Any]
@@ -282,23 +285,30 @@ def write_column(group: h5py.Group, name: str, values: AnyArray, *, grows: bool 
     grows : bool
         Whether it has a chunk, as datasets that grow have; what has one value takes less without.
     """
-    is_text = values.dtype.kind == "O"
-    values = as_text(values).astype(_TEXT) if is_text else np.ascontiguousarray(values)
-    kind = h5py.h5t.py_create(values.dtype, logical=True)
+    if values.dtype.kind == "O":
+        values, kind, memory = as_text(values), TEXT_IN_FILE, TEXT_IN_MEMORY
+    else:
+        values, kind, memory = np.ascontiguousarray(values), kind_of(values.dtype), None
     shape = values.shape
     if grows:
-        space = h5py.h5s.create_simple(shape, (h5py.h5s.UNLIMITED, *shape[1:]))
-        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-        plist.set_chunk((max(shape[0], 1), *shape[1:]))
+        space = h5s.create_simple(shape, (h5s.UNLIMITED, *shape[1:]))
+        plist = _chunked((max(shape[0], 1), *shape[1:]))
     else:
-        space, plist = h5py.h5s.create_simple(shape), None
+        space, plist = h5s.create_simple(shape), None
     # a file has hundreds of these, and the way that does more takes four times as long
-    made = h5py.h5d.create(group.id, name.encode("utf-8"), kind, space, plist)
+    made = h5d.create(group.id, name.encode("utf-8"), kind, space, plist)
     if values.size:
-        made.write(h5py.h5s.ALL, h5py.h5s.ALL, values)
+        made.write(h5s.ALL, h5s.ALL, values, memory)
 
 
-_TEXT = h5py.string_dtype()
+@lru_cache(maxsize=64)
+def _chunked(chunks: tuple[int, ...]) -> h5p.PropDCID:
+    """Give the properties of a dataset of such chunks."""
+    made = h5p.create(h5p.DATASET_CREATE)
+    made.set_chunk(chunks)
+    return made
+
+
 #: Larger whole numbers are rounded when they become others.
 _EXACT = 2**53
 
@@ -318,6 +328,9 @@ def plain_text(text: str) -> str:
 
 
 def set_attributes(node: h5py.HLObject, facts: Mapping[str, Any]) -> None:
-    """Set attributes, text as HDF5 can hold it."""
+    """Write attributes that are not there yet, text as HDF5 can hold it."""
     for name, value in facts.items():
-        node.attrs[name] = plain_text(value) if isinstance(value, str) else value
+        if isinstance(value, str):
+            mark(node, name, plain_text(value))
+        else:
+            mark_number(node, name, value)

@@ -213,7 +213,7 @@ class ExternalRows:
         runs = list(_runs(where))
         can_map = all(each.is_hdf5 and each.each == 1 for each, _, _ in runs)
         if self._options.external == "vds" and runs and can_map:
-            group = file.h5.require_group(f"INSTRUMENT/{source}")
+            group = file.group(f"INSTRUMENT/{source}")
             rows_of = [RowsElsewhere(v.path, v.dataset, first, n) for v, first, n in runs]
             folder, shape = file.final.parent, values.shape[1:]
             made = write_virtual(group, name, folder, rows_of, shape, values.dtype)

@@ -17,6 +17,7 @@ import numpy as np
 
 from .._beside import Beside
 from .._errors import NXstxmFileExistsError, NXstxmOSError
+from .._h5write import new_group
 from .._publish import publish
 from .._steady import SteadyFile
 from ..documents import cast_exactly
@@ -103,12 +104,26 @@ class SequenceFile:
         self._n_held = 0
         self._held: dict[tuple[str, str], list[AnyArray]] = {}
         self._datasets: dict[str, h5py.Dataset] = {}
+        self._groups: dict[str, h5py.Group] = {}
         self._writing: deque[Beside[None]] = deque()
         try:
             self._disk = SteadyFile(self.temporary, "w+b" if facts.overwrite else "x+b")
             self.h5 = h5py.File(self._disk, "w")
         except OSError as error:
             raise NXstxmOSError(f"{self.temporary} can not be made ({error})") from error
+
+    def group(self, path: str) -> h5py.Group:
+        """Give a group, made where there is none."""
+        known = self._groups.get(path)
+        if known is None:
+            parent, _, name = path.rpartition("/")
+            home = self.group(parent) if parent else self.h5
+            try:
+                known = new_group(home, name)
+            except ValueError:  # a link leads there
+                known = home.require_group(name)
+            self._groups[path] = known
+        return known
 
     # -- INSTRUMENT -------------------------------------------------------------------------------
 
@@ -190,8 +205,8 @@ class SequenceFile:
         if known is None:
             stored = h5py.string_dtype() if dtype.kind == "O" else dtype
             chunks = _chunks(shape, stored.itemsize)
-            known = self._datasets[path] = self.h5.create_dataset(
-                path, (0, *shape), stored, maxshape=(None, *shape), chunks=chunks,
+            known = self._datasets[path] = self.group(f"INSTRUMENT/{source}").create_dataset(
+                key, (0, *shape), stored, maxshape=(None, *shape), chunks=chunks,
                 dcpl=placed() if chunks[0] == 1 else None,
             )  # fmt: skip
         return known
@@ -227,7 +242,7 @@ class SequenceFile:
             return
         for home in ("INSTRUMENT", "INDEX"):
             parent, _, last = f"{home}/{old}".rpartition("/")
-            self.h5.require_group(parent)[last] = h5py.SoftLink(f"/{home}/{new}")
+            self.group(parent)[last] = h5py.SoftLink(f"/{home}/{new}")
         self._sources[f"INSTRUMENT/{old}/{group}"] = None
         self._legacy[old] = new
 
@@ -244,7 +259,7 @@ class SequenceFile:
     def _write_control(
         self, source: str, key: str, values: AnyArray, times: AnyArray, facts: Mapping[str, Any]
     ) -> None:
-        group = self.h5.require_group(f"CONTROL/{source}").create_group(key)
+        group = self.group(f"CONTROL/{source}/{key}")
         write_column(group, "value", values)
         write_column(group, "timestamp", times)
         set_attributes(group, facts)
@@ -258,7 +273,7 @@ class SequenceFile:
 
         What a device measures may be its configuration as well.
         """
-        group = self.h5.require_group(f"RUN/{source}").require_group(key)
+        group = self.group(f"RUN/{source}/{key}")
         if "value" in group:
             return
         value = first.value
@@ -286,7 +301,7 @@ class SequenceFile:
 
     def _index(self, source: str, counts: AnyArray) -> None:
         counts = counts.astype(np.uint64)
-        group = self.h5.require_group(f"INDEX/{source}")
+        group = self.group(f"INDEX/{source}")
         write_column(group, "first", np.cumsum(counts, dtype=np.uint64) - counts)
         write_column(group, "count", counts)
 
@@ -342,14 +357,14 @@ class SequenceFile:
 
     def _complete(self, train_ids: AnyArray, times: AnyArray) -> None:
         n = len(train_ids)
-        index = self.h5.require_group("INDEX")
+        index = self.group("INDEX")
         write_column(index, "trainId", train_ids.astype(np.uint64))
         write_column(index, "timestamp", times.astype(np.uint64))
         write_column(index, "flag", np.ones(n, np.int32))
         write_column(index, "origin", np.full(n, -1, np.int32))
         for name in ("CONTROL", "INSTRUMENT", "RUN"):
-            self.h5.require_group(name)
-        metadata = self.h5.create_group("METADATA")
+            self.group(name)
+        metadata = self.group("METADATA")
         now = datetime.fromtimestamp(time.time(), timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         facts = self._facts
         texts = {
@@ -364,7 +379,7 @@ class SequenceFile:
         }  # fmt: skip
         for name, number in numbers.items():
             write_column(metadata, name, np.asarray([number], np.uint32), grows=False)
-        sources = metadata.create_group("dataSources")
+        sources = self.group("METADATA/dataSources")
         parts = [(name, *name.split("/", 1)) for name in self._sources]
         for i, name in enumerate(("dataSourceId", "root", "deviceId")):
             write_column(sources, name, np.asarray([part[i] for part in parts], object))

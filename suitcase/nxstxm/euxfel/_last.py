@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import h5py
 import numpy as np
 
 from ..documents import ArchiveWriter
@@ -19,7 +18,8 @@ from ._values import values_of
 START, STOP, DOCUMENTS, NOTES = (
     f"BLUESKY/RUN/{name}" for name in ("START", "STOP", "DOCUMENTS", "NOTES")
 )
-ARCHIVE = f"RUN/{DOCUMENTS}/archive/value"
+_ARCHIVE_HOME = f"RUN/{DOCUMENTS}/archive"
+ARCHIVE = f"{_ARCHIVE_HOME}/value"
 #: The archive is chunked so.
 _CHUNK = 256 * 1024
 
@@ -47,17 +47,16 @@ class LastFile:
 
     def __init__(self, file: SequenceFile, start: Mapping[str, Any]) -> None:
         self._file, self._start = file, start
+        self._bytes = file.group(_ARCHIVE_HOME).create_dataset(
+            "value", (1, 0), np.uint8, maxshape=(1, None), chunks=(1, _CHUNK)
+        )
         self._archive = ArchiveWriter(self._hold)
         self.booking = Booking(self._archive, start["uid"])
 
     def _hold(self, data: bytes) -> None:
-        h5 = self._file.h5
-        if ARCHIVE not in h5:
-            h5.create_dataset(ARCHIVE, (1, 0), np.uint8, maxshape=(1, None), chunks=(1, _CHUNK))
-        dataset: h5py.Dataset = h5[ARCHIVE]
-        n = dataset.shape[1]
-        dataset.resize(n + len(data), 1)
-        dataset[0, n:] = np.frombuffer(data, np.uint8)
+        n = self._bytes.shape[1]
+        self._bytes.resize(n + len(data), 1)
+        self._bytes[0, n:] = np.frombuffer(data, np.uint8)
 
     def finish(
         self,
@@ -84,7 +83,7 @@ class LastFile:
         self._archive.close()
         stop = stop or {"exit_status": "incomplete"}
         time = nanoseconds(stop.get("time", self._start.get("time")))
-        self._file.h5[ARCHIVE.rsplit("/", 1)[0]]["timestamp"] = np.asarray([time], np.uint64)
+        self._bytes.parent["timestamp"] = np.asarray([time], np.uint64)
         values = list(values_of(STOP, stop, time))
         values += values_of(DOCUMENTS, {"n_documents": self._archive.n_documents}, time)
         if with_start:

@@ -170,6 +170,11 @@ class Trains:
 
     def _own(self, wanted: int) -> int:
         """Give the first id from one on that is this run's; take more where it has none."""
+        if self._blocks:
+            first, last = self._blocks[-1]
+            if first <= wanted <= last:  # nearly always
+                self._used = max(self._used, wanted)
+                return wanted
         ours = [max(first, wanted) for first, last in self._blocks if last >= wanted]
         found = min(ours) if ours else self._take(wanted)
         first, last = self._blocks[-1]
