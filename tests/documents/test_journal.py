@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import threading
 import time
 from contextlib import closing
@@ -358,3 +359,51 @@ def test_who_brings_more_numbers_than_can_wait_waits(
     queue.close()
     assert 0 < most[0] <= 51
     assert len(written(tmp_path / "x.nxdocs")) == 1002
+
+
+def test_what_waits_is_journalled_before_python_stops_to_look_for_garbage(tmp_path: Path) -> None:
+    """Nothing runs meanwhile: a process that is killed then would lose what waits."""
+    found: list[Any] = []
+    counted: list[tuple[int, int]] = []
+    queue = LiveQueue(found.append, lambda *_: None)
+    queue.begin("r", Journal(tmp_path / "x.nxdocs"))
+    queue.put("start", {"uid": "r", "time": 0.0})
+    queue.put("descriptor", {"uid": "d", "run_start": "r", "data_keys": {}})
+    queue.hurry()
+    while not found:
+        time.sleep(0.001)
+
+    def look(phase: str, _about: Any) -> None:
+        if phase == "start":
+            counted.append((len(written(tmp_path / "x.nxdocs")), sum(map(len, map(pairs, found)))))
+
+    before = list(gc.callbacks)
+    gc.callbacks.append(look)
+    try:
+        for i in range(5):
+            queue.put("event", {"descriptor": "d", "seq_num": i + 1, "time": 0.0, "data": {}})
+            gc.collect()
+    finally:
+        gc.callbacks.remove(look)
+    assert counted == [(3 + i, 3 + i) for i in range(5)]
+    gc.collect(0)  # that is quick, and nobody waits for it
+    queue.close()
+    assert [each for each in gc.callbacks if each in before] == before[:-1]
+
+
+def test_a_search_for_garbage_does_not_wait_for_long(tmp_path: Path) -> None:
+    """Whoever allocates may have what the journal's thread waits for."""
+    lock = threading.Lock()
+
+    def take(_batch: Any) -> None:
+        with lock:
+            pass
+
+    queue = LiveQueue(take, lambda *_: None)
+    with lock:
+        queue.begin("r", Journal(tmp_path / "x.nxdocs"))
+        queue.put("start", {"uid": "r", "time": 0.0})
+        gc.collect()
+        assert queue._is_busy
+    queue.close()
+    assert len(written(tmp_path / "x.nxdocs")) == 1

@@ -245,7 +245,7 @@ def test_what_was_left_is_made_at_the_next_start(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["euxfel", "both"])
-@pytest.mark.parametrize("n", [4, pytest.param(60, marks=[pytest.mark.slow])])
+@pytest.mark.parametrize("n", [4, pytest.param(60, marks=[pytest.mark.slow, pytest.mark.alone])])
 @pytest.mark.timeout(3600)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_killed_process_loses_nothing_that_is_older_than_a_moment(

@@ -19,6 +19,7 @@ from suitcase.nxstxm.nexus import read_documents, validate
 
 from .killer import PROMISED, UNMADE, Killer, begun, entries_of, waited
 
+ALONE = [pytest.mark.slow, pytest.mark.alone]
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 
 
@@ -97,7 +98,7 @@ def trial(killer: Killer, folder: Path, seed: int) -> dict[str, int]:
     return {**looked_at(folder, ledger, killed_at, stalled), "recoveries killed": n_kills}
 
 
-@pytest.mark.parametrize("n", [6, pytest.param(220, marks=[pytest.mark.slow])])
+@pytest.mark.parametrize("n", [6, pytest.param(220, marks=ALONE)])
 @pytest.mark.timeout(3600)
 def test_a_killed_process_loses_nothing_that_is_older_than_a_moment(
     n: int, killer: Killer, tmp_path: Path

@@ -2,14 +2,19 @@
 
 The thread that brings them does no more than append to a queue. Nobody is woken for it: a thread
 that wakes for each event would fight the RunEngine for the interpreter.
+
+While Python looks through all its objects for garbage nothing runs, a tenth of a second and more in
+a process that has as many as Bluesky, and a process that is killed then would lose what waits. So
+what waits is journalled before.
 """
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from threading import Event, Thread
+from threading import Event, Thread, current_thread
 from typing import Any
 
 from .._errors import as_error
@@ -20,6 +25,8 @@ from ._routes import Routes
 
 #: Seconds between two looks into the queue while a run goes on.
 PERIOD = 0.02
+#: Seconds for which a search through all objects for garbage waits for the journal.
+PATIENCE = 0.02
 #: Bytes of arrays in the queue beyond which the journal's thread is woken.
 HURRY_BYTES = 8 * 2**20
 #: Documents that may wait for the journal's thread; a RunEngine does not come near to that.
@@ -64,6 +71,7 @@ class LiveQueue:
         self._wake = Event()
         self._thread: Thread | None = None
         self._closed = False
+        self._is_busy = False
         self._bytes_in = self._bytes_out = 0
 
     # -- whoever brings documents -----------------------------------------------------------------
@@ -128,23 +136,40 @@ class LiveQueue:
         if self._thread is not None:
             self._thread.join()
 
+    def _before_collection(self, phase: str, about: Mapping[str, int]) -> None:
+        """Have what waits journalled before Python looks through all its objects."""
+        if phase != "start" or about["generation"] < 2 or not (self._queue or self._is_busy):
+            return
+        if current_thread() is self._thread or not self._is_alive():
+            return
+        self._wake.set()
+        # not longer: whoever is here may have what the journal's thread waits for
+        end = time.monotonic() + PATIENCE
+        while (self._queue or self._is_busy) and time.monotonic() < end:
+            time.sleep(0.0005)
+
     def _is_alive(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
     # -- the journal's thread ---------------------------------------------------------------------
 
     def _loop(self) -> None:
+        gc.callbacks.append(self._before_collection)
         while not self._closed or self._queue:
             self._wake.wait(PERIOD if len(self._journals) else None)
             self._wake.clear()
+            self._is_busy = True
             try:
                 while self._queue:
                     self._step()
+                self._is_busy = False
                 self._journals.look_after()
                 self._journals.retry()
                 self._journals.sync()
             except BaseException as error:  # noqa: BLE001 - nothing must stop the journal
                 self._tell("", as_error(error))
+            self._is_busy = False
+        gc.callbacks.remove(self._before_collection)
         self._journals.close()
 
     def _step(self) -> None:
