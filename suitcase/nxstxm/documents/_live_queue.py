@@ -158,19 +158,24 @@ class LiveQueue:
         while not self._closed or self._queue:
             self._wake.wait(PERIOD if len(self._journals) else None)
             self._wake.clear()
-            self._is_busy = True
             try:
-                while self._queue:
-                    self._step()
-                self._is_busy = False
+                self._empty()
                 self._journals.look_after()
                 self._journals.retry()
                 self._journals.sync()
             except BaseException as error:  # noqa: BLE001 - nothing must stop the journal
                 self._tell("", as_error(error))
-            self._is_busy = False
         gc.callbacks.remove(self._before_collection)
         self._journals.close()
+
+    def _empty(self) -> None:
+        """Journal all that waits, and hand it on."""
+        self._is_busy = True
+        try:
+            while self._queue:
+                self._step()
+        finally:
+            self._is_busy = False
 
     def _step(self) -> None:
         """Journal some of what waits, run by run, and hand it on."""

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from h5py import h5d, h5p, h5s
 
-from .._h5write import TEXT_IN_FILE, TEXT_IN_MEMORY, kind_of, mark, mark_number
+from .._h5write import TEXT_IN_FILE, TEXT_IN_MEMORY, clean, kind_of, mark, mark_number
 from ..documents import cast_exactly
 
 AnyArray = npt.NDArray[Any]
@@ -319,18 +319,13 @@ def _as_said(value: Any) -> str:
 
 def as_text(values: AnyArray) -> AnyArray:
     """Give text that HDF5 can hold."""
-    return np.asarray([plain_text(str(value)) for value in values], object)
-
-
-def plain_text(text: str) -> str:
-    """Give text without what HDF5 can not hold: zeros, halves of characters."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    return np.asarray([clean(str(value)) for value in values], object)
 
 
 def set_attributes(node: h5py.HLObject, facts: Mapping[str, Any]) -> None:
     """Write attributes that are not there yet, text as HDF5 can hold it."""
     for name, value in facts.items():
         if isinstance(value, str):
-            mark(node, name, plain_text(value))
+            mark(node, name, value)
         else:
             mark_number(node, name, value)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,7 @@ from .._steady import SteadyFile
 from ..documents import cast_exactly
 from ._chunks import Run, placed, placed_chunks
 from ._columns import AnyArray, Reading, as_column, as_text, set_attributes, write_column
-from ._options import Version
+from ._metadata import RunFacts, write_metadata, write_sources
 
 #: Instead of ``.h5``: programs take what has that in its name for a file, whatever is behind it.
 SUFFIX = ".tmp"
@@ -31,29 +29,6 @@ SUFFIX = ".tmp"
 HELD_BYTES, WAITING = 8 * 2**20, 3
 #: Frames of this size (bytes) are chunks that are written as they are.
 DIRECT_BYTES = 64 * 1024
-
-
-@dataclass(frozen=True)
-class RunFacts:
-    """What every file of a run says of it.
-
-    Attributes
-    ----------
-    proposal, run : int
-        The numbers.
-    version : {"1.2", "1.3"}
-        Of the format.
-    about : Mapping of str to str
-        Of Bluesky: its uid, its scan_id, the name of its plan.
-    overwrite : bool
-        Whether files that are there are replaced: the run is written again.
-    """
-
-    proposal: int
-    run: int
-    version: Version
-    about: Mapping[str, str]
-    overwrite: bool = False
 
 
 @dataclass(frozen=True)
@@ -364,25 +339,8 @@ class SequenceFile:
         write_column(index, "origin", np.full(n, -1, np.int32))
         for name in ("CONTROL", "INSTRUMENT", "RUN"):
             self.group(name)
-        metadata = self.group("METADATA")
-        now = datetime.fromtimestamp(time.time(), timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-        facts = self._facts
-        texts = {
-            "dataFormatVersion": facts.version, "creationDate": now, "updateDate": now,
-            "karaboFramework": "bluesky", "daqLibrary": "suitcase.nxstxm", **facts.about,
-        }  # fmt: skip
-        for name, text in texts.items():
-            write_column(metadata, name, np.asarray([text], object), grows=False)
-        numbers = {
-            "proposalNumber": facts.proposal, "runNumber": facts.run,
-            "sequenceNumber": self._sequence,
-        }  # fmt: skip
-        for name, number in numbers.items():
-            write_column(metadata, name, np.asarray([number], np.uint32), grows=False)
-        sources = self.group("METADATA/dataSources")
-        parts = [(name, *name.split("/", 1)) for name in self._sources]
-        for i, name in enumerate(("dataSourceId", "root", "deviceId")):
-            write_column(sources, name, np.asarray([part[i] for part in parts], object))
+        write_metadata(self.group("METADATA"), self._facts, self._sequence)
+        write_sources(self.group("METADATA/dataSources"), self._sources)
         self.h5.attrs["writer"] = "suitcase.nxstxm"
 
     def abandon(self) -> None:

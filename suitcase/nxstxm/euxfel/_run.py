@@ -20,10 +20,11 @@ from ..documents import (
 from ..scans import BASELINE, PRIMARY, chosen_stream, named_stream
 from ._devices import Devices
 from ._external import ExternalRows, SomeTrains, measured, trains_of_files, trains_of_rows
-from ._file import SUFFIX, FileFacts, RunFacts, SequenceFile
+from ._file import SUFFIX, FileFacts, SequenceFile
 from ._last import LastFile, start_values
 from ._lines import Lines
 from ._map import MAP, Aliases, write_beside
+from ._metadata import RunFacts
 from ._names import Names, safe
 from ._options import RunOptions
 from ._place import LAST, RunPlace, reserve
